@@ -1,0 +1,27 @@
+"""Where a packet goes: an address literal and a port."""
+
+from enum import IntEnum
+
+import msgspec
+
+
+class AddressFamily(IntEnum):
+    """The two families, by their everyday numbers."""
+
+    V4 = 4
+    V6 = 6
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """An address literal and a port; never a name."""
+
+    address: str
+    port: int
+
+    @property
+    def family(self) -> AddressFamily:
+        """Return the family that the literal is written in."""
+        return AddressFamily.V6 if ":" in self.address else AddressFamily.V4
+
+    def __str__(self) -> str:
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"

@@ -1,0 +1,110 @@
+"""Leave to open a connection, and follow-ups as data: what is varied, what is held, and where."""
+
+from enum import StrEnum
+
+import msgspec
+
+from probe.model.endpoint import Endpoint
+from probe.model.observation import Resolver
+
+
+class Traffic(StrEnum):
+    """What a grant is asked for; the gate keeps a budget for each."""
+
+    DNS = "dns"
+    CONNECT = "connect"
+    ECHO = "echo"
+
+
+class Grant(msgspec.Struct, frozen=True, kw_only=True):
+    """Leave to send. Only the gate makes one, and `net` opens nothing without it."""
+
+    serial: int
+    traffic: Traffic
+    endpoint: Endpoint | None
+    queued_s: float = 0.0
+    """How long the step waited for it; reported as its own phase, never inside a round trip."""
+    hot: bool = False
+    """Something triggering was sent there less than a cool-down ago and failed."""
+
+
+class Step(StrEnum):
+    """What a follow-up does, once."""
+
+    LOOKUP = "lookup"
+    CONNECT = "connect"
+    HOLD = "hold"
+    """Connect and send nothing: does the peer hang up unasked?"""
+    HANDSHAKE = "handshake"
+    FETCH = "fetch"
+    MIN_TTL = "min_ttl"
+    """Connect with a floor under the TTL of what our kernel accepts."""
+
+
+class NameKind(StrEnum):
+    """Which name a try carried."""
+
+    TEST = "test"
+    NEUTRAL = "neutral"
+    NONE = "none"
+
+
+class Place(StrEnum):
+    """Where a try went, seen from the target."""
+
+    OWN = "own"
+    """The address under test."""
+    SIBLING = "sibling"
+    """Another address that our own resolver gave for the name."""
+    ELSEWHERE = "elsewhere"
+    """An address that only another resolver gave for the name."""
+    UNRELATED = "unrelated"
+    """An address that has nothing to do with the name."""
+
+
+class Design(StrEnum):
+    """The comparison a follow-up belongs to."""
+
+    REPEAT = "repeat"
+    SNI = "sni"
+    HOST = "host"
+    RESOLVERS = "resolvers"
+    NEUTRAL_LOOKUP = "neutral_lookup"
+    ADDRESSES = "addresses"
+    HOLD = "hold"
+    MIN_TTL = "min_ttl"
+    ENCRYPTED_ROUTE = "encrypted_route"
+    """The same host over https, to hold a cleartext page against."""
+    SYSTEM = "system"
+    """The operating system's own resolver function beside our view of its nameservers."""
+
+
+class Experiment(msgspec.Struct, frozen=True, kw_only=True):
+    """One follow-up. Its id is `design.cell.place.number`, unique in a measurement."""
+
+    id: str
+    design: Design
+    step: Step
+    name: str
+    name_kind: NameKind
+    place: Place = Place.OWN
+    endpoint: Endpoint | None = None
+    resolver: Resolver | None = None
+    query_type: str = "A"
+    path: str = "/"
+    secure: bool = True
+    min_ttl: int = 0
+    hop: int = 0
+    about: str = ""
+    """The address or resolver under test, when that is not where the try goes."""
+    delay_s: float = 0.0
+    """Wait at least this long after the experiment is planned."""
+
+
+class Pending(msgspec.Struct, frozen=True, kw_only=True):
+    """Follow-ups that must wait for a cold endpoint; the schedule runs them as a new measurement."""
+
+    due_in_s: float
+    question: str
+    """What they will settle, for a reader."""
+    experiments: tuple[Experiment, ...]

@@ -1,0 +1,43 @@
+"""One run of one target through the flow, and the record of it."""
+
+import msgspec
+
+from probe.model.experiment import Experiment
+from probe.model.observation import Observation
+from probe.model.target import Target
+from probe.model.vantage import Baseline, Vantage
+from probe.model.verdict import Verdict
+
+SCHEMA_VERSION = 1
+
+
+class Citation(msgspec.Struct, frozen=True, kw_only=True):
+    """Evidence of an earlier measurement that this one leans on."""
+
+    measurement: str
+    age_s: float
+    observations: tuple[Observation, ...] = ()
+    experiments: tuple[Experiment, ...] = ()
+
+
+class Measurement(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything one run saw and concluded."""
+
+    id: str
+    """26 characters, sortable by time."""
+    target: Target
+    vantage: Vantage
+    started_at: float
+    """Wall time, seconds since the epoch (UTC)."""
+    runtime_s: float
+    observations: tuple[Observation, ...]
+    experiments: tuple[Experiment, ...] = ()
+    baseline: Baseline | None = None
+    """The baseline a failure was judged by; `None` when none was needed."""
+    cites: tuple[Citation, ...] = ()
+    continues: str = ""
+    """Id of the measurement whose pending experiments this one ran."""
+    verdict: Verdict
+    interrupted: bool = False
+    queued_s: float = 0.0
+    schema_version: int = SCHEMA_VERSION

@@ -1,0 +1,307 @@
+"""What a step saw: one value per network operation, success or failure. Facts, never judgement.
+
+Times are seconds since the start of the measurement; the measurement holds the wall time.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from probe.model.endpoint import Endpoint
+from probe.model.failure import Failure
+
+
+class Role(StrEnum):
+    """Why a step was made."""
+
+    TARGET = "target"
+    EXPERIMENT = "experiment"
+    ANCHOR = "anchor"
+    CONTROL = "control"
+
+
+class Transport(StrEnum):
+    """How a DNS question travels; `getaddrinfo` is the operating system's own view."""
+
+    UDP = "udp"
+    TCP = "tcp"
+    DOT = "dot"
+    DOH = "doh"
+    GETADDRINFO = "getaddrinfo"
+
+
+class Resolver(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom to ask, by address: a poisoned name cannot break its own check."""
+
+    transport: Transport
+    endpoint: Endpoint | None = None
+    """`None` only for getaddrinfo."""
+    server_name: str = ""
+    """Name in the resolver's certificate (DoT, DoH)."""
+    path: str = "/dns-query"
+    system: bool = False
+    """One of the nameservers that this host is configured with."""
+
+    def __str__(self) -> str:
+        if self.endpoint is None:
+            return self.transport.value
+        scheme = "doh+https" if self.transport is Transport.DOH else self.transport.value
+        path = self.path if self.transport is Transport.DOH else ""
+        name = f"#{self.server_name}" if self.server_name else ""
+        return f"{scheme}://{self.endpoint}{path}{name}"
+
+
+class ReplyFit(StrEnum):
+    """Whether a datagram answers our question; those that do not are kept, never used."""
+
+    OURS = "ours"
+    WRONG_ID = "wrong_id"
+    WRONG_QUESTION = "wrong_question"
+    MALFORMED = "malformed"
+
+
+class DNSAnswer(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """One record of an answer section."""
+
+    type: str
+    value: str
+    ttl_s: int
+    name: str = ""
+
+
+class DNSReply(msgspec.Struct, frozen=True, kw_only=True):
+    """One datagram, or one message, that came back to a question."""
+
+    t_s: float
+    fit: ReplyFit = ReplyFit.OURS
+    rcode: int = 0
+    flags: int = 0
+    """The 16 header bits as sent (RFC 1035 section 4.1.1): AA, TC, RD, RA and the rcode."""
+    answers: tuple[DNSAnswer, ...] = ()
+    ip_ttl: int | None = None
+    """TTL or hop limit of the packet that carried it; `None` where the kernel does not say."""
+    sender: str = ""
+    """Address it came from, when that is not the resolver's."""
+    trailing_bytes: int = 0
+    """Bytes after the end of the message: some injectors leak memory there."""
+    raw: bytes = b""
+    """The message as received; empty for a clean answer on the happy path."""
+
+
+class DNSLookup(msgspec.Struct, frozen=True, kw_only=True, tag="dns"):
+    """One question to one resolver, with every reply that came."""
+
+    transaction: int
+    t0_s: float
+    t_s: float
+    resolver: Resolver
+    name: str
+    query_type: str
+    replies: tuple[DNSReply, ...] = ()
+    sends: int = 1
+    """Datagrams sent: the protocol's own retransmissions belong to one observation."""
+    held_s: float = 0.0
+    """How long we went on listening after the first reply."""
+    failure: Failure | None = None
+    role: Role = Role.TARGET
+    hop: int = 0
+    experiment: str = ""
+    queued_s: float = 0.0
+    asns: tuple[int, ...] = ()
+    """AS of each address of the first reply, where data was at hand."""
+
+    @property
+    def accepted(self) -> DNSReply | None:
+        """Return the reply that an ordinary client would have used: the first that fits."""
+        return next((reply for reply in self.replies if reply.fit is ReplyFit.OURS), None)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Return the address literals of the accepted reply, in its order."""
+        reply = self.accepted
+        return () if reply is None else tuple(a.value for a in reply.answers if a.type in ("A", "AAAA"))
+
+
+class Ending(StrEnum):
+    """How a connection ended before we were done with it."""
+
+    RESET = "reset"
+    FIN = "fin"
+    SILENCE = "silence"
+    ALERT = "alert"
+    ERROR = "error"
+
+
+class TCPConnect(msgspec.Struct, frozen=True, kw_only=True, tag="tcp"):
+    """One connection attempt, timed by the kernel where it can."""
+
+    transaction: int
+    t0_s: float
+    t_s: float
+    endpoint: Endpoint
+    local_port: int = 0
+    kernel_rtt_s: float | None = None
+    """`tcpi_rtt` right after the handshake (Linux)."""
+    syn_retransmits: int = 0
+    min_ttl: int = 0
+    """`IP_MINTTL` that was set for the attempt; 0 = none."""
+    held_s: float = 0.0
+    """How long the open connection was left idle, nothing sent; 0 = not held."""
+    held_ending: Ending | None = None
+    """How the peer ended it while it was held; `None` = still open."""
+    held_bytes: bytes = b""
+    """The first bytes (at most 256) that a peer sent unasked while it was held."""
+    failure: Failure | None = None
+    role: Role = Role.TARGET
+    hop: int = 0
+    experiment: str = ""
+    queued_s: float = 0.0
+    hot: bool = False
+    """The place had been triggered within the cool-down, by an earlier measurement: a failure here proves nothing."""
+    asn: int = 0
+
+
+class TLSStage(StrEnum):
+    """How far the peer got before the handshake stopped."""
+
+    NOTHING = "nothing_sent_back"
+    GARBAGE = "not_tls"
+    PARTIAL = "partial_server_hello"
+    SERVER_HELLO = "server_hello"
+    ALERT = "alert"
+    DONE = "done"
+
+
+class RecordSeen(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """One TLS record as it passed: direction, content type (RFC 8446 section 5.1), length."""
+
+    sent: bool
+    type: int
+    length: int
+
+
+class TLSHandshake(msgspec.Struct, frozen=True, kw_only=True, tag="tls"):
+    """One handshake on an open connection."""
+
+    transaction: int
+    t0_s: float
+    t_s: float
+    endpoint: Endpoint
+    server_name: str
+    """The SNI sent; empty = none."""
+    stage: TLSStage
+    alpn_offered: tuple[str, ...] = ()
+    alpn: str = ""
+    hello_shape: str = "stock"
+    hello_bytes: int = 0
+    version: str = ""
+    cipher: str = ""
+    hello_retry: bool = False
+    alert: tuple[int, int] | None = None
+    """Level and description of the alert that came; `None` if none came in the clear."""
+    ending: Ending | None = None
+    """`None` = the handshake completed, or we stopped on purpose."""
+    chain: tuple[bytes, ...] = ()
+    """Certificates as DER, leaf first, also when they are not trusted."""
+    verified: bool = False
+    """The chain leads to the reference roots and names the server we meant."""
+    verify_code: int = 0
+    """OpenSSL's X509_V_ERR number; 0 = ok or not reached."""
+    verify_message: str = ""
+    root_store: str = ""
+    records: tuple[RecordSeen, ...] = ()
+    """Every record of a handshake that did not complete; empty on the happy path."""
+    first_bytes: bytes = b""
+    """The first bytes (at most 64) of an answer that was not TLS."""
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    bytes_acked: int | None = None
+    """What the peer's kernel acknowledged (`tcpi_bytes_acked`), when the handshake failed."""
+    failure: Failure | None = None
+    role: Role = Role.TARGET
+    hop: int = 0
+    experiment: str = ""
+    queued_s: float = 0.0
+
+
+class BytesAt(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """Cumulative body bytes at a moment."""
+
+    t_s: float
+    body_bytes: int
+
+
+class HTTPExchange(msgspec.Struct, frozen=True, kw_only=True, tag="http"):
+    """One request and what came back on an open channel."""
+
+    transaction: int
+    t0_s: float
+    t_s: float
+    endpoint: Endpoint
+    method: str
+    url: str
+    """With the host that was asked for in `Host`."""
+    secure: bool
+    status: int = 0
+    """0 = no status line came."""
+    reason: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    head: bytes = b""
+    """The response head as received, at most 64 KB."""
+    title: str = ""
+    body: bytes = b""
+    """Decoded body up to the limit in force."""
+    body_bytes: int = 0
+    """Body bytes received on the wire."""
+    body_sha256: str = ""
+    """Of `body`; empty when there is none."""
+    body_truncated: bool = False
+    timeline: tuple[BytesAt, ...] = ()
+    """At most 32 samples of the body's arrival."""
+    first_byte_s: float | None = None
+    ending: Ending | None = None
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    bytes_acked: int | None = None
+    failure: Failure | None = None
+    role: Role = Role.TARGET
+    hop: int = 0
+    experiment: str = ""
+    queued_s: float = 0.0
+
+    @property
+    def location(self) -> str:
+        """Return the `Location` header, or an empty string."""
+        return next((value for name, value in self.headers if name.lower() == "location"), "")
+
+
+class ICMPEcho(msgspec.Struct, frozen=True, kw_only=True, tag="icmp"):
+    """One echo request (RFC 792, RFC 4443 section 4) and its answer."""
+
+    transaction: int
+    t0_s: float
+    t_s: float
+    address: str
+    sequence: int = 0
+    ip_ttl: int | None = None
+    failure: Failure | None = None
+    role: Role = Role.TARGET
+    hop: int = 0
+    experiment: str = ""
+    queued_s: float = 0.0
+
+
+Observation = DNSLookup | TCPConnect | TLSHandshake | HTTPExchange | ICMPEcho
+
+
+class Silence(msgspec.Struct, frozen=True, kw_only=True):
+    """A step has waited max(4 RTT, 250 ms) without an answer. The planner may act on it; rules never read it."""
+
+    transaction: int
+    since_s: float
+    layer: str
+    """`dns`, `tcp`, `tls` or `http`."""
+    endpoint: Endpoint | None = None
+    name: str = ""
+    experiment: str = ""
+    hop: int = 0

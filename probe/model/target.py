@@ -1,0 +1,104 @@
+"""What a user wants to reach."""
+
+from enum import StrEnum
+
+import msgspec
+
+from probe.model.endpoint import AddressFamily
+
+
+class CheckName(StrEnum):
+    """The questions we can ask: one file in `probe/checks` each."""
+
+    WEB = "web"
+    DNS = "dns"
+    TCP = "tcp"
+    TLS = "tls"
+    DOT = "dot"
+    DOH = "doh"
+    ICMP = "icmp"
+
+
+class Exposure(StrEnum):
+    """How much harm probing can do to an endpoint (VERDICTS: private endpoints get client-identical traffic only)."""
+
+    PUBLIC = "public"
+    SHARED = "shared"
+    PRIVATE = "private"
+
+
+class SecretRef(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a secret lives; its value is read only when it is needed and never stored."""
+
+    source: str
+    """`file:/path`, `env:NAME` or `credential:NAME`."""
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True):
+    """One HTTP header field; as an expectation, `value` is a regular expression."""
+
+    name: str
+    value: str
+
+
+class StatusRange(msgspec.Struct, frozen=True, kw_only=True):
+    """Inclusive range of HTTP status codes."""
+
+    low: int
+    high: int
+
+
+class Expect(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user says a good answer looks like; everything given must hold."""
+
+    status: tuple[StatusRange, ...] = ()
+    body: str | None = None
+    """Regular expression that must be found in the body."""
+    body_not: str | None = None
+    """Regular expression that must not be found in the body."""
+    headers: tuple[Header, ...] = ()
+    cert_sha256: tuple[str, ...] = ()
+    """Acceptable SHA-256 hashes of the leaf certificate (lower-case hex)."""
+    answer: tuple[str, ...] = ()
+    """DNS: all of the answers must be among these."""
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """How a web target is asked."""
+
+    method: str = "GET"
+    headers: tuple[Header, ...] = ()
+    body: str = ""
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing to reach, as a list or a person named it.
+
+    The id derives from the address, so it is equal on all vantages. `params` holds what a scheme adds:
+    `resolver` and `type` for dns, `sni` for tls, `path` for doh.
+    """
+
+    id: str
+    check: CheckName
+    address: str
+    """The canonical URI, redacted: what is shown everywhere."""
+    host: str
+    """Server name or address literal, lower-case and IDNA-encoded."""
+    port: int
+    path: str = "/"
+    """Path and query of a web target."""
+    secure: bool = True
+    """Web only: https or http."""
+    family: AddressFamily | None = None
+    """Judge this family alone; `None` = all that the vantage has."""
+    params: dict[str, str] = {}
+    expect: Expect | None = None
+    request: Request | None = None
+    category: str = ""
+    group: str = ""
+    labels: dict[str, str] = {}
+    exposure: Exposure = Exposure.PUBLIC
+    interval_s: float = 300.0
+    timeout_s: float = 10.0
+    source: str = ""
+    """File and line, or `command line`."""

@@ -1,0 +1,94 @@
+"""What every step is handed: the clock, the gate, the list to append to, and the limits in force."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from probe.model.endpoint import Endpoint
+from probe.model.experiment import Grant, Traffic
+from probe.model.observation import Observation, Role, Silence
+from probe.net.clock import Clock
+
+if TYPE_CHECKING:
+    from probe.net.stack import Stack
+
+
+class Gatekeeper(Protocol):
+    """The gate as the steps see it: nothing is opened without its `Grant`."""
+
+    async def ask(self, traffic: Traffic, endpoint: Endpoint | None, holder: str) -> Grant:
+        """Wait until the budgets, and the endpoint's other holders, allow one operation."""
+        ...
+
+    def release(self, grant: Grant, *, bytes_sent: int = 0, bytes_received: int = 0) -> None:
+        """Tell that the operation's socket is closed, and what it carried."""
+        ...
+
+    def triggered(self, endpoint: Endpoint) -> None:
+        """Tell that a step failed there after a name or a protocol signature was sent: it is hot now."""
+        ...
+
+
+class Journal:
+    """The one list of a measurement; the check and its experiments append to it."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.started_boot_s = clock.boot_s()
+        self.started_at = clock.wall_s()
+        self.observations: list[Observation] = []
+        self.silences: list[Silence] = []
+        self.on_append: Callable[[], None] | None = None
+        """Called after each append; the pipeline plans in it."""
+        self._transactions = 0
+
+    def elapsed_s(self) -> float:
+        """Return seconds since the measurement started."""
+        return self.clock.boot_s() - self.started_boot_s
+
+    def next_transaction(self) -> int:
+        """Return a number that no other observation of this measurement has."""
+        self._transactions += 1
+        return self._transactions
+
+    def append(self, observation: Observation) -> None:
+        """Keep a finished observation."""
+        self.observations.append(observation)
+        if self.on_append is not None:
+            self.on_append()
+
+    def hush(self, silence: Silence) -> None:
+        """Note that a step is waiting longer than it should."""
+        self.silences.append(silence)
+        if self.on_append is not None:
+            self.on_append()
+
+
+def unknown_asn(_address: str) -> int:
+    """Return 0: no AS data at hand."""
+    return 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Context:
+    """Handed to every step; derive one for a redirect hop or an experiment with `dataclasses.replace`."""
+
+    stack: "Stack"
+    gate: Gatekeeper
+    journal: Journal
+    holder: str
+    """Measurement id: the gate lets one holder at a time into an address and port."""
+    timeout_s: float = 10.0
+    """Per step."""
+    hold_s: float = 2.0
+    """How long a suspicious DNS question keeps listening."""
+    families: tuple[int, ...] = (4, 6)
+    body_limit_bytes: int = 65536
+    role: Role = Role.TARGET
+    hop: int = 0
+    experiment: str = ""
+    asn_of: Callable[[str], int] = unknown_asn
+
+    def silence_after_s(self, rtt_s: float | None) -> float:
+        """Return after how long a step that still waits appends a `Silence`: max(4 RTT, 250 ms)."""
+        return max(0.25, 4 * rtt_s) if rtt_s is not None else 0.25
