@@ -1,0 +1,118 @@
+"""The configuration as frozen values: `probe.config` reads YAML into them, every other room takes its part."""
+
+from enum import StrEnum
+
+import msgspec
+
+from probe.model.observation import Resolver
+from probe.model.target import Exposure
+
+
+class Profile(StrEnum):
+    """How much traffic a vantage can bear."""
+
+    LINE = "line"
+    SERVER = "server"
+
+
+class PerTarget(StrEnum):
+    """How many series a target has on /metrics."""
+
+    FULL = "full"
+    STATUS = "status"
+    NONE = "none"
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Budgets. The figures of profile `line`; `server` has 1000, 700 and 10000."""
+
+    profile: Profile = Profile.LINE
+    connections_per_s: float = 30.0
+    dns_per_s: float = 20.0
+    sockets: int = 300
+    bytes_per_day: int = 2_000_000_000
+    cool_down_s: float = 200.0
+    """How long an endpoint stays hot after a step failed there with a name or signature sent."""
+
+
+class TargetSource(msgspec.Struct, frozen=True, kw_only=True):
+    """Where targets come from: exactly one of `file`, `http_sd`, `uri` and `shipped`."""
+
+    file: str = ""
+    http_sd: str = ""
+    uri: str = ""
+    shipped: str = ""
+    """Name of a list that comes with the package, such as `sites-foreign`."""
+    refresh_s: float = 300.0
+    group: str = ""
+    exposure: Exposure = Exposure.PUBLIC
+    interval_s: float | None = None
+    labels: dict[str, str] = {}
+    place: str = ""
+    """Where it was written, for error lines: `wallprobe.yml:4`."""
+
+
+class Defaults(msgspec.Struct, frozen=True, kw_only=True):
+    """What a target gets that says nothing itself."""
+
+    interval_s: float = 300.0
+    timeout_s: float = 10.0
+
+
+class Anchors(msgspec.Struct, frozen=True, kw_only=True):
+    """What the vantage baseline asks; URLs, never-blocked ones."""
+
+    foreign: tuple[str, ...] = ()
+    domestic: tuple[str, ...] = ()
+    portal: str = ""
+    """An http URL that answers 204 with no body."""
+    sham: tuple[str, ...] = ()
+    """Neutral URLs run as if they were targets: what is found on them is a false positive."""
+
+
+class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The database."""
+
+    path: str = ""
+    """Empty = `$STATE_DIRECTORY/wallprobe.db`, else the user's state folder."""
+    keep_s: float = 90 * 86400.0
+    max_size_bytes: int = 2_000_000_000
+
+
+class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The HTTP server."""
+
+    listen: tuple[str, ...] = ("127.0.0.1:9785",)
+    config_file: str = ""
+    allow_insecure: bool = False
+
+
+class VantageSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator says of the place."""
+
+    id: str = "local"
+    country: str = "ZZ"
+    asn: int = 0
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole configuration; every field has a default."""
+
+    vantage: VantageSettings = VantageSettings()
+    targets: tuple[TargetSource, ...] = ()
+    defaults: Defaults = Defaults()
+    anchors: Anchors = Anchors()
+    resolvers: tuple[Resolver, ...] = ()
+    """Resolvers other than the system's: controls, asked on failure."""
+    ca_file: str = ""
+    """Trust these roots instead of certifi's; `SSL_CERT_FILE` comes second, certifi last."""
+    limits: Limits = Limits()
+    store: StoreSettings = StoreSettings()
+    web: WebSettings = WebSettings()
+    per_target: PerTarget | None = None
+    """`None` = full up to 5,000 targets, status above."""
+    asn_file: str = ""
+    """An mmdb file with AS numbers; empty = AS unknown."""
+    fingerprints_file: str = ""
+    """Block page fingerprints in OONI's CSV columns, besides our own list."""
+    accept_risk: bool = False
