@@ -72,6 +72,8 @@ class Design(StrEnum):
     NEUTRAL_LOOKUP = "neutral_lookup"
     ADDRESSES = "addresses"
     HOLD = "hold"
+    PORTS = "ports"
+    """Another port of the same host."""
     MIN_TTL = "min_ttl"
     ENCRYPTED_ROUTE = "encrypted_route"
     """The same host over https, to hold a cleartext page against."""
@@ -99,6 +101,8 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     """The address or resolver under test, when that is not where the try goes."""
     delay_s: float = 0.0
     """Wait at least this long after the experiment is planned."""
+    cell: int = 0
+    """Number of the try within its cell, from 1; order matters in T C T C designs."""
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):

@@ -35,10 +35,8 @@ class Pattern(StrEnum):
     IP_PROTO_DROP = "ip.proto_drop"
 
     TCP = "tcp"
-    TCP_TIMEOUT = "tcp.timeout"
     TCP_RST_SYN = "tcp.rst_syn"
     TCP_RST_SYNACK = "tcp.rst_synack"
-    TCP_FIN_SYNACK = "tcp.fin_synack"
 
     TLS = "tls"
     TLS_RESET = "tls.reset"
@@ -49,16 +47,11 @@ class Pattern(StrEnum):
     TLS_RESET_ESNI = "tls.reset.esni"
     TLS_FIN = "tls.fin"
     TLS_FIN_SNI = "tls.fin.sni"
-    TLS_FIN_ENDPOINT = "tls.fin.endpoint"
     TLS_TIMEOUT = "tls.timeout"
     TLS_TIMEOUT_SNI = "tls.timeout.sni"
-    TLS_TIMEOUT_ENDPOINT = "tls.timeout.endpoint"
-    TLS_ALERT = "tls.alert"
-    TLS_GARBAGE = "tls.garbage"
     TLS_MITM = "tls.mitm"
     TLS_MITM_UNTRUSTED = "tls.mitm.untrusted"
     TLS_MITM_CA_SIGNED = "tls.mitm.ca_signed"
-    TLS_UNTRUSTED = "tls.untrusted"
 
     HTTP = "http"
     HTTP_BLOCKPAGE = "http.blockpage"
@@ -71,7 +64,6 @@ class Pattern(StrEnum):
     HTTP_FIN_HOST = "http.fin.host"
     HTTP_TIMEOUT = "http.timeout"
     HTTP_TIMEOUT_HOST = "http.timeout.host"
-    HTTP_GARBAGE = "http.garbage"
 
     QUIC = "quic"
     QUIC_TIMEOUT_SNI = "quic.timeout.sni"
@@ -101,6 +93,7 @@ class Pattern(StrEnum):
     SRV_RATE_LIMITED = "srv.rate_limited"
     SRV_AUTH_FAILED = "srv.auth_failed"
     SRV_SNI_REJECTED = "srv.sni_rejected"
+    SRV_TLS_REFUSED = "srv.tls_refused"
     SRV_CERT_EXPIRED = "srv.cert_expired"
     SRV_CERT_NAME = "srv.cert_name"
     SRV_HTTP_ERROR = "srv.http_error"

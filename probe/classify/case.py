@@ -1,0 +1,35 @@
+"""All that a judgement rests on. The same case always gives the same verdict: `reclassify` depends on it."""
+
+import msgspec
+
+from probe.model.experiment import Experiment
+from probe.model.fingerprint import Reference
+from probe.model.measurement import Citation
+from probe.model.observation import Observation, Resolver, Silence
+from probe.model.target import Target
+from probe.model.vantage import Baseline, Vantage
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """One target's run so far, with the place it was taken from and what is known beforehand."""
+
+    target: Target
+    vantage: Vantage
+    observations: tuple[Observation, ...]
+    experiments: tuple[Experiment, ...] = ()
+    """All that were planned so far, in flight or done."""
+    silences: tuple[Silence, ...] = ()
+    """The planner alone reads them."""
+    baseline: Baseline | None = None
+    """A fit or unfit look at the vantage that started after the first failure; `None` = none yet."""
+    cites: tuple[Citation, ...] = ()
+    resolvers: tuple[Resolver, ...] = ()
+    """Other resolvers that may be asked."""
+    neutral_names: tuple[str, ...] = ()
+    """Names that nobody blocks, for the other half of a comparison."""
+    reference: Reference = Reference()
+    cool_down_s: float = 200.0
+    cold_start: bool = False
+    """The endpoints were left alone for a cool-down before this run: late controls come first."""
+    deep: bool = False
+    """First sight of the target, or a day since: cheap comparisons run on success too."""

@@ -1,0 +1,233 @@
+"""One row per try: its factors and how it came out. Observations in, rows out; `explain` prints these rows."""
+
+import ipaddress
+from enum import StrEnum
+from typing import assert_never
+
+import msgspec
+
+from probe.model.experiment import Experiment, NameKind, Place, Step
+from probe.model.failure import INSTRUMENT_CODES, FailureCode
+from probe.model.observation import (
+    DNSLookup,
+    Ending,
+    HTTPExchange,
+    ICMPEcho,
+    Observation,
+    Role,
+    TCPConnect,
+    TLSHandshake,
+    TLSStage,
+    Transport,
+)
+
+
+class Layer(StrEnum):
+    """The layers a try can speak of; also the first part of pattern ids."""
+
+    DNS = "dns"
+    TCP = "tcp"
+    TLS = "tls"
+    HTTP = "http"
+    ICMP = "icmp"
+
+
+class Outcome(StrEnum):
+    """How a try came out, as a plain socket can tell."""
+
+    OK = "ok"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    RESET = "reset"
+    FIN = "fin"
+    SILENT = "silent"
+    ALERT = "alert"
+    GARBAGE = "garbage"
+    UNTRUSTED = "untrusted"
+    NO_SUCH_NAME = "nxdomain"
+    NO_ANSWER = "no_answer"
+    DNS_REFUSED = "dns_refused"
+    SERVFAIL = "servfail"
+    INSTRUMENT = "instrument"
+    """Our own host failed; proves nothing."""
+    ERROR = "error"
+
+
+TRIGGERABLE = frozenset({Outcome.RESET, Outcome.FIN, Outcome.SILENT})
+"""What a name-triggered filter does to a connection."""
+
+
+class Try(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the table of tries."""
+
+    transaction: int
+    layer: Layer
+    outcome: Outcome
+    name: str
+    kind: NameKind
+    place: Place
+    spot: str
+    """Address and port, or the resolver asked."""
+    address: str = ""
+    experiment: Experiment | None = None
+    hop: int = 0
+    hot: bool = False
+    """The place had been triggered by an earlier measurement."""
+    started_s: float
+    ended_s: float
+    observation: Observation
+    measurement: str = ""
+    """Where it comes from when it is cited; empty = this measurement."""
+
+
+_DNS_OUTCOMES = {
+    FailureCode.DNS_NXDOMAIN: Outcome.NO_SUCH_NAME,
+    FailureCode.DNS_NO_ANSWER: Outcome.NO_ANSWER,
+    FailureCode.DNS_REFUSED: Outcome.DNS_REFUSED,
+    FailureCode.DNS_SERVFAIL: Outcome.SERVFAIL,
+    FailureCode.DNS_TEMPORARY: Outcome.SERVFAIL,
+}
+
+_OUTCOMES = {
+    FailureCode.CONNECTION_REFUSED: Outcome.REFUSED,
+    FailureCode.CONNECTION_RESET: Outcome.RESET,
+    FailureCode.CONNECTION_ABORTED: Outcome.RESET,
+    FailureCode.EOF: Outcome.FIN,
+    FailureCode.TIMEOUT: Outcome.SILENT,
+    FailureCode.HOST_UNREACHABLE: Outcome.UNREACHABLE,
+    FailureCode.NETWORK_UNREACHABLE: Outcome.UNREACHABLE,
+    FailureCode.NETWORK_DOWN: Outcome.INSTRUMENT,
+    FailureCode.TLS_ALERT: Outcome.ALERT,
+    FailureCode.SSL_FAILED_HANDSHAKE: Outcome.GARBAGE,
+    FailureCode.SSL_INVALID_CERTIFICATE: Outcome.UNTRUSTED,
+    FailureCode.SSL_INVALID_HOSTNAME: Outcome.UNTRUSTED,
+    FailureCode.SSL_UNKNOWN_AUTHORITY: Outcome.UNTRUSTED,
+    FailureCode.HTTP_REQUEST_FAILED: Outcome.GARBAGE,
+}
+
+_ENDINGS = {Ending.RESET: Outcome.RESET, Ending.FIN: Outcome.FIN, Ending.SILENCE: Outcome.SILENT}
+
+
+def build_tries(
+    observations: tuple[Observation, ...], experiments: tuple[Experiment, ...], measurement: str = ""
+) -> tuple[Try, ...]:
+    """Return the table, in the order in which the tries ended."""
+    by_id = {experiment.id: experiment for experiment in experiments}
+    rows = []
+    for observation in observations:
+        experiment = by_id.get(observation.experiment)
+        if observation.role in (Role.ANCHOR, Role.CONTROL) or (observation.experiment and experiment is None):
+            continue
+        if experiment is not None and experiment.step is Step.LOOKUP and not isinstance(observation, DNSLookup):
+            continue  # the way to an encrypted resolver, not a try at the target
+        rows.append(_build_row(observation, experiment, measurement))
+    return tuple(rows)
+
+
+def _build_row(observation: Observation, experiment: Experiment | None, measurement: str) -> Try:
+    layer, spot, address, name, outcome = _read(observation)
+    return Try(
+        transaction=observation.transaction,
+        layer=layer,
+        outcome=outcome,
+        name=name if experiment is None or layer is not Layer.TCP else experiment.name,
+        kind=NameKind.TEST if experiment is None else experiment.name_kind,
+        place=Place.OWN if experiment is None else experiment.place,
+        spot=spot,
+        address=address,
+        experiment=experiment,
+        hop=observation.hop,
+        hot=isinstance(observation, TCPConnect) and observation.hot,
+        started_s=observation.t0_s,
+        ended_s=observation.t_s,
+        observation=observation,
+        measurement=measurement,
+    )
+
+
+def _read(observation: Observation) -> tuple[Layer, str, str, str, Outcome]:
+    match observation:
+        case DNSLookup():
+            return Layer.DNS, str(observation.resolver), "", observation.name, read_dns(observation)
+        case TCPConnect(endpoint=endpoint):
+            return Layer.TCP, str(endpoint), endpoint.address, "", _read_tcp(observation)
+        case TLSHandshake(endpoint=endpoint):
+            return Layer.TLS, str(endpoint), endpoint.address, observation.server_name, _read_tls(observation)
+        case HTTPExchange(endpoint=endpoint):
+            return Layer.HTTP, str(endpoint), endpoint.address, observation.url, _read_http(observation)
+        case ICMPEcho():
+            return Layer.ICMP, observation.address, observation.address, "", _read_failure(observation)
+        case _:
+            assert_never(observation)
+
+
+def _read_failure(observation: Observation) -> Outcome:
+    if observation.failure is None:
+        return Outcome.OK
+    if observation.failure.code in INSTRUMENT_CODES:
+        return Outcome.INSTRUMENT
+    return _OUTCOMES.get(observation.failure.code, Outcome.ERROR)
+
+
+def read_dns(lookup: DNSLookup) -> Outcome:
+    """Say how a lookup came out; an answer without the wanted addresses is `NO_ANSWER`."""
+    if lookup.failure is not None:
+        return _DNS_OUTCOMES.get(lookup.failure.code, _read_failure(lookup))
+    if lookup.query_type in ("A", "AAAA") and not lookup.addresses:
+        return Outcome.NO_ANSWER
+    return Outcome.OK
+
+
+def _read_tcp(observation: TCPConnect) -> Outcome:
+    return _ENDINGS.get(observation.held_ending, Outcome.ERROR) if observation.held_ending else _read_failure(observation)
+
+
+def _read_tls(observation: TLSHandshake) -> Outcome:
+    if observation.stage is TLSStage.DONE or observation.failure is None:
+        return _read_failure(observation)
+    if observation.alert is not None:
+        return Outcome.ALERT
+    if observation.stage is TLSStage.GARBAGE:
+        return Outcome.GARBAGE
+    return _read_failure(observation)
+
+
+def _read_http(observation: HTTPExchange) -> Outcome:
+    if observation.failure is None or observation.status:
+        return Outcome.OK if observation.ending in (None, Ending.FIN) else _ENDINGS.get(observation.ending, Outcome.ERROR)
+    return _read_failure(observation)
+
+
+ENCRYPTED = frozenset({Transport.DOT, Transport.DOH})
+
+
+def is_private(address: str) -> bool:
+    """Tell whether an address belongs to our own network: private, loopback or link-local."""
+    try:
+        parsed = ipaddress.ip_address(address.split("%", 1)[0])
+    except ValueError:
+        return False
+    return parsed.is_loopback or parsed.is_link_local or (parsed.is_private and not _is_benchmark(address))
+
+
+def _is_benchmark(address: str) -> bool:
+    return address.startswith(("198.18.", "198.19."))
+
+
+def is_bogus(address: str) -> bool:
+    """Tell whether no public name should have this address: not global, or Teredo (2001::/32)."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return True
+    teredo = isinstance(parsed, ipaddress.IPv6Address) and parsed.teredo is not None
+    return not parsed.is_global or teredo
+
+
+def is_teredo(address: str) -> bool:
+    """Tell whether an address is of the Teredo prefix 2001::/32 (RFC 4380 section 2.6)."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return isinstance(parsed, ipaddress.IPv6Address) and parsed.teredo is not None
