@@ -32,6 +32,11 @@ class TargetSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     runs_total: int = 0
     failures_total: int = 0
     failures: dict[FailureCode, int] = {}
+    """Failed runs by the code they failed with; runs that failed without one are in `failures_total` alone."""
+    last_failure: FailureCode | None = None
+    """Code of the last failed run; `None` = none failed yet, or it had no code."""
+    failed_measurement: str = ""
+    """Id of the last failed run: a link from the counter to its evidence."""
     phases: tuple[Phase, ...] = ()
     stale: bool = False
     """The vantage is unfit: this is what was last known."""
