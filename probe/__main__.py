@@ -1,0 +1,41 @@
+"""`wallprobe` and `python -m probe`: run a command and turn its end into an exit code."""
+
+import os
+import sys
+
+import click
+
+from probe.cli import main as commands
+from probe.model.errors import UserError
+
+INTERRUPTED = 130
+"""128 + SIGINT, as shells report it."""
+
+
+def run_command(arguments: list[str]) -> int:
+    """Run one command; return 0 = it ran, 2 = your input, 130 = interrupted. Our own faults rise: Python exits with 1."""
+    try:
+        code = commands.main(args=arguments, prog_name="wallprobe", standalone_mode=False)
+        sys.stdout.flush()
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone (`| head`). What is left in the buffer must not be flushed into the closed pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+def main() -> None:
+    """Run the command given on the command line and exit."""
+    sys.exit(run_command(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

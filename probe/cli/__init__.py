@@ -1,0 +1,52 @@
+"""The command line: one file per command, each imported only when it is asked for."""
+
+import importlib
+import importlib.util
+
+import click
+
+COMMANDS = {
+    "check": ("probe.cli.check:check", "Check targets now: verdict first, then the evidence."),
+    "run": ("probe.cli.run:run", "Run the agent: schedule, database, metrics."),
+    "targets": ("probe.cli.targets:targets", "Look at target lists: lint, list, import."),
+    "config": ("probe.cli.config:config", "Look at the configuration: check."),
+    "history": ("probe.cli.history:history", "Show what was found on a target over time."),
+    "explain": ("probe.cli.explain:explain", "Show how a measurement came to its verdict."),
+    "reclassify": ("probe.cli.reclassify:reclassify", "Judge stored measurements again by the rules of today."),
+    "patterns": ("probe.cli.patterns:patterns", "Show the taxonomy: how things are blocked, and what shows it."),
+    "lab": ("probe.cli.lab:lab", "A censored Internet in network namespaces."),
+    "version": ("probe.cli.version:version", "Show the versions of Wallprobe and what it stands on."),
+}
+"""Name of a command, where it lives, and its line in the help: listing them imports none."""
+
+
+class LazyCommands(click.Group):
+    """A group that imports a command when it is called: start-up time is a feature."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands that are installed, in the order of the table."""
+        return [name for name, (place, _) in COMMANDS.items() if _is_installed(place)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command; `None` = there is no such command."""
+        if cmd_name not in COMMANDS or not _is_installed(COMMANDS[cmd_name][0]):
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the help lines from the table."""
+        rows = [(name, COMMANDS[name][1]) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def _is_installed(place: str) -> bool:
+    return importlib.util.find_spec(place.partition(":")[0]) is not None
+
+
+@click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Tell which sites a network blocks, how, and since when."""
