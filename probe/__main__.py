@@ -13,7 +13,10 @@ INTERRUPTED = 130
 
 
 def run_command(arguments: list[str]) -> int:
-    """Run one command; return 0 = it ran, 2 = your input, 130 = interrupted. Our own faults rise: Python exits with 1."""
+    """Run one command; return 0 = it ran, 2 = your input, 130 = interrupted.
+
+    Our own faults rise: Python shows where and exits with 1.
+    """
     try:
         code = commands.main(args=arguments, prog_name="wallprobe", standalone_mode=False)
         sys.stdout.flush()
@@ -21,7 +24,7 @@ def run_command(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 2
     except click.ClickException as error:
-        error.show()
+        print(f"wallprobe: {error.format_message()}; see `wallprobe --help`", file=sys.stderr)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED

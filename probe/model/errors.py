@@ -11,5 +11,17 @@ class UserError(Exception):
         self.remedy = remedy
 
 
+class CombinedUserError(UserError):
+    """Several errors found in one reading: one line each, so that a person can mend them all at once."""
+
+    def __init__(self, errors: tuple[UserError, ...]) -> None:
+        first = errors[0]
+        super().__init__(first.where, first.what, first.remedy)
+        self.errors = errors
+
+    def __str__(self) -> str:
+        return "\n".join(str(error) for error in self.errors)
+
+
 class ProtocolError(Exception):
     """The peer spoke nonsense. The message quotes received bytes only, never ours."""

@@ -6,6 +6,7 @@ import msgspec
 
 from probe.model.observation import Resolver
 from probe.model.target import Exposure
+from probe.model.written import Written
 
 
 class Profile(StrEnum):
@@ -39,15 +40,19 @@ class TargetSource(msgspec.Struct, frozen=True, kw_only=True):
     """Where targets come from: exactly one of `file`, `http_sd`, `uri` and `shipped`."""
 
     file: str = ""
+    """Path of a list; the last part may hold `*`. Of a shipped list: where it was found."""
     http_sd: str = ""
     uri: str = ""
     shipped: str = ""
-    """Name of a list that comes with the package, such as `sites-foreign`."""
+    """Name of a list that comes with the package, such as `sites-foreign`; `file` then holds its path."""
     refresh_s: float = 300.0
     group: str = ""
     exposure: Exposure = Exposure.PUBLIC
     interval_s: float | None = None
+    timeout_s: float | None = None
     labels: dict[str, str] = {}
+    entry: Written | None = None
+    """With `uri`: what else was written beside it (`expect`, `request`, ...); `probe.targets` reads it."""
     place: str = ""
     """Where it was written, for error lines: `wallprobe.yml:4`."""
 
