@@ -57,6 +57,8 @@ class ReplyFit(StrEnum):
     OURS = "ours"
     WRONG_ID = "wrong_id"
     WRONG_QUESTION = "wrong_question"
+    WRONG_SENDER = "wrong_sender"
+    """Id and question are right, but it came from another address than the one asked."""
     MALFORMED = "malformed"
 
 

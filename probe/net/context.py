@@ -57,6 +57,15 @@ class Journal:
         if self.on_append is not None:
             self.on_append()
 
+    def replace(self, observation: Observation) -> None:
+        """Put a fuller observation in the place of the one with its transaction: a late reply came to it."""
+        for index, earlier in enumerate(self.observations):
+            if earlier.transaction == observation.transaction:
+                self.observations[index] = observation
+                if self.on_append is not None:
+                    self.on_append()
+                return
+
     def hush(self, silence: Silence) -> None:
         """Note that a step is waiting longer than it should."""
         self.silences.append(silence)
