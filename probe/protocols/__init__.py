@@ -1,0 +1,1 @@
+"""Wire formats and dialogues, sans-IO: bytes in, bytes out."""
