@@ -20,6 +20,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     """All that were planned so far, in flight or done."""
     silences: tuple[Silence, ...] = ()
     """The planner alone reads them."""
+    running: tuple[str, ...] = ()
+    """Ids of the experiments in flight."""
     baseline: Baseline | None = None
     """A fit or unfit look at the vantage that started after the first failure; `None` = none yet."""
     cites: tuple[Citation, ...] = ()

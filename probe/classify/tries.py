@@ -179,7 +179,9 @@ def read_dns(lookup: DNSLookup) -> Outcome:
 
 
 def _read_tcp(observation: TCPConnect) -> Outcome:
-    return _ENDINGS.get(observation.held_ending, Outcome.ERROR) if observation.held_ending else _read_failure(observation)
+    return (
+        _ENDINGS.get(observation.held_ending, Outcome.ERROR) if observation.held_ending else _read_failure(observation)
+    )
 
 
 def _read_tls(observation: TLSHandshake) -> Outcome:
@@ -194,7 +196,9 @@ def _read_tls(observation: TLSHandshake) -> Outcome:
 
 def _read_http(observation: HTTPExchange) -> Outcome:
     if observation.failure is None or observation.status:
-        return Outcome.OK if observation.ending in (None, Ending.FIN) else _ENDINGS.get(observation.ending, Outcome.ERROR)
+        return (
+            Outcome.OK if observation.ending in (None, Ending.FIN) else _ENDINGS.get(observation.ending, Outcome.ERROR)
+        )
     return _read_failure(observation)
 
 

@@ -1,0 +1,47 @@
+"""How deep the target was proven to work, and what else works from here."""
+
+from probe.classify.tries import Layer, Outcome, Try
+from probe.model.experiment import NameKind
+from probe.model.observation import HTTPExchange, TLSHandshake
+from probe.model.verdict import Depth
+
+_ORDER = tuple(Depth)
+
+
+def proven_depth(table: tuple[Try, ...]) -> Depth:
+    """Return the deepest step that the check itself completed."""
+    reached = Depth.NONE
+    for row in table:
+        if row.experiment is not None or row.outcome is not Outcome.OK:
+            continue
+        depth = _depth_of(row)
+        if _ORDER.index(depth) > _ORDER.index(reached):
+            reached = depth
+    return reached
+
+
+def _depth_of(row: Try) -> Depth:
+    match row.layer:
+        case Layer.DNS:
+            return Depth.RESOLVE
+        case Layer.TCP | Layer.ICMP:
+            return Depth.REACH
+        case Layer.TLS:
+            proven = isinstance(row.observation, TLSHandshake) and row.observation.verified
+            return Depth.PROOF if proven else Depth.HELLO
+        case Layer.HTTP:
+            return Depth.PAGE
+
+
+def working(table: tuple[Try, ...]) -> tuple[str, ...]:
+    """Return what succeeded with the target's own name, in few words each."""
+    found: dict[str, None] = {}
+    for row in table:
+        if row.kind is not NameKind.TEST or row.outcome is not Outcome.OK:
+            continue
+        if isinstance(row.observation, TLSHandshake) and row.observation.verified:
+            where = "the right address" if row.experiment is not None else "one address"
+            found[f"HTTPS at {where} ({row.address})"] = None
+        elif isinstance(row.observation, HTTPExchange) and row.observation.secure and row.experiment is not None:
+            found["HTTPS"] = None
+    return tuple(found)[:3]

@@ -1,0 +1,213 @@
+"""The table of tries, and the verbs that rules ask it with.
+
+`PathFacts` looks at the table from one path (an address of the name, in one redirect hop): its own tries are `OWN`,
+those at the name's other addresses `SIBLING`. `NameFacts`, in `name_facts.py`, looks at the answers to the name.
+
+What counts toward n (VERDICTS section 2): a failed test counts only if the place was cold, or a control there succeeded
+after the previous failure (T C T C).
+"""
+
+import functools
+
+import msgspec
+
+from probe.classify.case import Case
+from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try, build_tries
+from probe.model.experiment import Design, NameKind, Place
+from probe.model.observation import HTTPExchange, TCPConnect, TLSHandshake
+
+TEST, NEUTRAL, NONE = NameKind.TEST, NameKind.NEUTRAL, NameKind.NONE
+OWN, SIBLING, ELSEWHERE = Place.OWN, Place.SIBLING, Place.ELSEWHERE
+
+SPOKE = frozenset({Outcome.OK, Outcome.ALERT, Outcome.UNTRUSTED})
+"""The place answered in TLS, whatever it said: it neither reset, hung up nor kept silent."""
+
+
+def build_table(case: Case) -> tuple[Try, ...]:
+    """Return every try of the case, cited ones first and with the times they had relative to this run."""
+    rows: list[Try] = []
+    for citation in case.cites:
+        for row in build_tries(citation.observations, citation.experiments, citation.measurement):
+            shifted = msgspec.structs.replace(
+                row, started_s=row.started_s - citation.age_s, ended_s=row.ended_s - citation.age_s
+            )
+            rows.append(shifted)
+    rows.extend(build_tries(case.observations, case.experiments))
+    return tuple(rows)
+
+
+class Pairs(msgspec.Struct, frozen=True, kw_only=True):
+    """Counted tries of a paired design: failed tests against good controls."""
+
+    tests: int
+    controls: int
+    transactions: tuple[int, ...] = ()
+
+
+class PathFacts:
+    """The table seen from one path."""
+
+    def __init__(self, case: Case, table: tuple[Try, ...], hop: int, spot: str, siblings: frozenset[str]) -> None:
+        self.case = case
+        self.hop = hop
+        self.spot = spot
+        self.siblings = siblings
+        """The other spots that were tried for the name in this hop."""
+        self.table = tuple(row for row in table if row.hop == hop and row.layer is not Layer.DNS)
+
+    def place(self, row: Try) -> Place:
+        """Say where a try went, seen from this path."""
+        if row.spot == self.spot:
+            return OWN
+        return SIBLING if row.spot in self.siblings else row.place if row.place is not OWN else Place.UNRELATED
+
+    def seen(
+        self,
+        layer: Layer,
+        *outcomes: Outcome,
+        name: NameKind | None = None,
+        at: tuple[Place, ...] = (OWN,),
+        design: Design | None = None,
+    ) -> tuple[Try, ...]:
+        """Return the tries of this kind; no outcome named = any."""
+        return tuple(
+            row
+            for row in self.table
+            if row.layer is layer
+            and (not outcomes or row.outcome in outcomes)
+            and (name is None or row.kind is name)
+            and (design is None or (row.experiment is not None and row.experiment.design is design))
+            and (self.place(row) in at or design is Design.PORTS)
+        )
+
+    def ok(self, layer: Layer, *, name: NameKind = TEST, at: tuple[Place, ...] = (OWN,)) -> bool:
+        """Tell whether such a try succeeded."""
+        return bool(self.seen(layer, Outcome.OK, name=name, at=at))
+
+    def spoke(self, layer: Layer, *, name: NameKind, at: tuple[Place, ...] = (OWN,)) -> bool:
+        """Tell whether the place answered such a try in the protocol, accepting or not."""
+        return bool(self.seen(layer, *SPOKE, name=name, at=at))
+
+    def reset(self, layer: Layer, *, name: NameKind = TEST) -> bool:
+        """Tell whether such a try was reset."""
+        return bool(self.seen(layer, Outcome.RESET, name=name))
+
+    def closed(self, layer: Layer, *, name: NameKind = TEST) -> bool:
+        """Tell whether such a try was ended by a FIN before its time."""
+        return bool(self.seen(layer, Outcome.FIN, name=name))
+
+    def silent(self, layer: Layer, *, name: NameKind = TEST) -> bool:
+        """Tell whether such a try got no answer in its time."""
+        return bool(self.seen(layer, Outcome.SILENT, name=name))
+
+    @functools.cached_property
+    def checked(self) -> tuple[Try, ...]:
+        """Return the check's own tries on this path; those of the cited run when this one made experiments only."""
+        mine = [row for row in self.table if row.experiment is None and row.spot == self.spot]
+        return tuple([row for row in mine if not row.measurement] or mine)
+
+    @functools.cached_property
+    def failing(self) -> Try | None:
+        """Return the try of the check itself that broke this path, unless the same step succeeded since."""
+        broken = next((row for row in self.checked if row.outcome is not Outcome.OK), None)
+        if broken is None:
+            return None
+        repeats = self.seen(broken.layer, Outcome.OK, name=TEST)
+        healed = any(row.started_s >= broken.started_s and not _is_hold(row) for row in repeats)
+        return None if healed else broken
+
+    def failed(self, layer: Layer, *outcomes: Outcome) -> bool:
+        """Tell whether this path broke at the layer, in one of these ways."""
+        broken = self.failing
+        return broken is not None and broken.layer is layer and (not outcomes or broken.outcome in outcomes)
+
+    @property
+    def tries_failed(self) -> int:
+        """Return how often the step that broke the path failed in the same way, here."""
+        broken = self.failing
+        if broken is None:
+            return 0
+        return len([r for r in self.seen(broken.layer, broken.outcome, name=TEST) if not _is_hold(r)])
+
+    def pairs(self, layer: Layer) -> Pairs:
+        """Count the name × control design over this path and its siblings that broke in the same way."""
+        broken = self.failing
+        if broken is None:
+            return Pairs(tests=0, controls=0)
+        tests: list[Try] = []
+        controls: list[Try] = []
+        for spot in sorted({self.spot, *self.siblings}):
+            spot_tests, spot_controls = self._pairs_at(layer, spot, broken.outcome)
+            tests += spot_tests
+            controls += spot_controls
+        return Pairs(
+            tests=len(tests),
+            controls=len(controls),
+            transactions=tuple(row.transaction for row in tests + controls if not row.measurement),
+        )
+
+    def _pairs_at(self, layer: Layer, spot: str, outcome: Outcome) -> tuple[list[Try], list[Try]]:
+        here = [r for r in self.table if r.layer is layer and r.spot == spot]
+        controls = [r for r in here if r.kind is NEUTRAL and r.outcome in SPOKE]
+        tests = sorted((r for r in here if r.kind is TEST and r.outcome in TRIGGERABLE), key=lambda r: r.started_s)
+        hot = any(isinstance(r.observation, TCPConnect) and r.hot for r in self.table if r.spot == spot)
+        counted: list[Try] = []
+        previous: Try | None = None
+        for test in tests:
+            cleared = any(
+                (previous is None or c.started_s >= previous.started_s) and c.ended_s <= test.started_s
+                for c in controls
+            )
+            if (previous is None and not hot) or cleared or _is_late(test):
+                counted.append(test)
+            previous = test
+        return [t for t in counted if t.outcome is outcome], controls
+
+    def hung_up_unasked(self, outcome: Outcome) -> bool:
+        """Tell whether the peer ended an idle connection, so that nothing we sent can be the reason."""
+        held = self.seen(Layer.TCP, at=(OWN, SIBLING), design=Design.HOLD)
+        return bool(held) and all(r.outcome is outcome for r in held)
+
+    @functools.cached_property
+    def handshake(self) -> TLSHandshake | None:
+        """Return the check's own handshake on this path."""
+        return next((r.observation for r in self.checked if isinstance(r.observation, TLSHandshake)), None)
+
+    @functools.cached_property
+    def exchange(self) -> HTTPExchange | None:
+        """Return the check's own exchange on this path."""
+        return next((r.observation for r in self.checked if isinstance(r.observation, HTTPExchange)), None)
+
+    @functools.cached_property
+    def encrypted_page(self) -> HTTPExchange | None:
+        """Return what the same host served over https with a valid certificate, when that was asked."""
+        rows = self.seen(Layer.HTTP, Outcome.OK, at=tuple(Place), design=Design.ENCRYPTED_ROUTE)
+        for row in rows:
+            proven = any(
+                r.layer is Layer.TLS and r.outcome is Outcome.OK and r.experiment == row.experiment for r in self.table
+            )
+            if proven and isinstance(row.observation, HTTPExchange):
+                return row.observation
+        return None
+
+    @property
+    def encrypted_rounds(self) -> int:
+        """Return how many times, at least 30 s apart, the encrypted route was compared."""
+        rows = self.seen(Layer.HTTP, Outcome.OK, at=tuple(Place), design=Design.ENCRYPTED_ROUTE)
+        rounds, last = 0, float("-inf")
+        for row in sorted(rows, key=lambda r: r.started_s):
+            if row.started_s - last >= 30.0:
+                rounds, last = rounds + 1, row.started_s
+        return rounds
+
+
+def _is_hold(row: Try) -> bool:
+    return row.experiment is not None and row.experiment.design is Design.HOLD
+
+
+def _is_late(row: Try) -> bool:
+    return row.experiment is not None and row.experiment.about == LATE
+
+
+LATE = "late"
+"""Marks tests that follow a cool-down and five good controls: VERDICTS lets all five of them count."""

@@ -1,0 +1,92 @@
+"""From paths to one answer: what holds for every path a client of this network would take, and what only for some.
+
+Source: VERDICTS section 1, "the fold". Addresses from other resolvers and neighbours are experiments, never paths.
+"""
+
+import msgspec
+
+from probe.classify.status import Usable
+from probe.model.pattern import Pattern
+from probe.model.verdict import Cause, Confidence, Evidence, EvidenceFamily
+
+
+class PathJudgement(msgspec.Struct, frozen=True, kw_only=True):
+    """One path: usable or not, and the evidence that spoke, one for each layer, primary first."""
+
+    spot: str
+    family: int
+    usable: bool
+    evidence: tuple[Evidence, ...] = ()
+
+
+class Folded(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer over all paths."""
+
+    usable: Usable
+    patterns: tuple[Pattern, ...] = ()
+    cause: Cause = Cause.NONE
+    confidence: Confidence = Confidence.C0
+    evidence: tuple[Evidence, ...] = ()
+
+
+def fold_paths(paths: tuple[PathJudgement, ...]) -> Folded:
+    """Fold the paths of one hop.
+
+    All bad: one pattern, or one common ancestor, that explains every path, with the lowest confidence among them;
+    else all listed with cause unknown. Some bad: the bad ones named.
+    """
+    bad = [path for path in paths if not path.usable]
+    good = [path for path in paths if path.usable]
+    if not bad:
+        notes = tuple(e for path in good for e in path.evidence)
+        return Folded(
+            usable=Usable.ALL,
+            patterns=one_per_layer(notes),
+            confidence=max((e.confidence for e in notes), default=Confidence.C2),
+            evidence=notes,
+        )
+    evidence = tuple(e for path in bad for e in path.evidence)
+    common = _common_pattern(bad)
+    causes = {path.evidence[0].cause for path in bad if path.evidence}
+    return Folded(
+        usable=Usable.SOME if good else Usable.NONE,
+        patterns=(common,) if common else one_per_layer(evidence),
+        cause=causes.pop() if len(causes) == 1 and (common or good) else Cause.UNKNOWN,
+        confidence=min((path_confidence(path.evidence) for path in bad), default=Confidence.C0),
+        evidence=evidence,
+    )
+
+
+def path_confidence(evidence: tuple[Evidence, ...]) -> Confidence:
+    """Return how sure the primary pattern is: its own level, or C3 from two families at C2 of which one is A."""
+    if not evidence:
+        return Confidence.C0
+    primary = evidence[0]
+    same = [e for e in evidence if e.pattern is primary.pattern and e.confidence >= Confidence.C2]
+    families = {e.family for e in same}
+    if len(families) >= 2 and EvidenceFamily.DIFFERENTIAL in families:
+        return Confidence.C3
+    return max((e.confidence for e in same), default=primary.confidence)
+
+
+def one_per_layer(evidence: tuple[Evidence, ...]) -> tuple[Pattern, ...]:
+    """Return the patterns in order, at most one for each layer, the deepest of a layer winning."""
+    chosen: dict[str, Pattern] = {}
+    for item in evidence:
+        if item.pattern is None:
+            continue
+        known = chosen.get(item.pattern.layer)
+        if known is None or known.value in item.pattern.ancestors[1:]:
+            chosen[item.pattern.layer] = item.pattern
+    return tuple(chosen.values())
+
+
+def _common_pattern(bad: list[PathJudgement]) -> Pattern | None:
+    primaries = [path.evidence[0].pattern for path in bad if path.evidence]
+    if not primaries or len(primaries) != len(bad) or any(pattern is None for pattern in primaries):
+        return None
+    named = [pattern for pattern in primaries if pattern is not None]
+    for candidate in named[0].ancestors:
+        if all(candidate in pattern.ancestors for pattern in named) and candidate in Pattern._value2member_map_:
+            return Pattern(candidate)
+    return None

@@ -1,0 +1,99 @@
+"""What a page says of itself: block pages, challenges, refusals. Pure look-ups over one HTTP exchange.
+
+Source: status meanings RFC 9110 section 15, RFC 7725 (451), RFC 6585 section 4 (429); challenge markers are those that
+the large protection services document for their own customers.
+"""
+
+import re
+
+from probe.model.fingerprint import Fingerprint, FoundIn, Matching, Reference
+from probe.model.observation import HTTPExchange
+
+_CHALLENGE_MARKS = (
+    b"cf-chl-",
+    b"challenge-platform",
+    b"g-recaptcha",
+    b"h-captcha",
+    b"px-captcha",
+    b"captcha-delivery.com",
+    b"_incapsula_resource",
+    b"awswafcaptcha",
+)
+_COUNTRY_REFUSALS = (
+    b"not available in your country",
+    b"not available in your region",
+    b"block access from your country",
+    b"blocked access from your country",
+    b"country or region in which you are",
+    b"error 1009",
+)
+_SEARCHED_BYTES = 65536
+
+
+def find_fingerprint(page: HTTPExchange, reference: Reference) -> Fingerprint | None:
+    """Return the block page fingerprint that this answer matches; a known false positive suppresses all others."""
+    found = [print_ for print_ in reference.fingerprints if _matches(print_, page)]
+    if any(print_.suppresses for print_ in found):
+        return None
+    return next(iter(sorted(found, key=lambda f: not f.expected_countries)), None)
+
+
+def _matches(fingerprint: Fingerprint, page: HTTPExchange) -> bool:
+    match fingerprint.found_in:
+        case FoundIn.BODY:
+            return _compare(fingerprint, page.body[:_SEARCHED_BYTES].decode("utf-8", "replace"))
+        case FoundIn.TITLE:
+            return _compare(fingerprint, page.title)
+        case FoundIn.HEADER:
+            return any(
+                _compare(fingerprint, value) for name, value in page.headers if name.lower() == fingerprint.header
+            )
+        case FoundIn.DNS:
+            return False
+
+
+def _compare(fingerprint: Fingerprint, text: str) -> bool:
+    match fingerprint.matching:
+        case Matching.CONTAINS:
+            return fingerprint.pattern in text
+        case Matching.PREFIX:
+            return text.startswith(fingerprint.pattern)
+        case Matching.FULL:
+            return text == fingerprint.pattern
+        case Matching.REGEXP:
+            return re.search(fingerprint.pattern, text) is not None
+
+
+def is_challenge(page: HTTPExchange) -> bool:
+    """Tell whether the answer asks the visitor to prove that they are human: the site is reachable."""
+    if any(name.lower() == "cf-mitigated" and value.strip().lower() == "challenge" for name, value in page.headers):
+        return True
+    body = page.body[:_SEARCHED_BYTES].lower()
+    return page.status in (401, 403, 405, 429, 503) and any(mark in body for mark in _CHALLENGE_MARKS)
+
+
+def is_country_refusal(page: HTTPExchange) -> bool:
+    """Tell whether the server refuses this country by its own word, or by status 451."""
+    body = page.body[:_SEARCHED_BYTES].lower()
+    return page.status == 451 or (page.status == 403 and any(words in body for words in _COUNTRY_REFUSALS))
+
+
+def differ(cleartext: HTTPExchange, encrypted: HTTPExchange) -> bool:
+    """Tell whether two answers for one host are plainly not the same page.
+
+    Titles decide when both have one with a word of five letters or more; else bodies of clearly different length do.
+    A redirect to the encrypted page is not a difference.
+    """
+    if cleartext.location or encrypted.location:
+        return False
+    ours, theirs = _words(cleartext.title), _words(encrypted.title)
+    if ours and theirs:
+        return not ours & theirs
+    if ours or theirs:
+        return True
+    longer = max(cleartext.body_bytes, encrypted.body_bytes)
+    return longer > 0 and min(cleartext.body_bytes, encrypted.body_bytes) / longer < 0.3
+
+
+def _words(title: str) -> set[str]:
+    return set(re.findall(r"\w{5,}", title.lower()))

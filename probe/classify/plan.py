@@ -1,0 +1,59 @@
+"""Which experiments would change the verdict: `now`, and `later` for those that must wait for a cold endpoint.
+
+A pure function run after every append. It returns only what is not planned yet, so calling it twice asks nothing twice.
+Limits (VERDICTS section 4): at most 10 connections for each address and design, at most 6 at once.
+"""
+
+import msgspec
+
+from probe.classify.case import Case
+from probe.classify.facts import build_table
+from probe.classify.plan_name import plan_name
+from probe.classify.plan_page import page_later, plan_page
+from probe.classify.plan_path import chain_later, plan_path
+from probe.classify.trouble import find_troubles, first_troubled_hop
+from probe.model.experiment import Experiment, Pending, Step
+
+AT_ONCE = 6
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What to try next, and what to try when the place is cold again."""
+
+    now: tuple[Experiment, ...] = ()
+    later: tuple[Pending, ...] = ()
+
+
+def plan(case: Case) -> Plan:
+    """Return the experiments that the case calls for and that were not planned yet."""
+    table = build_table(case)
+    hop = first_troubled_hop(case, table)
+    if hop is None:
+        wanted = plan_page(case, table) if case.deep else ()
+        return Plan(now=_limit(case, wanted))
+    troubles = find_troubles(case, table, hop)
+    wanted = (
+        *plan_name(case, table, hop, troubles),
+        *plan_path(case, table, hop, troubles),
+        *plan_page(case, table),
+    )
+    later = (*chain_later(case, table, troubles), *page_later(case, table))
+    return Plan(now=_limit(case, wanted), later=later)
+
+
+def _limit(case: Case, wanted: tuple[Experiment, ...]) -> tuple[Experiment, ...]:
+    """Drop what is planned already, and hold back connections beyond the six that may be open at once."""
+    known = {experiment.id for experiment in case.experiments}
+    running = set(case.running)
+    open_now = sum(1 for e in case.experiments if e.id in running and e.step is not Step.LOOKUP)
+    chosen: list[Experiment] = []
+    for experiment in wanted:
+        if experiment.id in known:
+            continue
+        known.add(experiment.id)
+        if experiment.step is not Step.LOOKUP:
+            if open_now >= AT_ONCE:
+                continue
+            open_now += 1
+        chosen.append(experiment)
+    return tuple(chosen)

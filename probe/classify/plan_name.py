@@ -1,0 +1,126 @@
+"""Follow-ups about the answer to a name: other resolvers, encrypted ones, neutral names, and who owns the addresses."""
+
+from probe.classify.case import Case
+from probe.classify.name_facts import NameFacts
+from probe.classify.tries import ENCRYPTED, Layer, Outcome, Try
+from probe.classify.trouble import Trouble, hop_name
+from probe.model.endpoint import Endpoint
+from probe.model.experiment import Design, Experiment, NameKind, Place, Step
+from probe.model.observation import Resolver
+
+ENCRYPTED_ASKED = 2
+CLEAR_ASKED = 2
+VALIDATED_AT_MOST = 2
+REFUSALS = frozenset({Outcome.DNS_REFUSED, Outcome.SERVFAIL, Outcome.SILENT, Outcome.NO_ANSWER})
+
+
+def plan_name(case: Case, table: tuple[Try, ...], hop: int, troubles: tuple[Trouble, ...]) -> tuple[Experiment, ...]:
+    """Return the lookups and certificate tests that would tell a forged answer from a true one."""
+    names = NameFacts(case, table, hop)
+    host, secure, _ = hop_name(case, table, hop)
+    waiting = [s for s in case.silences if s.layer == Layer.DNS.value and s.hop == hop and not s.experiment]
+    if not names.asked and not waiting:
+        return ()
+    if not (names.suspicious or waiting or _answer_in_doubt(names, troubles)):
+        return ()
+    wanted = [*_ask_others(case, host, hop), *_ask_again(case, names, host, hop)]
+    if names.disputed or names.denied or names.conflicting:
+        wanted += _validate(case, names, host, hop, secure=secure)
+    return tuple(wanted)
+
+
+def _answer_in_doubt(names: NameFacts, troubles: tuple[Trouble, ...]) -> bool:
+    """Every address that we were given fails before it proved to be the site's."""
+    bad = {t.endpoint.address for t in troubles if t.place is Place.OWN and t.outcome is not Outcome.ALERT}
+    return (
+        bool(names.own_addresses)
+        and not names.validated
+        and bool(bad)
+        and names.own_addresses <= bad | _undialled(names)
+    )
+
+
+def _undialled(names: NameFacts) -> frozenset[str]:
+    dialled = {row.address for row in names.table if row.layer is Layer.TCP and row.experiment is None}
+    return names.own_addresses - dialled
+
+
+def _ask_others(case: Case, host: str, hop: int) -> list[Experiment]:
+    encrypted = [r for r in case.resolvers if r.transport in ENCRYPTED][:ENCRYPTED_ASKED]
+    clear = [r for r in case.resolvers if r.transport not in ENCRYPTED and not r.system][:CLEAR_ASKED]
+    return [
+        _lookup(Design.RESOLVERS, host, NameKind.TEST, resolver, number=1, hop=hop) for resolver in (*encrypted, *clear)
+    ]
+
+
+def _ask_again(case: Case, names: NameFacts, host: str, hop: int) -> list[Experiment]:
+    resolver = next((lookup.resolver for _, lookup in names.own), None)
+    if resolver is None:
+        return []
+    refused = names.own_outcome in REFUSALS and names.denied
+    neutral = case.neutral_names[0] if case.neutral_names else ""
+    wanted = [
+        _lookup(Design.REPEAT, host, NameKind.TEST, resolver, number=n, hop=hop) for n in range(1, 5 if refused else 2)
+    ]
+    if neutral:
+        wanted += [
+            _lookup(Design.NEUTRAL_LOOKUP, neutral, NameKind.NEUTRAL, resolver, number=n, hop=hop)
+            for n in range(1, 6 if refused else 4)
+        ]
+    wanted.append(
+        Experiment(
+            id=f"{Design.SYSTEM.value}.test.{hop}.1", design=Design.SYSTEM, step=Step.LOOKUP, name=host,
+            name_kind=NameKind.TEST, hop=hop, cell=1,
+        )
+    )  # fmt: skip
+    return wanted
+
+
+def _lookup(design: Design, name: str, kind: NameKind, resolver: Resolver, *, number: int, hop: int) -> Experiment:
+    return Experiment(
+        id=f"{design.value}.{kind.value}.{resolver}.{hop}.{number}",
+        design=design,
+        step=Step.LOOKUP,
+        name=name,
+        name_kind=kind,
+        place=Place.OWN if resolver.system else Place.UNRELATED,
+        resolver=resolver,
+        hop=hop,
+        cell=number,
+    )
+
+
+def _validate(case: Case, names: NameFacts, host: str, hop: int, *, secure: bool) -> list[Experiment]:
+    """Ask the addresses themselves: a valid certificate for the name settles whose they are."""
+    port = case.target.port if secure and hop == 0 else 443
+    later = _later_addresses(names)
+    real = sorted((names.encrypted_addresses | later) - names.own_addresses)[:VALIDATED_AT_MOST]
+    given = [] if secure else sorted(names.own_addresses)[:VALIDATED_AT_MOST]
+    cells = [(address, Place.ELSEWHERE) for address in real] + [(address, Place.UNRELATED) for address in given]
+    return [
+        Experiment(
+            id=f"{Design.ADDRESSES.value}.test.{address}.{port}.{hop}.1",
+            design=Design.ADDRESSES,
+            step=Step.HANDSHAKE,
+            name=host,
+            name_kind=NameKind.TEST,
+            place=place,
+            endpoint=Endpoint(address=address, port=port),
+            hop=hop,
+            cell=1,
+        )
+        for address, place in cells
+    ]
+
+
+def _later_addresses(names: NameFacts) -> frozenset[str]:
+    """Return what second and third replies to one question gave: the real answer often comes last."""
+    if not names.conflicting:
+        return frozenset()
+    return frozenset(
+        answer.value
+        for _, lookup in names.own
+        for reply in lookup.replies[1:]
+        for answer in reply.answers
+        if answer.type in ("A", "AAAA")
+    )

@@ -1,0 +1,177 @@
+"""Follow-ups about a path: once more on a fresh port, a neutral name at the same place, nothing sent, another port."""
+
+import msgspec
+
+from probe.classify.case import Case
+from probe.classify.facts import LATE, SPOKE
+from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try
+from probe.classify.trouble import Trouble
+from probe.model.endpoint import Endpoint
+from probe.model.experiment import Design, Experiment, NameKind, Pending, Place, Step
+
+PAIRS = 5
+"""Fisher exact, two-sided: five failures against five successes give p = 0.008 (VERDICTS section 2)."""
+PLACES_AT_MOST = 4
+
+
+def plan_path(case: Case, table: tuple[Try, ...], hop: int, troubles: tuple[Trouble, ...]) -> tuple[Experiment, ...]:
+    """Return the next connections that the troubled places call for."""
+    wanted: list[Experiment] = []
+    for trouble in troubles[:PLACES_AT_MOST]:
+        if _has_trigger(trouble):
+            wanted += _chain(case, table, trouble, troubles)
+        elif trouble.outcome is not Outcome.INSTRUMENT:
+            wanted += _repeat(trouble)
+    wanted += _other_port(troubles)
+    wanted += _idle(troubles)
+    return tuple(wanted)
+
+
+def _has_trigger(trouble: Trouble) -> bool:
+    """A name went out in the clear and the connection then broke: TLS with SNI, or HTTP without TLS."""
+    if trouble.outcome not in TRIGGERABLE:
+        return False
+    return trouble.layer is Layer.TLS or (trouble.layer is Layer.HTTP and not trouble.secure)
+
+
+def _repeat(trouble: Trouble) -> list[Experiment]:
+    match trouble.layer:
+        case Layer.TCP:
+            step = Step.CONNECT
+        case Layer.HTTP:
+            step = Step.FETCH
+        case _:
+            step = Step.HANDSHAKE
+    return [_at(trouble, Design.REPEAT, step, trouble.name, NameKind.TEST, 1)]
+
+
+def _at(trouble: Trouble, design: Design, step: Step, name: str, kind: NameKind, number: int) -> Experiment:
+    return Experiment(
+        id=f"{design.value}.{kind.value}.{trouble.spot}.{trouble.hop}.{number}",
+        design=design,
+        step=step,
+        name=name,
+        name_kind=kind,
+        place=trouble.place,
+        endpoint=trouble.endpoint,
+        path=trouble.path if kind is NameKind.TEST else "/",
+        secure=trouble.secure,
+        hop=trouble.hop,
+        cell=number,
+    )
+
+
+class _Chain:
+    """The T C T C design at one place, as far as it has gone."""
+
+    def __init__(self, case: Case, table: tuple[Try, ...], trouble: Trouble) -> None:
+        self.trouble = trouble
+        self.design = Design.SNI if trouble.layer is Layer.TLS else Design.HOST
+        planned = [e for e in case.experiments if e.design is self.design and e.endpoint == trouble.endpoint]
+        self.tests = 1 + len([e for e in planned if e.name_kind is NameKind.TEST])
+        self.controls = len([e for e in planned if e.name_kind is NameKind.NEUTRAL])
+        rows = [r for r in table if r.layer is trouble.layer and r.spot == trouble.spot and r.hop == trouble.hop]
+        self._rows = {r.experiment.id: r for r in rows if r.experiment is not None}
+        self._any = {r.experiment.id: r for r in table if r.experiment is not None and r.outcome is not Outcome.OK}
+        self._hushed = {s.experiment for s in case.silences if s.experiment}
+        self._planned = planned
+
+    def last(self, kind: NameKind) -> Experiment | None:
+        """Return the newest planned try of this kind."""
+        return max((e for e in self._planned if e.name_kind is kind), key=lambda e: e.cell, default=None)
+
+    def failing(self, experiment: Experiment | None) -> bool:
+        """Tell whether a test failed or keeps silent; the check's own try (`None`) did."""
+        if experiment is None:
+            return True
+        row = self._rows.get(experiment.id)
+        return row.outcome in TRIGGERABLE if row is not None else experiment.id in self._hushed
+
+    def answered(self, experiment: Experiment) -> bool:
+        """Tell whether a control was answered."""
+        row = self._rows.get(experiment.id)
+        return row is not None and row.outcome in SPOKE
+
+    def unanswered(self, experiment: Experiment) -> bool:
+        """Tell whether a control failed: the place is hot, or the name is not the trigger."""
+        row = self._rows.get(experiment.id) or self._any.get(experiment.id)
+        return row is not None and row.outcome not in SPOKE
+
+
+def _chain(case: Case, table: tuple[Try, ...], trouble: Trouble, troubles: tuple[Trouble, ...]) -> list[Experiment]:
+    if not case.neutral_names or case.cold_start:
+        return []
+    chain = _Chain(case, table, trouble)
+    step = Step.HANDSHAKE if trouble.layer is Layer.TLS else Step.FETCH
+    if chain.controls < chain.tests:
+        if not chain.failing(chain.last(NameKind.TEST)):
+            return []
+        return [_at(trouble, chain.design, step, case.neutral_names[0], NameKind.NEUTRAL, chain.controls + 1)]
+    last_control = chain.last(NameKind.NEUTRAL)
+    if last_control is None or not chain.answered(last_control) or _enough(case, table, trouble, troubles):
+        return []
+    return [_at(trouble, chain.design, step, trouble.name, NameKind.TEST, chain.tests)]
+
+
+def _enough(case: Case, table: tuple[Try, ...], trouble: Trouble, troubles: tuple[Trouble, ...]) -> bool:
+    alike = [t for t in troubles if t.layer is trouble.layer and t.place is trouble.place and _has_trigger(t)]
+    return sum(_Chain(case, table, t).tests for t in alike) >= PAIRS
+
+
+def _other_port(troubles: tuple[Trouble, ...]) -> list[Experiment]:
+    """One connection to another port of the same host: is it the address, or the port?"""
+    trouble = next((t for t in troubles if t.layer is Layer.TCP and t.place is Place.OWN), None)
+    if trouble is None or trouble.outcome not in (Outcome.SILENT, Outcome.REFUSED):
+        return []
+    port = 80 if trouble.endpoint.port != 80 else 443
+    other = Endpoint(address=trouble.endpoint.address, port=port)
+    return [
+        Experiment(
+            id=f"{Design.PORTS.value}.none.{other}.{trouble.hop}.1", design=Design.PORTS, step=Step.CONNECT,
+            name="", name_kind=NameKind.NONE, place=Place.UNRELATED, endpoint=other, hop=trouble.hop,
+            about=trouble.spot, cell=1,
+        )
+    ]  # fmt: skip
+
+
+def _idle(troubles: tuple[Trouble, ...]) -> list[Experiment]:
+    """Connect and send nothing: a peer that hangs up unasked was not moved by a name."""
+    trouble = next(
+        (t for t in troubles if t.layer in (Layer.TLS, Layer.HTTP) and t.outcome in (Outcome.RESET, Outcome.FIN)), None
+    )
+    if trouble is None or trouble.received:
+        return []
+    return [_at(trouble, Design.HOLD, Step.HOLD, "", NameKind.NONE, 1)]
+
+
+def chain_later(case: Case, table: tuple[Try, ...], troubles: tuple[Trouble, ...]) -> tuple[Pending, ...]:
+    """Return the design that waits for a cold place: five controls, then five tests, at one address."""
+    if case.cold_start or not case.neutral_names:
+        return ()
+    for trouble in troubles:
+        if not _has_trigger(trouble) or trouble.waiting:
+            continue
+        chain = _Chain(case, table, trouble)
+        control = chain.last(NameKind.NEUTRAL)
+        if control is None or not chain.unanswered(control):
+            continue
+        step = Step.HANDSHAKE if trouble.layer is Layer.TLS else Step.FETCH
+        controls = [
+            _at(trouble, chain.design, step, case.neutral_names[0], NameKind.NEUTRAL, 10 + n)
+            for n in range(1, PAIRS + 1)
+        ]
+        tests = [
+            _late(_at(trouble, chain.design, step, trouble.name, NameKind.TEST, 10 + n)) for n in range(1, PAIRS + 1)
+        ]
+        return (
+            Pending(
+                due_in_s=case.cool_down_s,
+                question="whether the name or the address is the trigger",
+                experiments=(*controls, *tests),
+            ),
+        )
+    return ()
+
+
+def _late(experiment: Experiment) -> Experiment:
+    return msgspec.structs.replace(experiment, about=LATE)

@@ -1,0 +1,33 @@
+"""What a rule is: a row with a reason. A rule names a pattern, a cause and its evidence family, never a status."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from probe.model.pattern import Pattern
+from probe.model.verdict import Cause, Confidence, EvidenceFamily
+
+F = TypeVar("F")
+C0, C1, C2, C3 = Confidence.C0, Confidence.C1, Confidence.C2, Confidence.C3
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Rule(Generic[F]):
+    """One row. Order matters: the first that fires in a layer speaks for it."""
+
+    id: str
+    """Dotted and for ever; a new meaning is a new id and a raised `RULES_VERSION`."""
+    when: Callable[[F], bool]
+    pattern: Pattern | None
+    cause: Cause
+    family: EvidenceFamily
+    reason: str
+    """One sentence for a reader."""
+    level: Callable[[F], Confidence] | Confidence = C1
+    """Confidence of the evidence alone; two families may raise the verdict's."""
+    usable: bool = False
+    """The path works in spite of it."""
+
+    def confidence(self, facts: F) -> Confidence:
+        """Return how sure the evidence is, given the facts."""
+        return self.level if isinstance(self.level, Confidence) else self.level(facts)

@@ -1,0 +1,214 @@
+"""Rules about the answers to a name. First match speaks; facts are `NameFacts` of one hop."""
+
+from probe.classify.name_facts import LIES, NameFacts
+from probe.classify.rule import C0, C1, C2, C3, Rule
+from probe.classify.tries import Outcome
+from probe.model.pattern import Pattern
+from probe.model.vantage import LocalFinding
+from probe.model.verdict import Cause, Confidence, EvidenceFamily
+
+NET, LOCAL, OUTAGE, UNKNOWN = Cause.NETWORK, Cause.LOCAL, Cause.OUTAGE, Cause.UNKNOWN
+A, B, ARTEFACT, OBSERVED = (
+    EvidenceFamily.DIFFERENTIAL,
+    EvidenceFamily.CONTROL,
+    EvidenceFamily.ARTEFACT,
+    EvidenceFamily.OBSERVED,
+)
+
+
+def _has(facts: NameFacts, finding: LocalFinding) -> bool:
+    return facts.case.baseline is not None and finding in facts.case.baseline.findings
+
+
+def _settles(facts: NameFacts) -> bool:
+    """A forged answer settles only from a resolver outside our network that answers neutral names cleanly."""
+    return facts.resolver_outside and facts.neutral_clean
+
+
+def _forged_level(facts: NameFacts) -> Confidence:
+    if _settles(facts):
+        return C3 if facts.truth_shown or facts.bogon or facts.pool or facts.teredo else C1
+    return C1
+
+
+def _rcode_level(facts: NameFacts) -> Confidence:
+    """An existing name denied is a forged answer; a refusal or silence needs the paired design."""
+    if not _settles(facts):
+        return C1
+    if facts.own_outcome is Outcome.NO_SUCH_NAME and facts.truth_shown:
+        return C3
+    return C2 if facts.failures() >= 5 and facts.neutral_good >= 5 else C1
+
+
+def _denying(outcome: Outcome, pattern: Pattern, what: str) -> Rule[NameFacts]:
+    return Rule(
+        id=f"{pattern.value}.encrypted_knows",
+        when=lambda f: f.denied and f.own_outcome is outcome and f.resolver_outside and not f.neutral_fails,
+        pattern=pattern,
+        cause=NET,
+        family=A,
+        level=_rcode_level,
+        reason=f"Our resolver {what}; encrypted resolvers know the name, and neutral names are answered.",
+    )
+
+
+_ANSWERS = (
+    (Outcome.NO_SUCH_NAME, Pattern.DNS_NXDOMAIN, "says the name does not exist"),
+    (Outcome.NO_ANSWER, Pattern.DNS_NO_ANSWER, "says the name has no address"),
+    (Outcome.DNS_REFUSED, Pattern.DNS_REFUSED, "refuses the question"),
+    (Outcome.SERVFAIL, Pattern.DNS_SERVFAIL, "reports a failure for the name"),
+    (Outcome.SILENT, Pattern.DNS_TIMEOUT, "does not answer for the name"),
+)
+
+
+def _nobody_level(outcome: Outcome) -> Rule[NameFacts]:
+    exists = outcome in (Outcome.NO_SUCH_NAME, Outcome.NO_ANSWER)
+    return Rule(
+        id=f"srv.{'no_such_name' if exists else 'zone_broken'}.{outcome.value}",
+        when=lambda f: f.own_outcome is not Outcome.OK and f.encrypted_deny(outcome) >= 1,
+        pattern=Pattern.SRV_NO_SUCH_NAME if exists else Pattern.SRV_DOWN,
+        cause=OUTAGE,
+        family=B,
+        level=lambda f: C2 if f.encrypted_deny(outcome) >= 2 else C1,
+        reason="Encrypted resolvers, which the network cannot rewrite, have no address for the name either.",
+    )
+
+
+NAME_RULES: tuple[Rule[NameFacts], ...] = (
+    Rule(
+        id="dns.instrument",
+        when=lambda f: f.own_outcome is Outcome.INSTRUMENT,
+        pattern=Pattern.INSTRUMENT_FAULT,
+        cause=Cause.INSTRUMENT,
+        family=OBSERVED,
+        level=C0,
+        reason="This host could not send the question.",
+    ),
+    Rule(
+        id="local.resolver.falsifies_neutral",
+        when=lambda f: (f.disputed or f.denied) and _has(f, LocalFinding.RESOLVER_FALSIFIES),
+        pattern=Pattern.LOCAL_RESOLVER,
+        cause=LOCAL,
+        family=A,
+        level=C2,
+        reason="The resolver of this network falsifies neutral names too.",
+    ),
+    Rule(
+        id="local.fake_ip.neutral_too",
+        when=lambda f: bool(f.own_addresses) and f.bogon and _has(f, LocalFinding.FAKE_IP),
+        pattern=Pattern.LOCAL_FAKE_IP,
+        cause=LOCAL,
+        family=A,
+        level=C2,
+        reason="A proxy on this machine or router answers every name with an address of its own.",
+    ),
+    Rule(
+        id="local.resolver.sinkhole",
+        when=lambda f: f.sinkhole and f.disputed and not f.resolver_outside,
+        pattern=Pattern.LOCAL_RESOLVER,
+        cause=LOCAL,
+        family=A,
+        reason="A resolver in one's own network answers this name with the null address, as home filters do.",
+    ),
+    Rule(
+        id="dns.injection.race.truth_shown",
+        when=lambda f: f.conflicting and not f.agree and f.truth_shown and f.resolver_outside,
+        pattern=Pattern.DNS_INJECTION_RACE,
+        cause=NET,
+        family=ARTEFACT,
+        level=C3,
+        reason="One question got two answers that exclude each other; only the later one leads to the site.",
+    ),
+    Rule(
+        id="dns.injection.race.conflict",
+        when=lambda f: f.conflicting and f.disputed,
+        pattern=Pattern.DNS_INJECTION_RACE,
+        cause=NET,
+        family=OBSERVED,
+        reason="One question got two answers that exclude each other, and encrypted resolvers give neither first one.",
+    ),
+    Rule(
+        id="dns.resolver.manipulated.others_clean",
+        when=lambda f: f.disputed and f.others_clean and f.resolver_outside and (f.truth_shown or f.bogon or f.pool),
+        pattern=Pattern.DNS_RESOLVER_MANIPULATED,
+        cause=NET,
+        family=ARTEFACT,
+        level=_forged_level,
+        reason="Only our own resolver gives a false address; others, asked in the clear, give the real one.",
+    ),
+    Rule(
+        id="dns.injection.teredo",
+        when=lambda f: f.disputed and f.teredo and f.resolver_outside,
+        pattern=Pattern.DNS_INJECTION_TEREDO,
+        cause=NET,
+        family=ARTEFACT,
+        level=_forged_level,
+        reason="The answer is a Teredo address, which no site has; encrypted resolvers disagree.",
+    ),
+    Rule(
+        id="dns.injection.pool",
+        when=lambda f: f.disputed and f.pool and f.resolver_outside,
+        pattern=Pattern.DNS_INJECTION_POOL,
+        cause=NET,
+        family=ARTEFACT,
+        level=_forged_level,
+        reason="The answer is an address that DNS injectors are known for; encrypted resolvers disagree.",
+    ),
+    Rule(
+        id="dns.injection.bogon",
+        when=lambda f: f.disputed and f.bogon and f.resolver_outside,
+        pattern=Pattern.DNS_INJECTION_BOGON,
+        cause=NET,
+        family=ARTEFACT,
+        level=_forged_level,
+        reason="The answer is no public address; encrypted resolvers disagree.",
+    ),
+    Rule(
+        id="dns.injection.other.all_resolvers",
+        when=lambda f: (
+            f.disputed
+            and f.others_lie
+            and f.truth_shown
+            and f.resolver_outside
+            and not f.own_addresses & f.validated
+            and bool(f.own_addresses & f.refuted)
+        ),
+        pattern=Pattern.DNS_INJECTION_OTHER,
+        cause=NET,
+        family=ARTEFACT,
+        level=_forged_level,
+        reason="Every resolver asked in the clear gives a false address; encrypted ones give the real one.",
+    ),
+    *(_denying(*answer) for answer in _ANSWERS),
+    *(_nobody_level(answer[0]) for answer in _ANSWERS if answer[0] is not Outcome.SILENT),
+    Rule(
+        id="net.dns_broken.neutral_fails",
+        when=lambda f: f.own_outcome in LIES and f.neutral_fails,
+        pattern=Pattern.NET_DNS_BROKEN,
+        cause=LOCAL,
+        family=A,
+        reason="The resolver fails neutral names in the same way: it is the resolver, not the name.",
+    ),
+    *(
+        Rule(
+            id=f"{pattern.value}.seen",
+            when=lambda f, outcome=outcome: f.own_outcome is outcome,  # type: ignore[misc]
+            pattern=pattern,
+            cause=UNKNOWN,
+            family=OBSERVED,
+            level=lambda f: C1 if f.failures() >= 2 else C0,
+            reason=f"Our resolver {what}; there was nothing to hold it against.",
+        )
+        for outcome, pattern, what in _ANSWERS
+    ),
+    Rule(
+        id="dns.seen",
+        when=lambda f: f.asked and f.own_outcome is not Outcome.OK,
+        pattern=Pattern.DNS,
+        cause=UNKNOWN,
+        family=OBSERVED,
+        level=lambda f: C1 if f.failures() >= 2 else C0,
+        reason="Our resolver could not be asked.",
+    ),
+)
+"""What makes a name unusable, or its answer false."""

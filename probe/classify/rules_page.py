@@ -1,0 +1,212 @@
+"""Rules about HTTP: exchanges that broke, and pages that came."""
+
+from collections.abc import Callable
+
+from probe.classify.facts import PathFacts
+from probe.classify.pages import differ, find_fingerprint, is_challenge, is_country_refusal
+from probe.classify.rule import C1, C2, C3, Rule
+from probe.classify.rules_path import ARTEFACT, HTTP, NET, OBSERVED, SERVER, UNKNOWN, D, named, unasked, unnamed
+from probe.classify.tries import Outcome
+from probe.model.expectation import unmet_expectations
+from probe.model.failure import FailureCode
+from probe.model.observation import HTTPExchange
+from probe.model.pattern import Pattern
+from probe.model.verdict import Confidence
+
+_Test = Callable[[PathFacts], bool]
+
+
+def _page(facts: PathFacts) -> HTTPExchange | None:
+    page = facts.exchange
+    return page if page is not None and page.status else None
+
+
+def _cleartext(facts: PathFacts) -> bool:
+    return facts.exchange is not None and not facts.exchange.secure
+
+
+def _proven(facts: PathFacts) -> bool:
+    """The page came over TLS with a valid certificate, so the server itself sent it."""
+    return (
+        facts.exchange is not None
+        and facts.exchange.secure
+        and facts.handshake is not None
+        and facts.handshake.verified
+    )
+
+
+def _known_page(facts: PathFacts) -> bool:
+    page = _page(facts)
+    return page is not None and not _proven(facts) and find_fingerprint(page, facts.case.reference) is not None
+
+
+def _country_page(facts: PathFacts) -> bool:
+    page = _page(facts)
+    found = find_fingerprint(page, facts.case.reference) if page is not None and not _proven(facts) else None
+    return found is not None and facts.case.vantage.country_code in found.expected_countries
+
+
+def _other_page_encrypted(facts: PathFacts) -> bool:
+    page, encrypted = _page(facts), facts.encrypted_page
+    return page is not None and encrypted is not None and _cleartext(facts) and differ(page, encrypted)
+
+
+def _same_encrypted(facts: PathFacts) -> bool:
+    page, encrypted = _page(facts), facts.encrypted_page
+    return page is not None and encrypted is not None and page.status == encrypted.status
+
+
+def _two_rounds(facts: PathFacts) -> Confidence:
+    return C2 if facts.encrypted_rounds >= 2 else C1
+
+
+def _status(*wanted: int) -> _Test:
+    return lambda f: (page := _page(f)) is not None and page.status in wanted
+
+
+def _own_word(facts: PathFacts) -> bool:
+    """The server said it itself: under a valid certificate, or with the same status by the encrypted route."""
+    return _proven(facts) or _same_encrypted(facts)
+
+
+def _page_that(test: Callable[[HTTPExchange], bool]) -> _Test:
+    return lambda f: (page := _page(f)) is not None and test(page)
+
+
+def _said(rule_id: str, test: _Test, pattern: Pattern, reason: str) -> Rule[PathFacts]:
+    return Rule(
+        id=rule_id,
+        when=lambda f: test(f) and _own_word(f),
+        pattern=pattern,
+        cause=SERVER,
+        family=OBSERVED,
+        level=C2,
+        reason=reason,
+    )
+
+
+def _unmet(facts: PathFacts) -> bool:
+    expect = facts.case.target.expect
+    if expect is None:
+        return False
+    chain = facts.handshake.chain if facts.handshake else ()
+    return bool(unmet_expectations(expect, facts.exchange, chain, ()))
+
+
+def _broken_code(facts: PathFacts) -> FailureCode | None:
+    exchange = facts.exchange
+    return exchange.failure.code if exchange is not None and exchange.failure is not None else None
+
+
+_server_error = _page_that(lambda page: page.status >= 500)
+
+BLOCKPAGE_RULES: tuple[Rule[PathFacts], ...] = (
+    Rule(
+        id="http.blockpage.country_fingerprint",
+        when=_country_page,
+        pattern=Pattern.HTTP_BLOCKPAGE,
+        cause=NET,
+        family=ARTEFACT,
+        level=C3,
+        reason="The page is a block page known from this country.",
+    ),
+    Rule(
+        id="http.blockpage.fingerprint.encrypted_differs",
+        when=lambda f: _known_page(f) and _other_page_encrypted(f),
+        pattern=Pattern.HTTP_BLOCKPAGE,
+        cause=NET,
+        family=D,
+        level=_two_rounds,
+        reason="The page reads like a block page; the same site over https, with its own certificate, serves another.",
+    ),
+    Rule(
+        id="http.blockpage.fingerprint",
+        when=_known_page,
+        pattern=Pattern.HTTP_BLOCKPAGE,
+        cause=UNKNOWN,
+        family=OBSERVED,
+        reason="The page reads like a block page, but not like one known from this country.",
+    ),
+)
+
+PAGE_RULES: tuple[Rule[PathFacts], ...] = (
+    Rule(
+        id="srv.challenge.seen",
+        when=_page_that(is_challenge),
+        pattern=Pattern.SRV_CHALLENGE,
+        cause=SERVER,
+        family=OBSERVED,
+        level=C2,
+        usable=True,
+        reason="The site asks visitors to prove that they are human: it is reachable.",
+    ),
+    _said(
+        "srv.geoblock.http.own_word",
+        _page_that(is_country_refusal),
+        Pattern.SRV_GEOBLOCK_HTTP,
+        "The server itself refuses this country or region.",
+    ),
+    _said(
+        "srv.rate_limited.429",
+        _status(429),
+        Pattern.SRV_RATE_LIMITED,
+        "The server itself says that it got too many requests.",
+    ),
+    _said("srv.auth_failed.401", _status(401, 407), Pattern.SRV_AUTH_FAILED, "The server itself asks for a login."),
+    _said("srv.refused.403", _status(403), Pattern.SRV_GEOBLOCK_HTTP, "The server itself refuses the request (403)."),
+    _said("srv.http_error.5xx", _server_error, Pattern.SRV_HTTP_ERROR, "The server itself reports a fault."),
+    Rule(
+        id="http.refusal.cleartext",
+        when=lambda f: _cleartext(f) and (_status(401, 403, 407, 429, 451)(f) or _server_error(f)),
+        pattern=Pattern.HTTP,
+        cause=UNKNOWN,
+        family=OBSERVED,
+        reason="A refusal came in the clear; anyone on the way could have sent it.",
+    ),
+    Rule(
+        id="srv.redirect_loop.own_word",
+        when=lambda f: _broken_code(f) is FailureCode.TOO_MANY_REDIRECTS,
+        pattern=Pattern.SRV_REDIRECT_LOOP,
+        cause=SERVER,
+        family=OBSERVED,
+        reason="More than ten redirects in a row.",
+    ),
+    Rule(
+        id="srv.http_error.location",
+        when=lambda f: _broken_code(f) is FailureCode.HTTP_INVALID_REDIRECT,
+        pattern=Pattern.SRV_HTTP_ERROR,
+        cause=SERVER,
+        family=OBSERVED,
+        reason="The server redirects to an address that is none.",
+    ),
+    Rule(
+        id="srv.unexpected.proven",
+        when=lambda f: _unmet(f) and _proven(f),
+        pattern=Pattern.SRV_UNEXPECTED,
+        cause=SERVER,
+        family=OBSERVED,
+        reason="The answer comes from the server itself, and is not what the target expects.",
+    ),
+    Rule(
+        id="http.unexpected.seen",
+        when=_unmet,
+        pattern=Pattern.HTTP,
+        cause=UNKNOWN,
+        family=OBSERVED,
+        reason="The answer is not what the target expects.",
+    ),
+)
+
+HTTP_RULES: tuple[Rule[PathFacts], ...] = (
+    *BLOCKPAGE_RULES,
+    *unasked(HTTP),
+    named(HTTP, Outcome.RESET, Pattern.HTTP_RESET_HOST, "The connection is reset as soon as the host is named;"),
+    named(HTTP, Outcome.FIN, Pattern.HTTP_FIN_HOST, "The connection is closed as soon as the host is named;"),
+    named(HTTP, Outcome.SILENT, Pattern.HTTP_TIMEOUT_HOST, "Nothing comes back once the host is named;"),
+    unnamed(HTTP, Outcome.RESET, Pattern.HTTP_RESET, "The connection is reset after the request."),
+    unnamed(HTTP, Outcome.FIN, Pattern.HTTP_FIN, "The connection is closed after the request."),
+    unnamed(HTTP, Outcome.SILENT, Pattern.HTTP_TIMEOUT, "Nothing comes back after the request."),
+    unnamed(HTTP, Outcome.GARBAGE, Pattern.HTTP, "What comes back is not HTTP."),
+    *PAGE_RULES,
+)
+"""A page that came may still be none of the site's; a refusal in the clear may be anybody's."""

@@ -1,0 +1,255 @@
+"""Rules about one path: reaching an address, shaking hands there. First match in a layer speaks."""
+
+from probe.classify.facts import NEUTRAL, OWN, SIBLING, PathFacts
+from probe.classify.rule import C0, C1, C2, Rule
+from probe.classify.tries import TRIGGERABLE, Layer, Outcome, is_private
+from probe.model.experiment import Design
+from probe.model.failure import FailureCode, IcmpError
+from probe.model.observation import TLSHandshake
+from probe.model.pattern import Pattern
+from probe.model.verdict import Cause, Confidence, EvidenceFamily
+
+NET, SERVER, LOCAL, UNKNOWN = Cause.NETWORK, Cause.SERVER, Cause.LOCAL, Cause.UNKNOWN
+A, D, ARTEFACT, OBSERVED = (
+    EvidenceFamily.DIFFERENTIAL,
+    EvidenceFamily.OTHER_ROUTE,
+    EvidenceFamily.ARTEFACT,
+    EvidenceFamily.OBSERVED,
+)
+TCP, TLS, HTTP = Layer.TCP, Layer.TLS, Layer.HTTP
+
+UNRECOGNIZED_NAME = 112
+"""Alert description of RFC 6066 section 3."""
+CERTIFICATE_EXPIRED = (9, 10)
+"""X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED."""
+
+
+def repeated(facts: PathFacts) -> Confidence:
+    """C1 once it failed twice in the same way, C0 before."""
+    return C1 if facts.tries_failed >= 2 else C0
+
+
+def paired(facts: PathFacts, layer: Layer) -> Confidence:
+    """C2 from five counted failures against five good controls (Fisher exact, two-sided p = 0.008); C1 below."""
+    pairs = facts.pairs(layer)
+    return C2 if pairs.tests >= 5 and pairs.controls >= 5 else C1
+
+
+def _icmp(facts: PathFacts) -> IcmpError | None:
+    broken = facts.failing
+    return None if broken is None or broken.observation.failure is None else broken.observation.failure.icmp
+
+
+def _offender_is_target(facts: PathFacts) -> bool:
+    icmp, broken = _icmp(facts), facts.failing
+    return icmp is not None and broken is not None and icmp.offender == broken.address
+
+
+def _offender_is_local(facts: PathFacts) -> bool:
+    icmp, broken = _icmp(facts), facts.failing
+    return icmp is not None and broken is not None and is_private(icmp.offender) and not is_private(broken.address)
+
+
+def _verify_code(facts: PathFacts) -> int:
+    broken = facts.failing
+    return broken.observation.verify_code if broken and isinstance(broken.observation, TLSHandshake) else 0
+
+
+def _code(facts: PathFacts) -> FailureCode | None:
+    broken = facts.failing
+    return broken.observation.failure.code if broken and broken.observation.failure else None
+
+
+def _sibling_port_ok(facts: PathFacts) -> bool:
+    return bool(facts.seen(TCP, Outcome.OK, design=Design.PORTS))
+
+
+TCP_RULES: tuple[Rule[PathFacts], ...] = (
+    Rule(
+        id="tcp.instrument",
+        when=lambda f: f.failing is not None and f.failing.outcome is Outcome.INSTRUMENT,
+        pattern=Pattern.INSTRUMENT_FAULT,
+        cause=Cause.INSTRUMENT,
+        family=OBSERVED,
+        level=C0,
+        reason="This host could not open the connection.",
+    ),
+    Rule(
+        id="local.firewall.icmp",
+        when=lambda f: f.failed(TCP, Outcome.REFUSED, Outcome.UNREACHABLE) and _offender_is_local(f),
+        pattern=Pattern.LOCAL_FIREWALL,
+        cause=LOCAL,
+        family=OBSERVED,
+        level=repeated,
+        reason="A device in one's own network forbids the connection and says so by ICMP.",
+    ),
+    Rule(
+        id="srv.filtered.icmp",
+        when=lambda f: f.failed(TCP, Outcome.REFUSED, Outcome.UNREACHABLE) and _offender_is_target(f),
+        pattern=Pattern.SRV_FILTERED,
+        cause=SERVER,
+        family=OBSERVED,
+        level=repeated,
+        reason="The host itself forbids the connection by ICMP.",
+    ),
+    Rule(
+        id="ip.unreachable.icmp",
+        when=lambda f: f.failed(TCP, Outcome.REFUSED, Outcome.UNREACHABLE) and _icmp(f) is not None,
+        pattern=Pattern.IP_UNREACHABLE,
+        cause=UNKNOWN,
+        family=OBSERVED,
+        level=repeated,
+        reason="A router on the way refuses by ICMP; whose it is, is not known.",
+    ),
+    Rule(
+        id="tcp.rst_syn.seen",
+        when=lambda f: f.failed(TCP, Outcome.REFUSED),
+        pattern=Pattern.TCP_RST_SYN,
+        cause=UNKNOWN,
+        family=OBSERVED,
+        level=repeated,
+        reason="The connection is refused by a reset; a closed port and a filter look the same from here.",
+    ),
+    Rule(
+        id="tcp.rst_synack.seen",
+        when=lambda f: f.failed(TCP, Outcome.RESET),
+        pattern=Pattern.TCP_RST_SYNACK,
+        cause=UNKNOWN,
+        family=OBSERVED,
+        level=repeated,
+        reason="The connection is reset before anything was sent.",
+    ),
+    Rule(
+        id="ip.port_drop.sibling_port_ok",
+        when=lambda f: f.failed(TCP, Outcome.SILENT) and _sibling_port_ok(f),
+        pattern=Pattern.IP_PORT_DROP,
+        cause=UNKNOWN,
+        family=OBSERVED,
+        level=repeated,
+        reason="This port does not answer, another port of the same host does.",
+    ),
+    Rule(
+        id="ip.silent",
+        when=lambda f: f.failed(TCP, Outcome.SILENT),
+        pattern=Pattern.IP,
+        cause=UNKNOWN,
+        family=OBSERVED,
+        level=repeated,
+        reason="The address does not answer; a dead host and a dropped route look the same from here.",
+    ),
+    Rule(
+        id="ip.unreachable.seen",
+        when=lambda f: f.failed(TCP),
+        pattern=Pattern.IP,
+        cause=UNKNOWN,
+        family=OBSERVED,
+        level=repeated,
+        reason="There is no way to the address.",
+    ),
+)
+
+
+def unasked(layer: Layer) -> tuple[Rule[PathFacts], ...]:
+    """Return the rules for a peer that hangs up before it was told anything."""
+    return (
+        Rule(
+            id=f"tcp.rst_synack.idle_too.{layer.value}",
+            when=lambda f: f.failed(layer, Outcome.RESET) and f.hung_up_unasked(Outcome.RESET),
+            pattern=Pattern.TCP_RST_SYNACK,
+            cause=UNKNOWN,
+            family=OBSERVED,
+            reason="The connection is reset even when nothing is sent on it.",
+        ),
+        Rule(
+            id=f"tcp.fin.idle_too.{layer.value}",
+            when=lambda f: f.failed(layer, Outcome.FIN, Outcome.RESET) and f.hung_up_unasked(Outcome.FIN),
+            pattern=Pattern.TCP,
+            cause=UNKNOWN,
+            family=OBSERVED,
+            reason="The connection is closed even when nothing is sent on it.",
+        ),
+    )
+
+
+def named(layer: Layer, outcome: Outcome, pattern: Pattern, what: str) -> Rule[PathFacts]:
+    """Return the rule for a step that fails with the name and not with a neutral one, at the same addresses."""
+    return Rule(
+        id=f"{pattern.value}.neutral_ok",
+        when=lambda f: (
+            f.failed(layer, outcome) and f.spoke(layer, name=NEUTRAL, at=(OWN, SIBLING)) and f.pairs(layer).controls > 0
+        ),
+        pattern=pattern,
+        cause=NET,
+        family=A,
+        level=lambda f: min(repeated(f) if f.pairs(layer).tests < 5 else C2, paired(f, layer)),
+        reason=f"{what} a neutral name at the same address goes through.",
+    )
+
+
+def unnamed(layer: Layer, outcome: Outcome, pattern: Pattern, what: str) -> Rule[PathFacts]:
+    """Return the rule for a step that fails, with nothing to hold it against."""
+    return Rule(
+        id=f"{pattern.value}.{outcome.value}.seen",
+        when=lambda f: f.failed(layer, outcome),
+        pattern=pattern,
+        cause=UNKNOWN,
+        family=OBSERVED,
+        level=repeated,
+        reason=what,
+    )
+
+
+def _endpoint_too(facts: PathFacts) -> bool:
+    """A neutral name failed in the same way while the place was cold: the name is not the trigger."""
+    controls = facts.seen(TLS, *TRIGGERABLE, name=NEUTRAL)
+    tests = (
+        [r for r in facts.seen(TLS, *TRIGGERABLE, name=facts.failing.kind) if not r.measurement]
+        if facts.failing
+        else []
+    )
+    first_test_s = min((r.started_s for r in tests), default=0.0)
+    return bool(controls) and facts.case.cold_start and any(c.ended_s <= first_test_s or not tests for c in controls)
+
+
+TLS_RULES: tuple[Rule[PathFacts], ...] = (
+    *unasked(TLS),
+    named(TLS, Outcome.RESET, Pattern.TLS_RESET_SNI, "The connection is reset as soon as the name is sent;"),
+    named(TLS, Outcome.FIN, Pattern.TLS_FIN_SNI, "The connection is closed as soon as the name is sent;"),
+    named(TLS, Outcome.SILENT, Pattern.TLS_TIMEOUT_SNI, "Nothing comes back once the name is sent;"),
+    Rule(
+        id="tls.reset.endpoint.cold_neutral_too",
+        when=lambda f: f.failed(TLS, Outcome.RESET) and _endpoint_too(f),
+        pattern=Pattern.TLS_RESET_ENDPOINT,
+        cause=UNKNOWN,
+        family=A,
+        reason="A neutral name is reset there too, after the place was left alone: the name is not the trigger.",
+    ),
+    Rule(
+        id="srv.sni_rejected.alert_112",
+        when=lambda f: f.failed(TLS, Outcome.ALERT) and _alert(f) == UNRECOGNIZED_NAME,
+        pattern=Pattern.SRV_SNI_REJECTED,
+        cause=SERVER,
+        family=OBSERVED,
+        reason="The server says that it does not know this name (alert unrecognized_name).",
+    ),
+    Rule(
+        id="srv.tls_refused.neutral_too",
+        when=lambda f: f.failed(TLS, Outcome.ALERT) and bool(f.seen(TLS, Outcome.ALERT, name=NEUTRAL)),
+        pattern=Pattern.SRV_TLS_REFUSED,
+        cause=SERVER,
+        family=A,
+        reason="The server refuses the handshake with an alert, whatever name is sent.",
+    ),
+    unnamed(TLS, Outcome.ALERT, Pattern.TLS, "The handshake is refused with an alert."),
+    unnamed(TLS, Outcome.RESET, Pattern.TLS_RESET, "The connection is reset during the handshake."),
+    unnamed(TLS, Outcome.FIN, Pattern.TLS_FIN, "The connection is closed during the handshake."),
+    unnamed(TLS, Outcome.SILENT, Pattern.TLS_TIMEOUT, "Nothing comes back during the handshake."),
+    unnamed(TLS, Outcome.GARBAGE, Pattern.TLS, "What comes back is not TLS."),
+)
+
+
+def _alert(facts: PathFacts) -> int:
+    broken = facts.failing
+    if broken is None or not isinstance(broken.observation, TLSHandshake) or broken.observation.alert is None:
+        return -1
+    return broken.observation.alert[1]

@@ -1,0 +1,116 @@
+"""Rules about certificates that do not hold. They come after the handshake rules and before those about pages."""
+
+from probe.classify.facts import PathFacts
+from probe.classify.name_facts import NameFacts
+from probe.classify.rule import C0, C1, C2, Rule
+from probe.classify.rules_path import CERTIFICATE_EXPIRED, LOCAL, OBSERVED, SERVER, TLS, UNKNOWN, A, repeated
+from probe.classify.tries import Outcome, build_tries
+from probe.model.errors import ProtocolError
+from probe.model.failure import FailureCode
+from probe.model.observation import TLSHandshake
+from probe.model.pattern import Pattern
+from probe.model.vantage import LocalFinding
+from probe.model.verdict import Confidence
+from probe.protocols.certificate import parse_certificate
+
+
+def _code(facts: PathFacts) -> FailureCode | None:
+    broken = facts.failing
+    return broken.observation.failure.code if broken and broken.observation.failure else None
+
+
+def _issuer(facts: PathFacts) -> str:
+    broken = facts.failing
+    if broken is None or not isinstance(broken.observation, TLSHandshake) or not broken.observation.chain:
+        return ""
+    try:
+        return parse_certificate(broken.observation.chain[0]).issuer
+    except ProtocolError:
+        return ""
+
+
+def _inspected(facts: PathFacts) -> bool:
+    baseline = facts.case.baseline
+    if baseline is None or LocalFinding.TLS_INSPECTION not in baseline.findings:
+        return False
+    return bool(_issuer(facts)) and any(anchor.issuer == _issuer(facts) for anchor in baseline.anchors)
+
+
+def _date_only(facts: PathFacts) -> bool:
+    broken = facts.failing
+    return (
+        broken is not None
+        and isinstance(broken.observation, TLSHandshake)
+        and broken.observation.verify_code in CERTIFICATE_EXPIRED
+    )
+
+
+def _clock_wrong(facts: PathFacts) -> bool:
+    return facts.case.baseline is not None and LocalFinding.CLOCK_WRONG in facts.case.baseline.findings
+
+
+def _answer_trusted(facts: PathFacts) -> bool:
+    """The address is what encrypted resolvers give, or nobody had to be asked for it."""
+    names = NameFacts(facts.case, build_tries(facts.case.observations, facts.case.experiments), facts.hop)
+    return not names.asked or (facts.failing is not None and facts.failing.address in names.encrypted_addresses)
+
+
+def _untrusted(facts: PathFacts) -> bool:
+    return facts.failed(TLS, Outcome.UNTRUSTED)
+
+
+def _wrong_name(facts: PathFacts) -> bool:
+    return _untrusted(facts) and _code(facts) is FailureCode.SSL_INVALID_HOSTNAME
+
+
+def _at_least_c1(facts: PathFacts) -> Confidence:
+    return max(repeated(facts), C1)
+
+
+TRUST_RULES: tuple[Rule[PathFacts], ...] = (
+    Rule(
+        id="local.tls_inspection.same_issuer",
+        when=lambda f: _untrusted(f) and _inspected(f),
+        pattern=Pattern.LOCAL_TLS_INSPECTION,
+        cause=LOCAL,
+        family=A,
+        level=C2,
+        reason="The same private issuer signs neutral sites here: this network inspects TLS, not this site's alone.",
+    ),
+    Rule(
+        id="net.clock.certificate_dates",
+        when=lambda f: _untrusted(f) and _date_only(f) and _clock_wrong(f),
+        pattern=Pattern.NET_CLOCK,
+        cause=LOCAL,
+        family=A,
+        level=C2,
+        reason="The certificate is outside its dates by this host's clock, which is wrong.",
+    ),
+    Rule(
+        id="srv.cert_expired.chain_valid",
+        when=lambda f: _untrusted(f) and _date_only(f),
+        pattern=Pattern.SRV_CERT_EXPIRED,
+        cause=SERVER,
+        family=OBSERVED,
+        level=C2,
+        reason="The chain leads to a public root and names the site; only its dates are over.",
+    ),
+    Rule(
+        id="srv.cert_name.answer_trusted",
+        when=lambda f: _wrong_name(f) and _answer_trusted(f),
+        pattern=Pattern.SRV_CERT_NAME,
+        cause=SERVER,
+        family=OBSERVED,
+        level=_at_least_c1,
+        reason="The right address shows a publicly trusted certificate for other names.",
+    ),
+    Rule(
+        id="tls.untrusted.seen",
+        when=_untrusted,
+        pattern=Pattern.TLS,
+        cause=UNKNOWN,
+        family=OBSERVED,
+        level=lambda f: max(repeated(f), C1 if _answer_trusted(f) else C0),
+        reason="The certificate does not lead to a public root; whether it is the site's own is not known.",
+    ),
+)
