@@ -1,6 +1,6 @@
 """Verdicts over time: how long something has been so, and what changed."""
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 import msgspec
 
@@ -57,3 +57,94 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     confidence: Confidence = Confidence.C0
     measurement: str = ""
     text: str = ""
+
+
+class Standing(IntEnum):
+    """Reachability, ordered from best to worst: a change of it makes a new episode."""
+
+    GOOD = 0
+    DEGRADED = 1
+    BAD = 2
+
+
+class RunOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What a finished run says of its target: what `episodes.fold` needs of a measurement."""
+
+    target: str
+    at: float
+    """Wall time at which the run started."""
+    status: Status
+    patterns: tuple[Pattern, ...] = ()
+    cause: Cause = Cause.NONE
+    confidence: Confidence = Confidence.C0
+    measurement: str = ""
+    continues: str = ""
+    """The measurement whose pending experiments this one ran: it judges that run anew and is no run itself."""
+
+    @property
+    def standing(self) -> Standing | None:
+        """Return where this run puts the target; `None` = not judged, which is no run at all."""
+        if self.status is Status.INSUFFICIENT:
+            return None
+        if self.status is Status.OK:
+            return Standing.GOOD
+        return Standing.DEGRADED if self.status is Status.DEGRADED else Standing.BAD
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """Runs in a row that contradict the episode and wait for one more, far enough from the first."""
+
+    since: Interval
+    standing: Standing
+    """The one nearest to the episode's among them: of two claims the weaker is confirmed."""
+    runs: int = 1
+    named_by: RunOutcome
+    """The latest run of that standing: it names status and patterns."""
+
+
+class EpisodeState(msgspec.Struct, frozen=True, kw_only=True):
+    """All that folding the next run needs; kept by the store beside the target."""
+
+    target: str
+    episode: Episode | None = None
+    """`None` = nothing confirmed yet."""
+    candidate: Candidate | None = None
+    last_run_at: float | None = None
+    """Wall time of the last judged run, whatever it said."""
+    recent: int = 0
+    """The last judged runs as bits, newest lowest; 1 = not ok."""
+    recent_runs: int = 0
+    """How many of those bits are runs."""
+    mixed: bool = False
+    """The episode was opened by the share of failing runs: single runs of either kind do not contradict it."""
+    score: float = 0.0
+    """Log-likelihood ratio of the test by which a mixed episode ends; 0 or below."""
+
+
+class Pace(StrEnum):
+    """What a run means for how often the target is run."""
+
+    KEEP = "keep"
+    BACK_OFF = "back_off"
+    RESUME = "resume"
+
+
+class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
+    """One more run is needed before anything is said."""
+
+    target: str
+    after_s: float
+    """Counted from the start of the run that asks for it."""
+    expects: Standing
+
+
+class Fold(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run changed."""
+
+    state: EpisodeState
+    events: tuple[Event, ...] = ()
+    confirmation: Confirmation | None = None
+    """`None` also withdraws one that was asked for before."""
+    closed: Episode | None = None
+    """The episode that this run ended, to be kept as history."""
+    pace: Pace = Pace.KEEP

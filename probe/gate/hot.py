@@ -1,0 +1,86 @@
+"""Where it is hot: a name or a signature was sent there, the step failed, and the cool-down is not over.
+
+Kept on the boot clock, which no step moves; wall times are made only when the memory is saved.
+"""
+
+from probe.model.endpoint import Endpoint
+from probe.model.ledger import HotEndpoint
+from probe.net.clock import Clock
+
+
+class _Heat:
+    """Heat of one place: by whoever triggered it last, and by anybody else before."""
+
+    __slots__ = ("holder", "others_until_s", "until_s")
+
+    def __init__(self, holder: str, until_s: float) -> None:
+        self.holder = holder
+        self.until_s = until_s
+        self.others_until_s = 0.0
+
+
+class HotPlaces:
+    """All of them, the first to cool down in front."""
+
+    def __init__(self, clock: Clock, cool_down_s: float) -> None:
+        self._clock = clock
+        self.cool_down_s = cool_down_s
+        self._places: dict[Endpoint, _Heat] = {}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def trigger(self, endpoint: Endpoint, holder: str) -> None:
+        """Note that this holder failed there just now; an empty holder is nobody known."""
+        now_s = self._clock.boot_s()
+        self.forget_cold(now_s)
+        heat = self._places.pop(endpoint, None)  # and back in at the end: the order is that of cooling down
+        if heat is None:
+            heat = _Heat(holder, 0.0)
+        elif heat.holder != holder:
+            heat.others_until_s = heat.until_s
+            heat.holder = holder
+        heat.until_s = now_s + self.cool_down_s
+        self._places[endpoint] = heat
+
+    def is_hot(self, endpoint: Endpoint, holder: str, now_s: float) -> bool:
+        """Tell whether somebody other than this holder made it hot."""
+        heat = self._places.get(endpoint)
+        if heat is None:
+            return False
+        until_s = heat.others_until_s if holder and heat.holder == holder else heat.until_s
+        return until_s > now_s
+
+    def until_s(self, endpoint: Endpoint) -> float | None:
+        """Return the boot time at which it is cold again; None = it is cold."""
+        heat = self._places.get(endpoint)
+        return heat.until_s if heat is not None and heat.until_s > self._clock.boot_s() else None
+
+    def forget_cold(self, now_s: float) -> None:
+        """Drop what has cooled down; each place is dropped once, so this costs nothing on average."""
+        while self._places:
+            endpoint, heat = next(iter(self._places.items()))
+            if heat.until_s > now_s:
+                return
+            del self._places[endpoint]
+
+    def restore(self, saved: tuple[HotEndpoint, ...]) -> None:
+        """Take over what an earlier process knew.
+
+        Nothing stays hot for longer than one cool-down from now, whatever happened to the clocks in between.
+        """
+        now_s = self._clock.boot_s()
+        for place in sorted(saved, key=lambda place: place.until_boot_s):
+            until_s = min(place.until_boot_s, now_s + self.cool_down_s)
+            if until_s > now_s:
+                self._places[place.endpoint] = _Heat("", until_s)
+
+    def snapshot(self) -> tuple[HotEndpoint, ...]:
+        """Return all that is hot, with wall times by the wall clock as it is now."""
+        now_s = self._clock.boot_s()
+        self.forget_cold(now_s)
+        wall_minus_boot_s = self._clock.wall_s() - now_s
+        return tuple(
+            HotEndpoint(endpoint=endpoint, until_boot_s=heat.until_s, until_wall_s=heat.until_s + wall_minus_boot_s)
+            for endpoint, heat in self._places.items()
+        )

@@ -1,0 +1,36 @@
+"""The storm guard: when a whole country changes at once, follow-ups cost no more than the checks themselves do.
+
+Checks alone are clean operation; follow-ups get a budget of the same size, so the sum stays below twice of it.
+"""
+
+from probe.gate.line import TokenBucket
+
+_BURST_S = 60.0
+_MIN_BURST = 60.0
+"""Connections: a handful of targets that change at once get their follow-ups without delay."""
+
+
+class StormGuard:
+    """A budget of connections for follow-ups; it is open until the load of clean operation is known."""
+
+    def __init__(self) -> None:
+        self._bucket: TokenBucket | None = None
+        self.deferred_total = 0
+
+    def expect(self, connections_per_s: float, now_s: float) -> None:
+        """Learn what clean operation costs; 0 = nothing is scheduled, and the guard is open."""
+        if connections_per_s <= 0:
+            self._bucket = None
+            return
+        burst = max(_MIN_BURST, connections_per_s * _BURST_S)
+        if self._bucket is None:
+            self._bucket = TokenBucket(connections_per_s, now_s, burst=burst)
+        else:
+            self._bucket.set_rate(connections_per_s, now_s, burst=burst)
+
+    def allows(self, connections: int, now_s: float) -> bool:
+        """Take this many connections from the budget; False = keep the follow-ups for later."""
+        if self._bucket is None or self._bucket.take(now_s, min(float(connections), self._bucket.burst)):
+            return True
+        self.deferred_total += 1
+        return False
