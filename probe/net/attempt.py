@@ -29,7 +29,8 @@ _BY_ERRNO: dict[int, FailureCode] = {
     errno.ENFILE: FailureCode.OUT_OF_DESCRIPTORS,
 }
 
-_HOSTNAME_MISMATCH = 62
+_NAME_MISMATCH = (62, 64)
+"""X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH."""
 _UNKNOWN_AUTHORITY = (2, 18, 19, 20, 21)
 """X509_V_ERR_*: no issuer, self-signed leaf, self-signed in chain, no local issuer, unverifiable leaf."""
 
@@ -55,7 +56,7 @@ def build_failure(stage: Stage, error: BaseException, icmp: IcmpError | None = N
 
 def verify_code_to_failure(verify_code: int) -> FailureCode:
     """Map OpenSSL's X509_V_ERR number to df-007's three certificate failures."""
-    if verify_code == _HOSTNAME_MISMATCH:
+    if verify_code in _NAME_MISMATCH:
         return FailureCode.SSL_INVALID_HOSTNAME
     if verify_code in _UNKNOWN_AUTHORITY:
         return FailureCode.SSL_UNKNOWN_AUTHORITY

@@ -1,0 +1,56 @@
+"""What lives as long as the process and every step needs: clocks, roots, DNS sockets, names, capabilities."""
+
+import contextlib
+import os
+import sys
+
+from probe.net.capabilities import Capabilities, probe_capabilities
+from probe.net.clock import Clock, SystemClock
+from probe.net.trust import Trust
+
+
+class Stack:
+    """One per process; opened inside the running loop."""
+
+    def __init__(self, *, clock: Clock, trust: Trust, capabilities: Capabilities) -> None:
+        self.clock = clock
+        self.trust = trust
+        self.capabilities = capabilities
+
+    @classmethod
+    def open(
+        cls,
+        *,
+        clock: Clock | None = None,
+        ca_file: str = "",
+        resolv_conf: str = "/etc/resolv.conf",
+        capabilities: Capabilities | None = None,
+    ) -> "Stack":
+        """Open everything; `capabilities` masks what the host has, for tests.
+
+        Raises:
+            UserError: the root file cannot be used.
+        """
+        raise_descriptor_limit()
+        return cls(
+            clock=clock or SystemClock(),
+            trust=Trust(ca_file=ca_file, environ=os.environ),
+            capabilities=probe_capabilities() if capabilities is None else capabilities,
+        )
+
+    async def close(self) -> None:
+        """Close what is open; steps must have ended."""
+
+
+def raise_descriptor_limit() -> int:
+    """Raise the soft limit of open files to the hard one; return it, 0 where there is no such limit."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+    return soft

@@ -1,0 +1,85 @@
+"""Whom TLS believes: the reference roots, and one shared `SSLContext` per policy.
+
+Certifi's roots come first, not the system's: a corporate root in the system store must not hide an inspected
+connection. A context costs 13 ms to build, so none is built per check.
+TLS 1.2 is the oldest version offered: browsers have refused 1.0 and 1.1 since 2020 (RFC 8996), so a server that
+speaks nothing newer is of no use to a person either, and a hello that offers less looks like nobody else's.
+"""
+
+import ssl
+from collections.abc import Mapping
+from enum import StrEnum
+from importlib import metadata
+from pathlib import Path
+
+import certifi
+
+from probe.model.errors import UserError
+
+
+class Verification(StrEnum):
+    """How much of the peer's identity is checked inside the handshake."""
+
+    FULL = "full"
+    """Chain and name."""
+    CHAIN = "chain"
+    """Chain only: the caller holds the name against the certificate itself, as when none is sent."""
+    NONE = "none"
+    """Neither: a neutral name at somebody else's address."""
+
+
+class Trust:
+    """The root store of this process, and its contexts. Long-lived; contexts are made when first asked for."""
+
+    def __init__(self, *, ca_file: str = "", environ: Mapping[str, str] | None = None) -> None:
+        """Read the roots: `ca_file`, else `SSL_CERT_FILE` of `environ`, else certifi's.
+
+        Raises:
+            UserError: the file given cannot be read, or has no certificate in it.
+        """
+        environment_file = (environ or {}).get("SSL_CERT_FILE", "")
+        self._file = ca_file or environment_file or certifi.where()
+        self._where = "tls.ca_file" if ca_file else "SSL_CERT_FILE" if environment_file else "certifi"
+        self._contexts: dict[tuple[Verification, tuple[str, ...]], ssl.SSLContext] = {}
+        roots = self._count_roots()
+        self.root_store = (
+            f"file {Path(self._file).name}, {roots} root{'' if roots == 1 else 's'}"
+            if ca_file or environment_file
+            else f"certifi {metadata.version('certifi')}"
+        )
+        """Recorded with every handshake: by which roots it was judged."""
+
+    def context(self, verification: Verification, alpn: tuple[str, ...] = ()) -> ssl.SSLContext:
+        """Return the one context of this policy."""
+        context = self._contexts.get((verification, alpn))
+        if context is None:
+            context = self._contexts[verification, alpn] = self._build(verification, alpn)
+        return context
+
+    def _build(self, verification: Verification, alpn: tuple[str, ...]) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.check_hostname = verification is Verification.FULL
+        context.hostname_checks_common_name = False  # no browser does since 2017 (RFC 9525 section 2)
+        if verification is Verification.NONE:
+            context.verify_mode = ssl.CERT_NONE
+        else:
+            context.load_verify_locations(cafile=self._file)
+        if alpn:
+            context.set_alpn_protocols(list(alpn))
+        return context
+
+    def _count_roots(self) -> int:
+        """Load the file once, so that a bad one is reported at start-up and not as a finding about a target."""
+        remedy = "give a readable PEM file with root certificates"
+        place = f"{self._where}: {self._file}"
+        try:
+            context = self.context(Verification.FULL, ("http/1.1",))
+        except ssl.SSLError as error:
+            raise UserError(place, "no certificate could be read from it", remedy) from error
+        except OSError as error:
+            raise UserError(place, error.strerror or "cannot be read", remedy) from error
+        roots = context.cert_store_stats()["x509"]
+        if roots == 0:
+            raise UserError(place, "there is no certificate in it", remedy)
+        return roots

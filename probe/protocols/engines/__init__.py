@@ -1,0 +1,1 @@
+"""Protocols that own their randomness: still bytes in, bytes out, but not replayable byte for byte."""
