@@ -5,9 +5,6 @@ Counters (`…_total`) only grow while the process lives; the rest is how it is 
 
 import msgspec
 
-from probe.model.experiment import Traffic
-from probe.model.target import CheckName
-
 CHECK_DURATION_BUCKETS_S = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 60.0)
 """Upper bounds; with the open one above them twelve buckets."""
 
@@ -18,20 +15,6 @@ class Histogram(msgspec.Struct, frozen=True, kw_only=True):
     counts: tuple[int, ...]
     """One for each bound of `CHECK_DURATION_BUCKETS_S`, then the open one; not cumulative."""
     sum_s: float
-
-
-class GateStats(msgspec.Struct, frozen=True, kw_only=True):
-    """The gate: what it granted, and what waits for it."""
-
-    grants_total: dict[Traffic, int] = {}
-    waiting: int = 0
-    """Steps that wait for a grant."""
-    open_sockets: int = 0
-    hot_endpoints: int = 0
-    bytes_sent_total: int = 0
-    bytes_received_total: int = 0
-    bytes_today: int = 0
-    """Counts toward `limits.bytes_per_day`."""
 
 
 class ScheduleStats(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,21 +52,3 @@ class ReloadStats(msgspec.Struct, frozen=True, kw_only=True):
     last_successful: bool = True
     last_success_at: float = 0.0
     """Wall time, seconds since the epoch; 0 = never."""
-
-
-class AgentStats(msgspec.Struct, frozen=True, kw_only=True):
-    """All of them, at one moment."""
-
-    gate: GateStats = GateStats()
-    schedule: ScheduleStats = ScheduleStats()
-    store: StoreStats = StoreStats()
-    reload: ReloadStats = ReloadStats()
-    loop_lag_s: float = 0.0
-    """How late the event loop woke, at worst, in the last seconds."""
-    check_durations: dict[CheckName, Histogram] = {}
-    controls: dict[str, bool] = {}
-    """Whether the last question to each control was answered, by its name in the configuration."""
-    sham_interference_total: int = 0
-    """Interference found on targets that nobody blocks: the live count of false positives."""
-    crashes_total: int = 0
-    """Measurements that ended by a fault of our own."""
