@@ -26,7 +26,7 @@ class _Builder:
     def __init__(self, where: str) -> None:
         self.where = where
         self.root: Written | None = None
-        self.open_nodes: list[tuple[_Node, int, str | None]] = []
+        self.open_nodes: list[tuple[_Node, int, str | None, dict[str, int]]] = []
         self.pending_key: list[str | None] = []
         self.anchors: dict[str, Written] = {}
 
@@ -38,13 +38,14 @@ class _Builder:
         if not self.open_nodes:
             self.root = written
             return
-        node = self.open_nodes[-1][0]
+        node, _, _, key_lines = self.open_nodes[-1]
         if isinstance(node, list):
             node.append(written)
             return
         key = self.pending_key[-1]
         if key is None:
-            self.pending_key[-1] = self._key(written, node)
+            key = self.pending_key[-1] = self._key(written, node)
+            key_lines[key] = written.line
         else:
             node[key] = written
             self.pending_key[-1] = None
@@ -70,13 +71,14 @@ class _Builder:
         line = _line(event)
         if len(self.open_nodes) >= MAX_DEPTH:
             raise self.fail(line, f"nested deeper than {MAX_DEPTH} levels", "write it flatter")
-        self.open_nodes.append((node, line, event.anchor))
+        self.open_nodes.append((node, line, event.anchor, {}))
         self.pending_key.append(None)
 
     def close(self) -> None:
-        node, line, anchor = self.open_nodes.pop()
+        node, line, anchor, key_lines = self.open_nodes.pop()
         self.pending_key.pop()
-        written = Written(value=_merged(node) if isinstance(node, dict) else tuple(node), line=line)
+        value = _merged(node) if isinstance(node, dict) else tuple(node)
+        written = Written(value=value, line=line, key_lines=key_lines or None)
         if anchor:
             self.anchors[anchor] = written
         self.place(written)
