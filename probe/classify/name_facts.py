@@ -111,7 +111,7 @@ class NameFacts:
 
     @functools.cached_property
     def agree(self) -> bool:
-        """Tell whether our answer is confirmed: an address of it is valid, or shared (or its AS) by encrypted answers."""
+        """Tell whether our answer is confirmed: one address is valid, or encrypted answers share it or its AS."""
         if self.own_addresses & (self.validated | self.encrypted_addresses):
             return True
         own_asns = {asn for _, lookup in self.own for asn in lookup.asns if asn}

@@ -1,0 +1,84 @@
+"""The experiments of a measurement as rows of their designs: what was varied, and how often it came out how."""
+
+from probe.model.experiment import Design, Experiment, NameKind, Place, Step
+from probe.model.measurement import Measurement
+from probe.model.observation import DNSLookup, HTTPExchange, ICMPEcho, Observation, TCPConnect, TLSHandshake
+
+_NAMES = {NameKind.TEST: "this name", NameKind.NEUTRAL: "another name", NameKind.NONE: "nothing sent"}
+_PLACES = {
+    Place.OWN: "same address",
+    Place.SIBLING: "the site's other address",
+    Place.ELSEWHERE: "address from other resolvers",
+    Place.UNRELATED: "elsewhere",
+}
+_WHAT = {
+    Design.REPEAT: "once more",
+    Design.SNI: "TLS",
+    Design.HOST: "HTTP",
+    Design.RESOLVERS: "asked another resolver",
+    Design.NEUTRAL_LOOKUP: "asked our resolver",
+    Design.ADDRESSES: "certificate",
+    Design.HOLD: "connection left idle",
+    Design.PORTS: "another port",
+    Design.MIN_TTL: "TTL floor",
+    Design.ENCRYPTED_ROUTE: "page over https",
+    Design.SYSTEM: "the system's resolver function",
+}
+
+
+def build_comparisons(measurement: Measurement) -> tuple[str, ...]:
+    """Return one row for each cell of each design, in the order they were planned."""
+    last: dict[str, Observation] = {}
+    for observation in measurement.observations:
+        if observation.experiment:
+            last[observation.experiment] = observation
+    cells: dict[tuple[str, str], list[str]] = {}
+    for experiment in measurement.experiments:
+        observation = _deciding(experiment, measurement, last)
+        if observation is not None:
+            cells.setdefault(_cell(experiment), []).append(_outcome(observation))
+    return tuple(f"{what}, {where}: {_count(outcomes)}" for (what, where), outcomes in cells.items())
+
+
+def _deciding(experiment: Experiment, measurement: Measurement, last: dict[str, Observation]) -> Observation | None:
+    if experiment.step is not Step.LOOKUP:
+        return last.get(experiment.id)
+    lookups = (o for o in measurement.observations if o.experiment == experiment.id and isinstance(o, DNSLookup))
+    return next(lookups, None)
+
+
+def _cell(experiment: Experiment) -> tuple[str, str]:
+    if experiment.step is Step.LOOKUP:
+        where = str(experiment.resolver) if experiment.resolver is not None else "this machine"
+        return f"{_WHAT[experiment.design]} for {_NAMES[experiment.name_kind]}", where
+    if experiment.step is Step.HOLD or experiment.name_kind is NameKind.NONE:
+        return _WHAT[experiment.design], str(experiment.endpoint)
+    where = _PLACES[experiment.place]
+    if experiment.place in (Place.ELSEWHERE, Place.UNRELATED) and experiment.endpoint is not None:
+        where = f"{experiment.endpoint.address}"
+    return f"{_WHAT[experiment.design]} with {_NAMES[experiment.name_kind]}", where
+
+
+def _outcome(observation: Observation) -> str:
+    if isinstance(observation, DNSLookup):
+        if observation.failure is not None:
+            return observation.failure.code.value
+        return ", ".join(sorted(observation.addresses)[:3]) or "no address"
+    if isinstance(observation, TCPConnect) and observation.held_s:
+        return f"ended by {observation.held_ending.value}" if observation.held_ending else "stays open"
+    if observation.failure is not None:
+        return observation.failure.code.value
+    match observation:
+        case HTTPExchange():
+            return f"status {observation.status}"
+        case TLSHandshake():
+            return "valid certificate" if observation.verified else "ok"
+        case TCPConnect() | ICMPEcho():
+            return "ok"
+
+
+def _count(outcomes: list[str]) -> str:
+    kinds = list(dict.fromkeys(outcomes))
+    if len(outcomes) == 1:
+        return outcomes[0]
+    return ", ".join(f"{kind} {outcomes.count(kind)}/{len(outcomes)}" for kind in kinds)

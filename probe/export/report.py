@@ -1,0 +1,129 @@
+"""A measurement as a person reads it: the verdict first, then what was tried, what came back, and what to do next.
+
+Pure text with marks of meaning; the command line adds colour. Source of the shape: VERDICTS section 8.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from probe.export.advice import advise
+from probe.export.comparisons import build_comparisons
+from probe.export.ladder import build_ladder
+from probe.model.measurement import Measurement
+from probe.model.vantage import Baseline, VantageState
+from probe.model.verdict import Cause, Status, Verdict
+
+
+class Tone(StrEnum):
+    """What a line means, for whoever colours it."""
+
+    GOOD = "good"
+    BAD = "bad"
+    CARE = "care"
+    PLAIN = "plain"
+    FAINT = "faint"
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a report."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+
+
+_HEADS: dict[Status, tuple[str, str, Tone]] = {
+    Status.OK: ("✓", "OK", Tone.GOOD),
+    Status.DEGRADED: ("!", "DEGRADED", Tone.CARE),
+    Status.BLOCKED: ("✗", "BLOCKED", Tone.BAD),
+    Status.LIKELY_BLOCKED: ("✗", "LIKELY BLOCKED", Tone.BAD),
+    Status.SERVER_SIDE: ("✗", "REFUSED BY THE SERVER", Tone.CARE),
+    Status.DOWN: ("✗", "DOWN", Tone.CARE),
+    Status.IMPAIRED: ("?", "NOT REACHABLE, CAUSE UNCLEAR", Tone.CARE),
+    Status.INSUFFICIENT: ("?", "CANNOT TELL YET", Tone.CARE),
+}
+
+_WHO: dict[Cause, str] = {
+    Cause.NETWORK: "by the network, not the server",
+    Cause.SERVER: "by the server, not the network",
+    Cause.LOCAL: "by something on or beside this machine",
+    Cause.OUTAGE: "for everybody",
+    Cause.INSTRUMENT: "because this host could not measure",
+}
+
+
+def build_report(measurement: Measurement) -> tuple[Line, ...]:
+    """Return the report of one measurement, verdict first."""
+    verdict = measurement.verdict
+    lines = [build_headline(measurement)]
+    if verdict.status is not Status.OK:
+        patterns = "  ".join(verdict.patterns)
+        lines.append(Line(text=f"  {verdict.summary}    {patterns}".rstrip()))
+    for finding in _local_findings(measurement.baseline):
+        lines.append(Line(text=f"  {finding}", tone=Tone.CARE))
+    lines += [Line(text=f"  {rung}", tone=_rung_tone(rung)) for rung in build_ladder(measurement)]
+    comparisons = build_comparisons(measurement)
+    if comparisons:
+        lines.append(Line(text="  Compared:", tone=Tone.FAINT))
+        lines += [Line(text=f"    {row}") for row in comparisons]
+    lines += _evidence_lines(verdict)
+    lines += [Line(text=f"  Pending: {pending}", tone=Tone.CARE) for pending in _pending(verdict)]
+    if verdict.works:
+        lines.append(Line(text=f"  Works from here: {', '.join(verdict.works)}.", tone=Tone.GOOD))
+    lines += [Line(text=f"  Next: {step}") for step in advise(measurement)]
+    lines.append(
+        Line(text=f"  {_network_line(measurement)}    more: wallprobe explain {measurement.id}", tone=Tone.FAINT)
+    )
+    return tuple(lines)
+
+
+def build_headline(measurement: Measurement) -> Line:
+    """Return the verdict in one line."""
+    verdict = measurement.verdict
+    mark, word, tone = _HEADS[verdict.status]
+    who = _WHO.get(verdict.cause, "") if verdict.status not in (Status.OK, Status.INSUFFICIENT) else ""
+    sure = f"(C{int(verdict.confidence)}, {_duration(measurement.runtime_s)})"
+    parts = [f"{mark} {word}", measurement.target.address, who, sure]
+    return Line(text="  ".join(part for part in parts if part), tone=tone)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def _rung_tone(rung: str) -> Tone:
+    return Tone.BAD if "✗" in rung else Tone.PLAIN
+
+
+def _evidence_lines(verdict: Verdict) -> list[Line]:
+    lines = []
+    for evidence in {e.rule_id: e for e in verdict.evidence}.values():
+        family = f"{evidence.family.value}, C{int(evidence.confidence)}"
+        lines.append(Line(text=f"  Because: {evidence.reason} [{evidence.rule_id}; {family}]", tone=Tone.FAINT))
+    return lines[:6]
+
+
+def _pending(verdict: Verdict) -> list[str]:
+    return [f"{p.question} (--wait, {_duration(p.due_in_s)})" for p in verdict.pending]
+
+
+def _local_findings(baseline: Baseline | None) -> list[str]:
+    if baseline is None:
+        return []
+    return [f"On this network: {finding.value.replace('_', ' ')}." for finding in baseline.findings]
+
+
+def _network_line(measurement: Measurement) -> str:
+    vantage, baseline = measurement.vantage, measurement.baseline
+    network = f"AS{vantage.asn}" if vantage.asn else "AS unknown"
+    if baseline is None:
+        return f"Network: {network}."
+    state = {
+        VantageState.ONLINE: "online",
+        VantageState.DEGRADED: "partly working",
+        VantageState.FOREIGN_CUT: "foreign places unreachable",
+        VantageState.PORTAL: "behind a captive portal",
+        VantageState.OFFLINE: "offline",
+    }[baseline.state]
+    six = "IPv6" if 6 in baseline.families else "no IPv6"
+    return f"Network: {network}, {state}, {six}."

@@ -1,0 +1,1 @@
+"""One target through the whole flow. The only room where checks meet judgement."""

@@ -1,0 +1,31 @@
+"""What a process brings to its measurements: sockets, gate, settings and what is known beforehand."""
+
+import dataclasses
+from collections.abc import Callable
+
+from probe.model.fingerprint import Reference
+from probe.model.observation import Resolver
+from probe.model.settings import Settings
+from probe.model.vantage import Vantage
+from probe.net.context import Gatekeeper, unknown_asn
+from probe.net.stack import Stack
+
+BODY_BYTES = 65536
+CHECK_BODY_BYTES = 524288
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """Shared by all measurements of a process."""
+
+    stack: Stack
+    gate: Gatekeeper
+    settings: Settings
+    vantage: Vantage
+    neutral_names: tuple[str, ...]
+    """Host names of the anchors, for the other half of comparisons."""
+    resolvers: tuple[Resolver, ...] = ()
+    reference: Reference = dataclasses.field(default_factory=Reference)
+    asn_of: Callable[[str], int] = unknown_asn
+    environ: dict[str, str] = dataclasses.field(default_factory=dict)
+    """The process environment, for the proxy variables."""

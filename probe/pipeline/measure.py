@@ -1,0 +1,197 @@
+"""One target through the flow: check, facts, plan, experiments, verdict.
+
+Check and experiments run in one TaskGroup and append to one list; after each append that is not plainly good, the
+planner is asked what would change the verdict. The run ends when nothing is in flight and the planner wants nothing more.
+"""
+
+import asyncio
+import dataclasses
+
+from probe.checks import CHECKS
+from probe.checks.experiment import run_experiment
+from probe.classify.case import Case
+from probe.classify.clean import judge_clean, looks_clean
+from probe.classify.facts import build_table
+from probe.classify.fitness import needs_baseline
+from probe.classify.judge import judge
+from probe.classify.plan import plan
+from probe.model.experiment import Experiment, Pending
+from probe.model.measurement import Citation, Measurement
+from probe.model.observation import Role
+from probe.model.target import CheckName, Target
+from probe.model.vantage import Baseline
+from probe.model.verdict import Verdict
+from probe.net.context import Context, Journal
+from probe.pipeline.environment import BODY_BYTES, Environment
+from probe.pipeline.ids import new_id
+from probe.pipeline.monitor import VantageMonitor
+
+HOLD_S = 2.0
+"""How long a suspicious DNS question keeps listening: forged answers come within 0.4 s, real ones within 2 s."""
+RECENT_S = 60.0
+"""A page in the clear is believed when a look at the vantage this young was fit."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """How a run differs from a plain one."""
+
+    cites: tuple[Citation, ...] = ()
+    continues: str = ""
+    pending: tuple[Pending, ...] = ()
+    """Run these instead of the check: the place had time to get cold."""
+    deep: bool = False
+    body_limit_bytes: int = BODY_BYTES
+
+
+async def measure(
+    environment: Environment, monitor: VantageMonitor, target: Target, wish: Wish | None = None
+) -> Measurement:
+    """Run one target once and return what was seen and concluded. Cancelling it keeps nothing."""
+    run = Run(environment, monitor, target, wish or Wish())
+    await run.complete()
+    return run.finish(interrupted=False)
+
+
+class Run:
+    """A measurement in the making."""
+
+    def __init__(self, environment: Environment, monitor: VantageMonitor, target: Target, wish: Wish) -> None:
+        self._environment = environment
+        self._monitor = monitor
+        self._target = target
+        self._wish = wish
+        self._journal = Journal(environment.stack.clock)
+        self._id = new_id(self._journal.started_at)
+        self._experiments: list[Experiment] = []
+        self._running: set[str] = set()
+        self._baseline: Baseline | None = None
+        self._asked_at_s = -1.0
+        self._replan_due = False
+        self._group: asyncio.TaskGroup | None = None
+        families = environment.vantage.families if target.family is None else (int(target.family),)
+        self._context = Context(
+            stack=environment.stack,
+            gate=environment.gate,
+            journal=self._journal,
+            holder=self._id,
+            timeout_s=target.timeout_s,
+            hold_s=HOLD_S,
+            families=families,
+            body_limit_bytes=(wish or Wish()).body_limit_bytes,
+            asn_of=environment.asn_of,
+        )
+
+    async def complete(self) -> None:
+        """Run check, experiments and baseline until nothing more would change the verdict."""
+        self._journal.on_append = self._on_append
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                if self._wish.pending:
+                    group.create_task(self._run_pending())
+                else:
+                    await CHECKS[self._target.check](self._target, self._context)
+                    self._consider_page()
+            await self._await_baseline()
+        finally:
+            self._journal.on_append = None
+            self._group = None
+
+    def finish(self, *, interrupted: bool) -> Measurement:
+        """Return the measurement as it stands."""
+        return Measurement(
+            id=self._id,
+            target=self._target,
+            vantage=self._environment.vantage,
+            started_at=self._journal.started_at,
+            runtime_s=self._journal.elapsed_s(),
+            observations=tuple(self._journal.observations),
+            experiments=tuple(self._experiments),
+            baseline=self._baseline,
+            cites=self._wish.cites,
+            continues=self._wish.continues,
+            verdict=self._judge(),
+            interrupted=interrupted,
+        )
+
+    def _judge(self) -> Verdict:
+        case = self._case()
+        return judge_clean(case) or judge(case)
+
+    def _case(self) -> Case:
+        return build_case(
+            self._environment,
+            self._target,
+            self._wish,
+            observations=tuple(self._journal.observations),
+            silences=tuple(self._journal.silences),
+            experiments=tuple(self._experiments),
+            running=tuple(self._running),
+            baseline=self._baseline,
+        )
+
+    def _on_append(self) -> None:
+        """Plan after every append that is not plainly good; several in one turn of the loop are one."""
+        if self._replan_due or self._group is None:
+            return
+        newest = self._journal.observations[-1] if self._journal.observations else None
+        if not self._experiments and newest is not None and not self._journal.silences and looks_clean(newest):
+            return
+        self._replan_due = True
+        asyncio.get_running_loop().call_soon(self._replan)
+
+    def _consider_page(self) -> None:
+        """A page in the clear proves nothing by itself: on first sight it is held against the encrypted one."""
+        if self._wish.deep and self._target.check is CheckName.WEB and not self._target.secure:
+            self._replan()
+
+    def _replan(self) -> None:
+        self._replan_due = False
+        group = self._group
+        if group is None:
+            return
+        for experiment in plan(self._case()).now:
+            self._experiments.append(experiment)
+            self._running.add(experiment.id)
+            group.create_task(self._run_experiment(experiment))
+
+    async def _run_experiment(self, experiment: Experiment) -> None:
+        try:
+            await run_experiment(experiment, self._context, self._target)
+        finally:
+            self._running.discard(experiment.id)
+            if self._group is not None and not self._replan_due:
+                self._replan()
+
+    async def _run_pending(self) -> None:
+        """Run late experiments one after another: the order is the design."""
+        for pending in self._wish.pending:
+            for experiment in pending.experiments:
+                self._experiments.append(experiment)
+                await run_experiment(experiment, self._context, self._target)
+
+    async def _await_baseline(self) -> None:
+        """Get a look at the vantage that started after the check's last failure, when one is needed."""
+        case = self._case()
+        if judge_clean(case) is not None or not needs_baseline(build_table(case)):
+            return
+        failures = [o.t_s for o in self._journal.observations if o.failure is not None and o.role is Role.TARGET]
+        since_s = self._journal.started_boot_s + (max(failures) if failures else -RECENT_S)
+        self._baseline = await self._monitor.look_after(since_s)
+
+
+def build_case(environment: Environment, target: Target, wish: Wish, **seen: object) -> Case:
+    """Join what a run saw with what is known beforehand."""
+    return Case(
+        target=target,
+        vantage=environment.vantage,
+        cites=wish.cites,
+        resolvers=environment.resolvers,
+        neutral_names=environment.neutral_names,
+        reference=environment.reference,
+        cool_down_s=environment.settings.limits.cool_down_s,
+        cold_start=bool(wish.pending),
+        deep=wish.deep,
+        **seen,  # type: ignore[arg-type]
+    )
