@@ -1,5 +1,8 @@
 """HTTP/1.1 requests and responses, with h11 as the oracle."""
 
+import itertools
+from collections.abc import Iterable
+
 import h11
 import pytest
 from hypothesis import example, given
@@ -22,6 +25,11 @@ def read(*pieces: bytes, method: str = "GET", limit: int = 65536) -> ResponseRea
     for piece in pieces:
         reader.feed(piece)
     return reader
+
+
+def feed_all(reader: ResponseReader, pieces: Iterable[bytes]) -> None:
+    for piece in pieces:
+        reader.feed(piece)
 
 
 def what(reader: ResponseReader) -> tuple[object, ...]:
@@ -178,8 +186,7 @@ def test_ten_thousand_headers_are_refused():
         read(data)
     reader = ResponseReader()
     with pytest.raises(ProtocolError):
-        for n in range(len(data)):
-            reader.feed(data[n : n + 1])
+        feed_all(reader, (data[n : n + 1] for n in range(len(data))))
     assert len(reader.headers) <= MAX_HEADERS
 
 
@@ -187,16 +194,14 @@ def test_ten_thousand_headers_are_refused():
 def test_a_head_without_end_is_refused(piece):
     reader = read(b"HTTP/1.1 200 OK\r\nX: ")
     with pytest.raises(ProtocolError, match="head longer"):
-        for _ in range(100):
-            reader.feed(piece)
+        feed_all(reader, itertools.repeat(piece, 100))
     assert len(reader.head) == MAX_HEAD_BYTES
 
 
 def test_interim_responses_without_end_are_refused():
     reader = ResponseReader()
     with pytest.raises(ProtocolError, match="head longer"):
-        for _ in range(10_000):
-            reader.feed(b"HTTP/1.1 100 Continue\r\n\r\n")
+        feed_all(reader, itertools.repeat(b"HTTP/1.1 100 Continue\r\n\r\n", 10_000))
     assert reader.status == 0
 
 

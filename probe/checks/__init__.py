@@ -1,0 +1,14 @@
+"""One file per question: what we can ask of a target. Checks make steps and never judge."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+
+from probe.checks import web
+from probe.model.target import CheckName, Target
+from probe.net.context import Context
+
+CHECKS: Mapping[CheckName, Callable[[Target, Context], Awaitable[None]]] = MappingProxyType(
+    {
+        CheckName.WEB: web.run,
+    }
+)

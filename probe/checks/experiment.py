@@ -1,0 +1,106 @@
+"""Follow-ups: each is one step, made exactly as the plan says."""
+
+import asyncio
+import dataclasses
+from typing import assert_never
+
+from probe.model.endpoint import Endpoint
+from probe.model.experiment import Experiment, NameKind, Step
+from probe.model.observation import Role
+from probe.model.target import Target
+from probe.net.connect import connect, hold
+from probe.net.context import Context
+from probe.net.exchange import exchange
+from probe.net.lookup import lookup, lookup_getaddrinfo
+from probe.net.secure import secure
+from probe.net.stream import ByteStream
+from probe.protocols.http1 import OutgoingRequest
+
+_HOLD_S = 0.3
+_BODY_LIMIT_BYTES = 65536
+
+
+async def run_experiment(experiment: Experiment, ctx: Context, target: Target) -> None:
+    """Wait as long as the plan says, then make the one step; its observations carry the experiment's id."""
+    if experiment.delay_s > 0:
+        await asyncio.sleep(experiment.delay_s)
+    ctx = dataclasses.replace(
+        ctx,
+        role=Role.EXPERIMENT,
+        experiment=experiment.id,
+        hop=experiment.hop,
+        body_limit_bytes=_BODY_LIMIT_BYTES,
+    )
+    match experiment.step:
+        case Step.LOOKUP:
+            await _look_up(experiment, ctx)
+        case Step.CONNECT:
+            async with connect(ctx, _endpoint_of(experiment, target)):
+                pass
+        case Step.MIN_TTL:
+            async with connect(ctx, _endpoint_of(experiment, target), min_ttl=experiment.min_ttl):
+                pass
+        case Step.HOLD:
+            await hold(ctx, _endpoint_of(experiment, target), for_s=_HOLD_S)
+        case Step.HANDSHAKE:
+            await _shake_hands(experiment, ctx, _endpoint_of(experiment, target))
+        case Step.FETCH:
+            await _fetch(experiment, ctx, _endpoint_of(experiment, target))
+        case _:
+            assert_never(experiment.step)
+
+
+def _endpoint_of(experiment: Experiment, target: Target) -> Endpoint:
+    """Return where the step goes.
+
+    Raises:
+        ValueError: the plan named no endpoint; our own mistake.
+    """
+    if experiment.endpoint is None:
+        raise ValueError(f"{experiment.id} of {target.id} says nowhere to go")
+    return experiment.endpoint
+
+
+async def _look_up(experiment: Experiment, ctx: Context) -> None:
+    if experiment.resolver is None or experiment.resolver.endpoint is None:
+        await lookup_getaddrinfo(ctx, experiment.name)
+    else:
+        await lookup(ctx, experiment.resolver, experiment.name, experiment.query_type, hold=True)
+
+
+async def _shake_hands(experiment: Experiment, ctx: Context, endpoint: Endpoint) -> None:
+    async with connect(ctx, endpoint) as channel:
+        if channel is not None:
+            await secure(ctx, channel, server_name=_sni_of(experiment), verify=_must_verify(experiment))
+
+
+async def _fetch(experiment: Experiment, ctx: Context, endpoint: Endpoint) -> None:
+    request = OutgoingRequest(
+        host=experiment.name or endpoint.address,
+        port=endpoint.port,
+        secure=experiment.secure,
+        path=experiment.path,
+    )
+    async with connect(ctx, endpoint) as channel:
+        if channel is None:
+            return
+        stream: ByteStream | None = channel
+        if experiment.secure:
+            stream = await secure(
+                ctx,
+                channel,
+                server_name=_sni_of(experiment),
+                verify=_must_verify(experiment),
+                request_follows=True,
+            )
+        if stream is not None:
+            await exchange(ctx, stream, request)
+
+
+def _sni_of(experiment: Experiment) -> str:
+    return "" if experiment.name_kind is NameKind.NONE else experiment.name
+
+
+def _must_verify(experiment: Experiment) -> bool:
+    """A server need not have a certificate for a name that is not its own, nor for none."""
+    return experiment.name_kind is NameKind.TEST
