@@ -6,16 +6,22 @@ import sys
 
 from probe.net.capabilities import Capabilities, probe_capabilities
 from probe.net.clock import Clock, SystemClock
+from probe.net.system_resolver import SystemResolver
 from probe.net.trust import Trust
+from probe.net.udp import DnsSockets
 
 
 class Stack:
     """One per process; opened inside the running loop."""
 
-    def __init__(self, *, clock: Clock, trust: Trust, capabilities: Capabilities) -> None:
+    def __init__(
+        self, *, clock: Clock, trust: Trust, capabilities: Capabilities, dns: DnsSockets, names: SystemResolver
+    ) -> None:
         self.clock = clock
         self.trust = trust
         self.capabilities = capabilities
+        self.dns = dns
+        self.names = names
 
     @classmethod
     def open(
@@ -32,14 +38,19 @@ class Stack:
             UserError: the root file cannot be used.
         """
         raise_descriptor_limit()
+        clock = clock or SystemClock()
         return cls(
-            clock=clock or SystemClock(),
+            clock=clock,
+            dns=DnsSockets(clock),
+            names=SystemResolver(resolv_conf),
             trust=Trust(ca_file=ca_file, environ=os.environ),
             capabilities=probe_capabilities() if capabilities is None else capabilities,
         )
 
     async def close(self) -> None:
         """Close what is open; steps must have ended."""
+        self.dns.close()
+        self.names.close()
 
 
 def raise_descriptor_limit() -> int:

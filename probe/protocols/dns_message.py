@@ -146,6 +146,14 @@ def _render_value(rdata: dns.rdata.Rdata) -> str:
     return rdata.to_text()
 
 
+def take_message(stream: bytearray) -> bytes | None:
+    """Return the first whole message of a TCP stream (RFC 1035 section 4.2.2); `None` = more bytes are needed."""
+    if len(stream) < 2:
+        return None
+    end = 2 + int.from_bytes(stream[:2], "big")
+    return bytes(stream[2:end]) if len(stream) >= end else None
+
+
 def _count_trailing(data: bytes) -> int:
     """Return how many bytes follow the last record; 0 when the records cannot be stepped over."""
     questions, *sections = struct.unpack_from("!HHHH", data, 4)
