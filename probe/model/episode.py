@@ -50,6 +50,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Wall time at which it was confirmed."""
     target: str = ""
     since: Interval | None = None
+    """When what it tells of happened; for an end, when it ended."""
     before: Status | None = None
     after: Status | None = None
     patterns: tuple[Pattern, ...] = ()
@@ -100,6 +101,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     runs: int = 1
     named_by: RunOutcome
     """The latest run of that standing: it names status and patterns."""
+    unobserved_s: float = 0.0
+    """Gaps before it: they belong to the episode if that goes on after all."""
 
 
 class EpisodeState(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +118,8 @@ class EpisodeState(msgspec.Struct, frozen=True, kw_only=True):
     """The last judged runs as bits, newest lowest; 1 = not ok."""
     recent_runs: int = 0
     """How many of those bits are runs."""
+    rising: Interval | None = None
+    """When failing runs last began to gather: the onset of a mixed episode, if it comes to one."""
     mixed: bool = False
     """The episode was opened by the share of failing runs: single runs of either kind do not contradict it."""
     score: float = 0.0
