@@ -34,9 +34,9 @@ def build_comparisons(measurement: Measurement) -> tuple[str, ...]:
             last[observation.experiment] = observation
     cells: dict[tuple[str, str], list[str]] = {}
     for experiment in measurement.experiments:
-        observation = _deciding(experiment, measurement, last)
-        if observation is not None:
-            cells.setdefault(_cell(experiment), []).append(_outcome(observation))
+        deciding = _deciding(experiment, measurement, last)
+        if deciding is not None:
+            cells.setdefault(_cell(experiment), []).append(_outcome(deciding))
     return tuple(f"{what}, {where}: {_count(outcomes)}" for (what, where), outcomes in cells.items())
 
 
