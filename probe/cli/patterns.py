@@ -1,0 +1,23 @@
+"""`wallprobe patterns`: the taxonomy with what each pattern needs."""
+
+import click
+import msgspec
+
+from probe.classify.taxonomy import TAXONOMY
+
+
+@click.command(epilog="Example: wallprobe patterns tls")
+@click.argument("prefix", default="")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per pattern.")
+def patterns(prefix: str, as_json: bool) -> None:
+    """Show how things are blocked, and what must be seen before Wallprobe says so."""
+    chosen = {pattern: entry for pattern, entry in TAXONOMY.items() if pattern.value.startswith(prefix)}
+    if not chosen:
+        raise click.BadParameter(f"no pattern starts with {prefix!r}; `wallprobe patterns` lists them all")
+    for pattern, entry in chosen.items():
+        if as_json:
+            row = {"pattern": pattern.value, "meaning": entry.meaning, "needs": entry.needs}
+            click.echo(msgspec.json.encode(row))
+        else:
+            indent = "  " * pattern.value.count(".")
+            click.echo(f"{indent + pattern.value:32} {entry.meaning}; needs: {entry.needs}")
