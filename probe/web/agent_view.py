@@ -1,0 +1,61 @@
+"""What the web needs of the agent. `cli` hands in something that has it; neither knows the other."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from probe.export.metrics import TargetChunk
+from probe.export.stats import AgentStats
+from probe.model.episode import Event
+from probe.model.measurement import Measurement
+from probe.model.snapshot import TargetSnapshot
+from probe.model.vantage import Baseline, Vantage
+from probe.store.values import Run
+
+
+class AgentView(Protocol):
+    """The agent as a page sees it. What is not `async` returns at once and is called in the loop."""
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether the configuration is loaded and every target had its first run, or its first turn to."""
+        ...
+
+    def snapshots(self) -> Sequence[TargetSnapshot]:
+        """Return the state of each target now on the list, in the list's order."""
+        ...
+
+    def chunks(self) -> Sequence[TargetChunk]:
+        """Return each target's metrics in the same order, rendered when its last run ended."""
+        ...
+
+    def vantage(self) -> Vantage:
+        """Return where we stand."""
+        ...
+
+    def baseline(self) -> Baseline | None:
+        """Return the last look at the vantage; `None` before the first."""
+        ...
+
+    def stats(self) -> AgentStats:
+        """Return the agent's figures."""
+        ...
+
+    async def runs(self, target: str, *, since: float, limit: int) -> Sequence[Run]:
+        """Return the runs that ended at `since` or later (wall time), newest first; target "" = of all targets."""
+        ...
+
+    async def measurement(self, measurement: str) -> Measurement | None:
+        """Return one that is kept whole; `None` if it is not, or no longer."""
+        ...
+
+    async def events(self, target: str, *, since: float, limit: int) -> Sequence[Event]:
+        """Return the events confirmed at `since` or later, newest first; target "" = of all targets and the vantage."""
+        ...
+
+    async def reload(self) -> None:
+        """Read the configuration again and go on with it.
+
+        Raises:
+            UserError: it is wrong; the old one stays in force.
+        """
+        ...

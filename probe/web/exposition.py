@@ -1,0 +1,131 @@
+"""The page of metrics: negotiated, and streamed in slices so that measuring goes on while it is served.
+
+At level `full` 10,000 targets are 40 MB. No slice takes more than about a millisecond to join, compression runs in a
+thread (zlib lets the interpreter go on meanwhile), and the writer waits for the reader: a slow one holds one slice and
+the chunks it started with, for `SCRAPE_S` at most, and `SCRAPES` at once.
+
+Source: negotiation as RFC 9110 section 12.5.1 (Accept) and 12.5.3 (Accept-Encoding). Whoever accepts neither format
+gets text 0.0.4, as from any other exporter.
+"""
+
+import asyncio
+import zlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from aiohttp import web
+
+from probe.export.families import FAMILIES, Format, Slot
+from probe.export.metrics import TargetChunk, render_family
+from probe.web.agent_view import AgentView
+from probe.web.self_metrics import OPENMETRICS_END, SelfMetrics
+
+SCRAPES = 4
+"""Served at once; more are told to come back."""
+SCRAPE_S = 30.0
+"""Prometheus gives up after 10 s by default."""
+_BATCH_TARGETS = 128
+_SLICE_BYTES = 65536
+_GZIP_LEVEL = 1
+_GZIP_WINDOW_BITS = 31
+"""zlib.compressobj: 15 bits of window, plus 16 for the gzip wrapper."""
+_OPENMETRICS_VERSIONS = ("", "0.0.1", "1.0.0")
+
+_HEADS = {wanted: {slot: family.render_head(wanted) for slot, family in FAMILIES.items()} for wanted in Format}
+
+
+def _parse_weighted(header: str) -> Iterator[tuple[str, dict[str, str], float]]:
+    """Return each member of an Accept header: name, parameters and weight; a weight that is none counts as 0."""
+    for member in header.lower().split(","):
+        name, *rest = (part.strip() for part in member.split(";"))
+        parameters = {key.strip(): text.strip().strip('"') for key, _, text in (part.partition("=") for part in rest)}
+        try:
+            weight = float(parameters.get("q", "1"))
+        except ValueError:
+            weight = 0.0
+        yield name, parameters, weight if 0.0 <= weight <= 1.0 else 0.0
+
+
+def choose_format(accept: str) -> Format:
+    """Return OpenMetrics if it is named, in a version we speak, and not less welcome than text."""
+    openmetrics = text = 0.0
+    for name, parameters, weight in _parse_weighted(accept):
+        if name == "application/openmetrics-text" and parameters.get("version", "") in _OPENMETRICS_VERSIONS:
+            openmetrics = max(openmetrics, weight)
+        elif name == "text/plain":
+            text = max(text, weight)
+    return Format.OPENMETRICS if openmetrics > 0.0 and openmetrics >= text else Format.TEXT
+
+
+def accepts_gzip(accept_encoding: str) -> bool:
+    """Tell whether the body may come as gzip."""
+    weights = {name: weight for name, _, weight in _parse_weighted(accept_encoding)}
+    return weights.get("gzip", weights.get("*", 0.0)) > 0.0
+
+
+def slice_page(own: bytes, chunks: Sequence[TargetChunk], wanted: Format) -> Iterator[bytes]:
+    """Yield the page in slices of about `_SLICE_BYTES`: the agent's own families, then the targets', one by one."""
+    parts, held_bytes = [own], len(own)
+    for slot in Slot:
+        parts.append(_HEADS[wanted][slot])
+        for start in range(0, len(chunks), _BATCH_TARGETS):
+            part = render_family(slot, chunks[start : start + _BATCH_TARGETS], wanted)
+            parts.append(part)
+            held_bytes += len(part)
+            if held_bytes >= _SLICE_BYTES:
+                yield b"".join(parts)
+                parts, held_bytes = [], 0
+    if wanted is Format.OPENMETRICS:
+        parts.append(OPENMETRICS_END)
+    yield b"".join(parts)
+
+
+class Exposition:
+    """Serves /metrics."""
+
+    def __init__(self, view: AgentView) -> None:
+        self._view = view
+        self._own = SelfMetrics(view)
+        self._places = asyncio.Semaphore(SCRAPES)
+        self._compressor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="wallprobe-gzip")
+
+    def close(self) -> None:
+        """Let the thread go."""
+        self._compressor.shutdown(wait=False, cancel_futures=True)
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Answer a scrape."""
+        if self._places.locked():
+            return web.Response(status=503, text="too many scrapes at once\n", headers={"Retry-After": "5"})
+        async with self._places:
+            wanted = choose_format(request.headers.get("Accept", ""))
+            zipped = accepts_gzip(request.headers.get("Accept-Encoding", ""))
+            headers = {"Content-Type": wanted.value, "Vary": "Accept, Accept-Encoding"}
+            if zipped:
+                headers["Content-Encoding"] = "gzip"
+            response = web.StreamResponse(headers=headers)
+            await response.prepare(request)
+            if request.method == "HEAD":
+                return response
+            try:
+                async with asyncio.timeout(SCRAPE_S):
+                    await self._stream(response, wanted, zipped=zipped)
+            except TimeoutError:
+                # The head said 200: only a broken connection still tells the reader that the page is not whole.
+                if request.transport is not None:
+                    request.transport.abort()
+            return response
+
+    async def _stream(self, response: web.StreamResponse, wanted: Format, *, zipped: bool) -> None:
+        loop = asyncio.get_running_loop()
+        packer = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW_BITS)
+        own = self._own.render(wanted)
+        for piece in slice_page(own, tuple(self._view.chunks()), wanted):
+            data = await loop.run_in_executor(self._compressor, packer.compress, piece) if zipped else piece
+            if data:
+                await response.write(data)
+            # Writing to a fast reader never waits; without this the whole page would be one turn of the loop.
+            await asyncio.sleep(0)
+        if zipped:
+            await response.write(packer.flush())
+        await response.write_eof()

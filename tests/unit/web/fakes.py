@@ -1,0 +1,64 @@
+"""An agent that says what the test gave it."""
+
+from collections.abc import Sequence
+
+from probe.export.metrics import TargetChunk, render_target
+from probe.export.stats import AgentStats
+from probe.model.episode import Event
+from probe.model.errors import UserError
+from probe.model.measurement import Measurement
+from probe.model.settings import PerTarget
+from probe.model.snapshot import TargetSnapshot
+from probe.model.vantage import Baseline, Vantage
+from probe.store.values import Run
+
+
+class FakeAgent:
+    def __init__(self, snapshots: Sequence[TargetSnapshot] = (), level: PerTarget = PerTarget.FULL) -> None:
+        self.ready = True
+        self.baseline_now: Baseline | None = None
+        self.stats_now = AgentStats()
+        self.vantage_now = Vantage(id="sh-1", asn=4134, country_code="CN", software_version="0.1.0")
+        self.kept: dict[str, Measurement] = {}
+        self.all_runs: list[Run] = []
+        self.all_events: list[Event] = []
+        self.asked: list[tuple[str, str, float, int]] = []
+        self.reloads = 0
+        self.reload_error: UserError | None = None
+        self.level = level
+        self.put(snapshots)
+
+    def put(self, snapshots: Sequence[TargetSnapshot]) -> None:
+        self._snapshots = list(snapshots)
+        self._chunks = [render_target(snapshot, self.level) for snapshot in snapshots]
+
+    def snapshots(self) -> Sequence[TargetSnapshot]:
+        return self._snapshots
+
+    def chunks(self) -> Sequence[TargetChunk]:
+        return self._chunks
+
+    def vantage(self) -> Vantage:
+        return self.vantage_now
+
+    def baseline(self) -> Baseline | None:
+        return self.baseline_now
+
+    def stats(self) -> AgentStats:
+        return self.stats_now
+
+    async def runs(self, target: str, *, since: float, limit: int) -> Sequence[Run]:
+        self.asked.append(("runs", target, since, limit))
+        return [run for run in self.all_runs if target in ("", run.target)][:limit]
+
+    async def measurement(self, measurement: str) -> Measurement | None:
+        return self.kept.get(measurement)
+
+    async def events(self, target: str, *, since: float, limit: int) -> Sequence[Event]:
+        self.asked.append(("events", target, since, limit))
+        return self.all_events[:limit]
+
+    async def reload(self) -> None:
+        self.reloads += 1
+        if self.reload_error is not None:
+            raise self.reload_error
