@@ -58,6 +58,10 @@ class Fields:
     def _fail_value(self, key: str, written: Written, remedy: str) -> None:
         self.fail(written, f"{self._prefix}{key}: {quote_value(written)} is no good", remedy)
 
+    def names(self) -> tuple[str, ...]:
+        """Return the keys that are there, for a mapping whose keys the person chooses."""
+        return tuple(self._values)
+
     def written(self, key: str) -> Written | None:
         """Return what stands at the key; `None` = nothing."""
         self._asked.append(key)

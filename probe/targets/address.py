@@ -20,7 +20,9 @@ LATER_SCHEMES = frozenset(
 _LATER_SUFFIXES = (".ovpn", ".conf")
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\ufeff\ud800-\udfff]")
 _SIMPLE_SITE = re.compile(
-    r"(?:(https?)://)?((?:[a-z0-9_-]{1,63}\.){1,8}[a-z][a-z0-9-]{0,62})(/[A-Za-z0-9/_.~%?&=+,;:@!$'()*|-]*)?", re.ASCII
+    r"(?:(https?)://)?((?:[a-z0-9_-]{1,63}\.){1,8}[a-z][a-z0-9-]{0,62})"
+    r"(?::([1-9][0-9]{0,3}))?(/[A-Za-z0-9/_.~%?&=+,;:@!$'()*|-]*)?",
+    re.ASCII,
 ).fullmatch
 
 
@@ -33,8 +35,9 @@ def parse_address(text: str, *, source: str = "command line", traits: Traits | N
     traits = traits or Traits()
     text = text.strip()
     simple = _SIMPLE_SITE(text) if len(text) <= MAX_LENGTH else None
-    if simple is not None and len(simple[2]) <= 253 and (simple[1] or not text.endswith(_LATER_SUFFIXES)):
-        parsed = _simple_site(simple[1] or "https", simple[2], simple[3] or "/")
+    bare_is_clear = simple is not None and not simple[3] and not text.endswith(_LATER_SUFFIXES)
+    if simple is not None and len(simple[2]) <= 253 and (simple[1] or bare_is_clear):
+        parsed = _simple_site(simple[1] or "https", simple[2], simple[3], simple[4] or "/")
     else:
         parsed = _parse_any(text, source)
     _check_traits(parsed, traits, source)
@@ -61,14 +64,17 @@ def parse_address(text: str, *, source: str = "command line", traits: Traits | N
     )
 
 
-def _simple_site(scheme: str, host: str, path: str) -> Parsed:
-    """Most lines of most lists: nothing to take apart or to encode."""
+def _simple_site(scheme: str, host: str, written_port: str | None, path: str) -> Parsed:
+    """Most lines of most lists: nothing to encode."""
     secure = scheme == "https"
+    default_port = 443 if secure else 80
+    port = int(written_port or default_port)
+    place = host if port == default_port else f"{host}:{port}"
     return Parsed(
         check=CheckName.WEB,
-        address=f"{scheme}://{host}{'' if path == '/' else path}",
+        address=f"{scheme}://{place}{'' if path == '/' else path}",
         host=host,
-        port=443 if secure else 80,
+        port=port,
         path=path,
         secure=secure,
     )
@@ -79,6 +85,8 @@ def _parse_any(text: str, source: str) -> Parsed:
         raise UserError(source, "the address is empty", FORMS)
     if len(text) > MAX_LENGTH:
         raise UserError(source, f"an address of {len(text)} characters", f"keep it under {MAX_LENGTH}")
+    if text.startswith(("/", "./", "../", "~")):
+        raise UserError(source, f"{quote_address(text)} is a path", "write `file: PATH` in the configuration")
     scheme, _ = split_scheme(text)
     later = _later_kind(text, scheme)
     if later:
