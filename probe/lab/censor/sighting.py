@@ -1,0 +1,157 @@
+"""What a censor sees in one packet, and whether a rule looks up at it."""
+
+import fnmatch
+import ipaddress
+from typing import assert_never
+
+import msgspec
+
+from probe.lab.censor.flows import Flow
+from probe.lab.censor.hello import Hello, Unfinished, parse_hello
+from probe.lab.censor.packet import Datagram, Flag, Packet, Segment
+from probe.lab.censor.payloads import is_fully_encrypted, is_known_protocol, read_head, read_host
+from probe.lab.censor.questions import Question
+from probe.lab.censor.rules import (
+    AsksFor,
+    FirstBytes,
+    HelloShape,
+    NamesHost,
+    NamesServer,
+    Opening,
+    SaysKeyword,
+    ToAddress,
+    Volume,
+    When,
+)
+
+
+class Sighting(msgspec.Struct, frozen=True, kw_only=True):
+    """One packet, read, with the flow that it belongs to."""
+
+    packet: Packet
+    flow: Flow
+    outward: bool
+    """From the client to the world."""
+    client: bytes
+    server: bytes
+    server_port: int
+    segment: Segment | None = None
+    datagram: Datagram | None = None
+    question: Question | None = None
+    """A DNS question in this packet, or complete in the client's stream."""
+
+    @property
+    def is_opening(self) -> bool:
+        """Tell whether this is the SYN of a connection."""
+        return self.outward and self.segment is not None and self.segment.flags & (Flag.SYN | Flag.ACK) == Flag.SYN
+
+    @property
+    def carries_request(self) -> bool:
+        """Tell whether the client says something in it over TCP."""
+        return self.outward and self.segment is not None and bool(self.segment.data)
+
+    def hello(self, *, reassembles: bool = True) -> Hello | None:
+        """Return the ClientHello that this packet completes; `None` while there is none."""
+        if not self.carries_request or self.segment is None:
+            return None
+        try:
+            return parse_hello(self.flow.stream if reassembles else self.segment.data)
+        except Unfinished:
+            return None
+
+
+class Matcher:
+    """Tells whether a rule looks up; remembers which addresses a set of prefixes covers."""
+
+    def __init__(self) -> None:
+        self._covered: dict[tuple[tuple[str, ...], bytes], bool] = {}
+
+    def covers(self, prefixes: tuple[str, ...], address: bytes) -> bool:
+        """Tell whether the address is in one of the prefixes."""
+        key = (prefixes, address)
+        if key not in self._covered:
+            one = ipaddress.ip_address(address)
+            networks = (ipaddress.ip_network(prefix) for prefix in prefixes)
+            self._covered[key] = any(one.version == n.version and one in n for n in networks)
+        return self._covered[key]
+
+    def reaches(self, prefixes: tuple[str, ...], address: bytes) -> bool:
+        """Tell the same, where no prefix means all."""
+        return not prefixes or self.covers(prefixes, address)
+
+    def looks_up(self, when: When, seen: Sighting) -> bool:
+        """Tell whether the condition holds for this packet."""
+        match when:
+            case ToAddress():
+                return (
+                    self.reaches(when.prefixes, seen.server)
+                    and not (when.except_prefixes and self.covers(when.except_prefixes, seen.server))
+                    and (not when.ports or seen.server_port in when.ports)
+                    and (not when.protocols or seen.packet.protocol in when.protocols)
+                )
+            case Opening():
+                return (
+                    seen.is_opening
+                    and self.reaches(when.prefixes, seen.server)
+                    and (not when.ports or seen.server_port in when.ports)
+                )
+            case AsksFor():
+                return (
+                    seen.question is not None
+                    and (seen.datagram is not None) is not when.over_tcp
+                    and any(matches_name(name, seen.question.name) for name in when.names)
+                    and (not when.query_types or seen.question.query_type in when.query_types)
+                    and self.reaches(when.resolvers, seen.server)
+                )
+            case NamesServer() | HelloShape():
+                return self._looks_up_at_hello(when, seen)
+            case NamesHost():
+                host = read_host(seen.flow.stream) if seen.carries_request else None
+                return (
+                    host is not None
+                    and any(matches_name(name, host) for name in when.names)
+                    and self.reaches(when.prefixes, seen.server)
+                )
+            case SaysKeyword():
+                return seen.carries_request and when.text.encode() in read_head(seen.flow.stream)
+            case FirstBytes():
+                return self._looks_up_at_first_bytes(when, seen)
+            case Volume():
+                return (
+                    not seen.outward
+                    and seen.flow.bytes_to_client > when.after_bytes
+                    and self.reaches(when.prefixes, seen.server)
+                    and (not when.names or any(matches_name(n, seen.flow.hello_name or "") for n in when.names))
+                )
+            case _:
+                assert_never(when)
+
+    def _looks_up_at_hello(self, when: NamesServer | HelloShape, seen: Sighting) -> bool:
+        if not self.reaches(when.prefixes, seen.server):
+            return False
+        if isinstance(when, NamesServer):
+            hello = seen.hello(reassembles=when.reassembles)
+            if hello is None or (when.ports and seen.server_port not in when.ports):
+                return False
+            return any(matches_name(name, hello.server_name) for name in when.names)
+        hello = seen.hello()
+        return (
+            hello is not None
+            and hello.size >= when.min_bytes
+            and (when.encrypted is None or hello.encrypted is when.encrypted)
+            and (when.nameless is None or (not hello.server_name) is when.nameless)
+        )
+
+    def _looks_up_at_first_bytes(self, when: FirstBytes, seen: Sighting) -> bool:
+        if not seen.carries_request or seen.segment is None or seen.segment.seq != seen.flow.client_start:
+            return False
+        first = seen.segment.data
+        judged = is_fully_encrypted(first) if when.fully_encrypted else not is_known_protocol(first)
+        return judged and self.reaches(when.prefixes, seen.server)
+
+
+def matches_name(pattern: str, name: str) -> bool:
+    """Tell whether a name is meant: itself, anything below it, or by wildcards."""
+    if "*" in pattern:
+        return fnmatch.fnmatchcase(name, pattern)
+    return name == pattern or name.endswith(f".{pattern}")

@@ -1,0 +1,260 @@
+"""The lab's first process: makes the namespaces, starts the parts, runs programs in the client, takes all with it.
+
+It is process 1 of a process namespace of its own, so whatever ends it (the parent's exit, Ctrl-C, SIGKILL) has the
+kernel end every other process and with them every namespace, interface, mount and file of the lab.
+"""
+
+import asyncio
+import datetime
+import os
+import selectors
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from probe.lab import syscalls, topology
+from probe.lab.forwarder import Forwarder
+from probe.lab.messages import (
+    LIMIT_BYTES,
+    Died,
+    Exited,
+    Kill,
+    Ready,
+    Refused,
+    Serve,
+    Spawn,
+    Write,
+    decode,
+    send,
+)
+from probe.lab.world.atlas import ISP_RESOLVER
+from probe.lab.world.certificates import Authority
+from probe.lab.world.secure import Keyring
+from probe.lab.world.serve import Servers
+
+FOLDER = Path("/dev/shm/wallprobe-lab")
+"""In a tmpfs that only the lab sees: it ends with the lab."""
+CA_FILE = FOLDER / "roots.pem"
+REMEDY = "run as root, allow unprivileged user namespaces, or give a container CAP_SYS_ADMIN"
+
+
+class Keeper:
+    """Process 1: starts programs in the client and tells when they end."""
+
+    def __init__(self, control: socket.socket, client: topology.Place) -> None:
+        self._control = control
+        self._client = client
+        self._programs: dict[int, int] = {}
+        """Process id by the number that the lab gave the program."""
+        self._parts: dict[int, str] = {}
+
+    def start_part(self, name: str, work: Callable[[], None]) -> None:
+        """Fork a part of the lab; it ends with this process."""
+        pid = os.fork()
+        if pid == 0:
+            _run_child(work)
+        self._parts[pid] = name
+
+    def run(self) -> None:
+        """Obey until the control socket closes."""
+        selector = selectors.DefaultSelector()
+        woken, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+        selector.register(woken, selectors.EVENT_READ)
+        selector.register(self._control, selectors.EVENT_READ)
+        self._reap()
+        while True:
+            for key, _events in selector.select():
+                if key.fileobj is self._control:
+                    if not self._obey():
+                        return
+                else:
+                    os.read(woken, 512)
+                    self._reap()
+
+    def _obey(self) -> bool:
+        data, descriptors, _flags, _address = socket.recv_fds(self._control, LIMIT_BYTES, 3)
+        if not data:
+            return False
+        message = decode(data)
+        if isinstance(message, Spawn):
+            self._spawn(message, descriptors)
+        elif isinstance(message, Kill) and message.id in self._programs:
+            os.kill(self._programs[message.id], message.signal)
+        elif isinstance(message, Write):
+            Path(FOLDER, message.name).write_text(message.content)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        return True
+
+    def _spawn(self, order: Spawn, descriptors: list[int]) -> None:
+        pid = os.fork()
+        if pid == 0:
+            self._become(order, descriptors)
+        self._programs[order.id] = pid
+
+    def _become(self, order: Spawn, descriptors: list[int]) -> NoReturn:
+        """Turn this fork into the program; whatever prevents it goes to the program's own stderr."""
+        try:
+            for number, descriptor in enumerate(descriptors):
+                os.dup2(descriptor, number)
+            syscalls.enter(self._client.namespace, syscalls.CLONE_NEWNET)
+            for number in (signal.SIGINT, signal.SIGCHLD, signal.SIGPIPE):
+                signal.signal(number, signal.SIG_DFL)
+            os.chdir(order.folder)
+            os.execvpe(order.argv[0], order.argv, order.environment)
+        except OSError as error:
+            os.write(2, f"{order.argv[0]}: {error.strerror}\n".encode())
+        finally:
+            os._exit(127)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid in self._parts:
+                send(self._control, Died(part=self._parts[pid]))
+            for number, program in list(self._programs.items()):
+                if program == pid:
+                    del self._programs[number]
+                    send(self._control, Exited(id=number, code=os.waitstatus_to_exitcode(status)))
+
+
+def _run_child(work: Callable[[], None]) -> NoReturn:
+    code = 1
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        work()
+        code = 0
+    except BaseException:  # noqa: BLE001 - a fork must never return into its parent's code, whatever happened
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def serve_world(control: socket.socket, trusted: Authority) -> None:
+    """Be the world: obey until the control socket closes."""
+    untrusted = Authority("Lantern Gateway CA", FOLDER, datetime.datetime.now(datetime.UTC))
+
+    async def obey() -> None:
+        loop = asyncio.get_running_loop()
+        servers = Servers(Keyring(trusted, untrusted))
+        control.setblocking(False)
+        while data := await loop.sock_recv(control, LIMIT_BYTES):
+            message = decode(data)
+            if isinstance(message, Serve):
+                await servers.close()
+                await servers.open(message.world)
+                send(control, Ready())
+
+    # Not asyncio.run: at the end the process goes at once, and open connections need no goodbye.
+    asyncio.new_event_loop().run_until_complete(obey())
+
+
+def hide_host() -> None:
+    """Give the lab its own view of files: private mounts, /proc, resolv.conf, hosts, and a folder that ends with it."""
+    syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
+    try:
+        flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
+        syscalls.mount("proc", "/proc", "proc", flags)
+    except OSError:
+        # Containers hide parts of /proc and then forbid a fresh one; the old one serves, with the outer process ids.
+        pass
+    syscalls.mount("tmpfs", "/dev/shm", "tmpfs")
+    FOLDER.mkdir()
+    for name, content in (
+        ("resolv.conf", f"nameserver {ISP_RESOLVER}\noptions timeout:2 attempts:2\n"),
+        ("hosts", "127.0.0.1 localhost\n::1 localhost\n"),
+        ("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"),
+    ):
+        (FOLDER / name).write_text(content)
+        if Path("/etc", name).exists():
+            syscalls.mount(str(FOLDER / name), f"/etc/{name}", flags=syscalls.MS_BIND)
+
+
+def set_up(control: socket.socket, forwarder: socket.socket, world: socket.socket) -> Keeper:
+    """Build everything, from inside the new namespaces.
+
+    Raises:
+        OSError: the kernel refuses something.
+    """
+    hide_host()
+    plan = decode(control.recv(LIMIT_BYTES))
+    assert isinstance(plan, Serve)
+    trusted = Authority("Meadow Root R1", FOLDER, datetime.datetime.now(datetime.UTC))
+    CA_FILE.write_bytes(trusted.pem)
+    client = topology.build_client()
+    beyond = topology.build_world(plan.world.all_addresses)
+    keeper = Keeper(control, client)
+    keeper.start_part("world", lambda: serve_world(world, trusted))
+    ports = topology.build_port(client.card), topology.build_port(beyond.card)
+    keeper.start_part("forwarder", lambda: Forwarder(*ports, forwarder).run())
+    for no_longer_ours in (client.card, beyond.card):
+        os.close(no_longer_ours)
+    world.close()
+    forwarder.close()
+    return keeper
+
+
+def enter_namespaces() -> None:
+    """Leave the host's namespaces; as an ordinary user by way of a user namespace in which we are root.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    wanted = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID | syscalls.CLONE_NEWNET
+    if os.geteuid() == 0:
+        try:
+            syscalls.unshare(wanted)
+        except PermissionError:
+            pass
+        else:
+            return
+    uid, gid = os.geteuid(), os.getegid()
+    syscalls.unshare(syscalls.CLONE_NEWUSER)
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
+    Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
+    syscalls.unshare(wanted)
+
+
+def main() -> int:
+    """Make the namespaces, fork process 1 into them, and wait for it."""
+    control, forwarder, world = (socket.socket(fileno=int(number)) for number in sys.argv[1:4])
+    syscalls.die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    try:
+        enter_namespaces()
+    except OSError as error:
+        send(control, Refused(what=f"the kernel refuses new namespaces ({error.strerror})", remedy=REMEDY))
+        return 1
+    first = os.fork()
+    if first:
+        for end in (control, forwarder, world):
+            end.close()
+        return os.waitstatus_to_exitcode(os.waitpid(first, 0)[1])
+    syscalls.die_with_parent()
+    try:
+        keeper = set_up(control, forwarder, world)
+    except OSError as error:
+        what = f"the kernel refuses {error.filename or 'a part of the lab'} ({error.strerror})"
+        send(control, Refused(what=what, remedy=REMEDY))
+        return 1
+    send(control, Ready())
+    keeper.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

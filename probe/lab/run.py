@@ -1,0 +1,244 @@
+"""A lab as a context manager: `async with Lab() as lab`, then scenarios, and programs in its client.
+
+Whatever happens to this process, the lab goes with it: see `keeper`.
+"""
+
+import asyncio
+import itertools
+import os
+import signal
+import socket
+import subprocess
+import sys
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from probe.lab.keeper import CA_FILE, FOLDER
+from probe.lab.line import Line
+from probe.lab.messages import (
+    LIMIT_BYTES,
+    Count,
+    Counted,
+    Died,
+    Exited,
+    Forward,
+    Kill,
+    Message,
+    Ready,
+    Refused,
+    Serve,
+    Spawn,
+    Write,
+    decode,
+    open_pair,
+    send,
+)
+from probe.lab.scenarios.model import Scenario
+from probe.lab.world.atlas import DOMESTIC, build_world
+from probe.lab.world.plan import World
+from probe.model.errors import UserError
+
+SET_UP_S = 20.0
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True):
+    """What a program in the client left behind."""
+
+    code: int
+    """Exit code; negative = ended by that signal."""
+    stdout: bytes
+    stderr: bytes
+
+
+class Lab:
+    """A client, a line, a censor and a world in namespaces of their own; several may run side by side."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed = seed
+        self.world = build_world(seed)
+        """As it is where nothing is wrong; scenarios start from it."""
+        self._numbers = itertools.count(1)
+        self._exits: dict[int, asyncio.Future[int]] = {}
+        self._keeper: subprocess.Popen[bytes] | None = None
+        self._pipes: list[socket.socket] = []
+
+    async def __aenter__(self) -> Self:
+        """Set up the lab, with a clean line.
+
+        Raises:
+            UserError: the kernel refuses what it needs.
+        """
+        if not sys.platform.startswith("linux"):
+            raise UserError("lab", "network namespaces are Linux's", "run it on Linux, or in a Linux virtual machine")
+        pairs = [open_pair() for _ in range(3)]
+        self._pipes = [ours for ours, _ in pairs]
+        theirs = [their for _, their in pairs]
+        numbers = [str(end.fileno()) for end in theirs]
+        argv = [sys.executable, "-m", "probe.lab.keeper", *numbers]
+        descriptors = tuple(end.fileno() for end in theirs)
+        self._keeper = _start(argv, descriptors)
+        for end in theirs:
+            end.close()
+        for pipe in self._pipes:
+            pipe.setblocking(False)
+        try:
+            async with asyncio.timeout(SET_UP_S):
+                send(self._control, Serve(world=self.world))
+                await self._expect_ready(self._control)
+                await self.configure(self.world)
+        except BaseException:
+            self.close()
+            raise
+        asyncio.get_running_loop().add_reader(self._control, self._hear)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the lab: process 1 goes, and the kernel takes the rest with it."""
+        loop = asyncio.get_event_loop_policy().get_event_loop() if self._pipes else None
+        if loop is not None and not loop.is_closed():
+            loop.remove_reader(self._control)
+        for pipe in self._pipes:
+            pipe.close()
+        self._pipes = []
+        if self._keeper is not None:
+            try:
+                self._keeper.wait(2.0)
+            except subprocess.TimeoutExpired:
+                self._keeper.kill()
+                self._keeper.wait()
+            self._keeper = None
+        for waiting in self._exits.values():
+            waiting.cancel()
+
+    @property
+    def _control(self) -> socket.socket:
+        return self._pipes[0]
+
+    async def configure(self, world: World, forward: Forward | None = None) -> None:
+        """Switch to another world, line and censor; all flow state is forgotten."""
+        forward = Forward(seed=self.seed) if forward is None else forward
+        forward = msgspec.structs.replace(forward, empty_addresses=world.empty_addresses)
+        send(self._pipes[2], Serve(world=world))
+        send(self._pipes[1], forward)
+        await self._expect_ready(self._pipes[2])
+        await self._expect_ready(self._pipes[1])
+
+    async def play(self, scenario: Scenario, line: Line | None = None) -> None:
+        """Switch to a scenario, on its own line unless another is given."""
+        rules = msgspec.structs.replace(scenario.rules, domestic=DOMESTIC, seed=self.seed)
+        forward = Forward(rules=rules, line=line or scenario.line, seed=self.seed)
+        await self.configure(scenario.world, forward)
+
+    async def count(self) -> Counted:
+        """Return what the forwarder has done since the last change."""
+        send(self._pipes[1], Count())
+        message = await self._receive(self._pipes[1])
+        assert isinstance(message, Counted)
+        return message
+
+    def write_file(self, name: str, content: str) -> str:
+        """Put a file where programs in the client find it, and return its path there."""
+        send(self._control, Write(name=name, content=content))
+        return str(FOLDER / name)
+
+    async def run_in_client(
+        self, argv: list[str], *, timeout_s: float = 60.0, environment: dict[str, str] | None = None
+    ) -> Finished:
+        """Run a program in the client to its end.
+
+        Raises:
+            TimeoutError: it took longer; it is killed.
+        """
+        pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(2)]
+        nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        number, exited = self.spawn(argv, (nothing, pipes[0][1], pipes[1][1]), environment=environment)
+        for descriptor in (nothing, pipes[0][1], pipes[1][1]):
+            os.close(descriptor)
+        reads = [asyncio.ensure_future(_read_all(read)) for read, _ in pipes]
+        try:
+            async with asyncio.timeout(timeout_s):
+                stdout, stderr = await asyncio.gather(*reads)
+                return Finished(code=await exited, stdout=stdout, stderr=stderr)
+        finally:
+            for read in reads:
+                read.cancel()
+            self.kill(number)
+
+    def spawn(
+        self, argv: list[str], descriptors: tuple[int, int, int], *, environment: dict[str, str] | None = None
+    ) -> tuple[int, "asyncio.Future[int]"]:
+        """Start a program in the client on these three descriptors; its number, and its exit code when it ends."""
+        number = next(self._numbers)
+        self._exits[number] = asyncio.get_running_loop().create_future()
+        order = Spawn(
+            id=number,
+            argv=tuple(argv),
+            environment=build_environment(environment or {}),
+            folder=os.getcwd(),
+        )
+        socket.send_fds(self._control, [msgspec.json.encode(order)], list(descriptors))
+        return number, self._exits[number]
+
+    def kill(self, number: int, with_signal: int = signal.SIGKILL) -> None:
+        """Send a signal to a program of the client, if it still runs."""
+        if number in self._exits and self._pipes:
+            send(self._control, Kill(id=number, signal=with_signal))
+
+    def _hear(self) -> None:
+        data = self._control.recv(LIMIT_BYTES)
+        message = decode(data) if data else Died(part="keeper")
+        if isinstance(message, Exited):
+            waiting = self._exits.pop(message.id, None)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(message.code)
+        elif isinstance(message, Died):
+            asyncio.get_running_loop().remove_reader(self._control)
+            for waiting in self._exits.values():
+                if not waiting.done():
+                    waiting.set_exception(RuntimeError(f"the lab's {message.part} has ended"))
+
+    async def _expect_ready(self, pipe: socket.socket) -> None:
+        message = await self._receive(pipe)
+        if isinstance(message, Refused):
+            raise UserError("lab", message.what, message.remedy)
+        if not isinstance(message, Ready):
+            raise RuntimeError(f"the lab said {message}")
+
+    @staticmethod
+    async def _receive(pipe: socket.socket) -> Message:
+        data = await asyncio.get_running_loop().sock_recv(pipe, LIMIT_BYTES)
+        if not data:
+            raise RuntimeError("a part of the lab has ended")
+        return decode(data)
+
+
+def build_environment(extra: dict[str, str]) -> dict[str, str]:
+    """Return the environment of a program in the client: ours, with the lab's roots and without proxies and state."""
+    kept = {key: value for key, value in os.environ.items() if key.lower() not in _PROXIES}
+    roots = {key: str(CA_FILE) for key in ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE")}
+    folders = {"HOME": str(FOLDER), "XDG_STATE_HOME": str(FOLDER / "state"), "XDG_CONFIG_HOME": str(FOLDER / "config")}
+    return {**kept, **roots, **folders, "WALLPROBE_ACCEPT_RISK": "1", **extra}
+
+
+def _start(argv: list[str], descriptors: tuple[int, ...]) -> subprocess.Popen[bytes]:
+    """Start the keeper; not by asyncio, so that it can be waited for where no loop runs any more."""
+    return subprocess.Popen(argv, stdin=subprocess.DEVNULL, pass_fds=descriptors)
+
+
+async def _read_all(descriptor: int) -> bytes:
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    with os.fdopen(descriptor, "rb") as pipe:
+        transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
+        try:
+            return await reader.read()
+        finally:
+            transport.close()

@@ -1,0 +1,13 @@
+"""Situations with known truth."""
+
+from probe.lab.scenarios.first import FIRST
+from probe.lab.scenarios.model import Build, Scenario
+from probe.lab.world.plan import World
+
+BUILDS: tuple[Build, ...] = (*FIRST,)
+
+
+def build_scenarios(world: World) -> dict[str, Scenario]:
+    """Return every scenario in this world, by name, in the order of the tables."""
+    built = [build(world) for build in BUILDS]
+    return {scenario.name: scenario for scenario in built}

@@ -1,0 +1,132 @@
+"""A scenario as data: what is different in the world, what the censor does, what is tried, and what is true."""
+
+from collections.abc import Callable
+from enum import StrEnum
+
+import msgspec
+
+from probe.lab.censor.rules import Rule, RuleSet
+from probe.lab.line import Line
+from probe.lab.world.plan import World
+from probe.model.pattern import Pattern
+from probe.model.verdict import Cause, Status
+
+
+class Outcome(StrEnum):
+    """What a plain socket meets."""
+
+    OK = "ok"
+    RESET = "reset"
+    END = "end"
+    SILENCE = "silence"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    BAD_CERTIFICATE = "bad_certificate"
+    ALERT = "alert"
+    NXDOMAIN = "nxdomain"
+    DNS_ERROR = "dns_error"
+    NO_ADDRESS = "no_address"
+
+
+class Resolve(msgspec.Struct, frozen=True, kw_only=True, tag="resolve"):
+    """Ask a resolver over UDP and listen on."""
+
+    name: str
+    resolver: str
+    query_type: str = "A"
+    hold_s: float = 0.4
+    addresses: tuple[str, ...] = ()
+    """The first answer's; empty = any."""
+    replies: int = 1
+    """How many different answers came."""
+
+
+class Reach(msgspec.Struct, frozen=True, kw_only=True, tag="reach"):
+    """Open a TCP connection."""
+
+    address: str
+    port: int = 443
+
+
+class Greet(msgspec.Struct, frozen=True, kw_only=True, tag="greet"):
+    """Shake hands by TLS with a server name, and look at the certificate."""
+
+    address: str
+    server_name: str
+    port: int = 443
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True, tag="ask"):
+    """Fetch a page in clear."""
+
+    address: str
+    host: str
+    port: int = 80
+    path: str = "/"
+    says: str = ""
+    """Text that must be in what comes back."""
+
+
+class Load(msgspec.Struct, frozen=True, kw_only=True, tag="load"):
+    """Fetch over TLS and count what arrives within some seconds."""
+
+    address: str
+    server_name: str
+    path: str = "/"
+    within_s: float = 2.0
+    min_bytes: int = 0
+    max_bytes: int | None = None
+    says: str = ""
+
+
+Trial = Resolve | Reach | Greet | Ask | Load
+
+
+class Symptom(msgspec.Struct, frozen=True, kw_only=True):
+    """Something a plain socket must meet in the client for the scenario to be what it claims."""
+
+    trial: Trial
+    outcome: Outcome = Outcome.OK
+    at_s: float = 0.0
+    """When to start; all symptoms of a scenario are tried side by side."""
+    times: int = 1
+    """Tries, one after the other."""
+    at_least: int | None = None
+    """How many of the tries must meet the outcome; `None` = all."""
+
+
+class Truth(msgspec.Struct, frozen=True, kw_only=True):
+    """What a perfect judge with local means would say."""
+
+    status: Status
+    patterns: tuple[Pattern, ...] = ()
+    """Primary first."""
+    cause: Cause = Cause.NONE
+    careful: tuple[Status, ...] = ()
+    """Weaker statuses that are no error where the means for more are missing."""
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+    """One situation."""
+
+    name: str
+    about: str
+    """One sentence for `lab list`."""
+    world: World
+    target: str
+    """What a person would type."""
+    truth: Truth
+    rules: RuleSet = RuleSet()
+    line: Line = Line()
+    symptoms: tuple[Symptom, ...] = ()
+    nameserver: str = ""
+    """What the client's resolv.conf says, if not the access network's resolver."""
+
+
+Build = Callable[[World], Scenario]
+"""A scenario for a world whose names and addresses are drawn by lot."""
+
+
+def rules(*several: Rule) -> RuleSet:
+    """Return a censor that does these things."""
+    return RuleSet(rules=several)

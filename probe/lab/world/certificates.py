@@ -1,0 +1,96 @@
+"""The world's certificate authorities, one trusted by the client and one not, and the contexts of its servers.
+
+Source: RFC 5280 sections 4.2.1.1-4.2.1.6: strict verifiers want key identifiers and key usage in every certificate.
+"""
+
+import datetime
+import ssl
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from probe.lab.world.plan import Certificate
+
+
+class Authority:
+    """A private certificate authority that issues what it is asked for."""
+
+    def __init__(self, name: str, folder: Path, now: datetime.datetime) -> None:
+        self._folder = folder
+        self._now = now
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        subject = _name(name)
+        usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
+        self._certificate = (
+            self._builder(subject, subject, self._key, days=(-400, 3650))
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(usage, critical=True)
+            .sign(self._key, hashes.SHA256())
+        )
+        self._serial = 0
+
+    @property
+    def pem(self) -> bytes:
+        """Return the root certificate."""
+        return self._certificate.public_bytes(serialization.Encoding.PEM)
+
+    def build_context(self, names: tuple[str, ...], kind: Certificate = Certificate.VALID) -> ssl.SSLContext:
+        """Return a server context with a fresh certificate for the names, good or bad as told."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        shown = ("mismatch.invalid.example",) if kind is Certificate.WRONG_NAME else names
+        days = (-120, -30) if kind is Certificate.EXPIRED else (-30, 60)
+        subject = _name(shown[0])
+        self_signed = kind is Certificate.SELF_SIGNED
+        issuer, signer = (subject, key) if self_signed else (self._certificate.subject, self._key)
+        usage = x509.KeyUsage(True, False, False, False, False, False, False, False, False)
+        certificate = (
+            self._builder(subject, issuer, key, days=days, issuer_key=signer)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(usage, critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName(n) for n in shown]), critical=False)
+            .sign(signer, hashes.SHA256())
+        )
+        return self._load(key, certificate)
+
+    def _load(self, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> ssl.SSLContext:
+        self._serial += 1
+        path = self._folder / f"{id(self)}-{self._serial}.pem"
+        chain = certificate.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        path.write_bytes(chain)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(path)
+        context.set_alpn_protocols(["http/1.1"])
+        path.unlink()
+        return context
+
+    def _builder(
+        self,
+        subject: x509.Name,
+        issuer: x509.Name,
+        key: ec.EllipticCurvePrivateKey,
+        *,
+        days: tuple[int, int],
+        issuer_key: ec.EllipticCurvePrivateKey | None = None,
+    ) -> x509.CertificateBuilder:
+        signer = key if issuer_key is None else issuer_key
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(issuer)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(self._now + datetime.timedelta(days=days[0]))
+            .not_valid_after(self._now + datetime.timedelta(days=days[1]))
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+        )
+
+
+def _name(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])

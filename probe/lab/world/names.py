@@ -1,0 +1,60 @@
+"""The world's resolvers: what each says of a name, truth or lie, over UDP, TCP, TLS and HTTPS.
+
+Source: RFC 1035 section 4; RFC 7858 (DoT), RFC 8484 (DoH). The root is closed: a name nobody has is NXDOMAIN.
+"""
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
+
+from probe.lab.world.plan import Lie, NameServer, World
+
+ANSWER_TTL_S = 300
+
+
+def answer_query(world: World, resolver: NameServer, wire: bytes) -> bytes | None:
+    """Return what the resolver sends back; `None` = nothing."""
+    try:
+        query = dns.message.from_wire(wire, ignore_trailing=True)
+    except dns.exception.DNSException:
+        return None
+    if not query.question:
+        return None
+    question = query.question[0]
+    name = question.name.to_text(omit_final_dot=True).lower()
+    response = dns.message.make_response(query, recursion_available=True)
+    told = resolver.lies.get(name) or resolver.lies.get("*") or find_truth(world, name)
+    if told is None:
+        response.set_rcode(dns.rcode.NXDOMAIN)
+        return response.to_wire()
+    if told.is_silent:
+        return None
+    response.set_rcode(dns.rcode.Rcode(told.rcode))
+    owner = question.name
+    if name in world.aliases and name not in resolver.lies:
+        alias = dns.name.from_text(world.aliases[name])
+        response.answer.append(dns.rrset.from_text(owner, ANSWER_TTL_S, "IN", "CNAME", alias.to_text()))
+        owner = alias
+    fitting = [a for a in told.addresses if (":" in a) == (question.rdtype == dns.rdatatype.AAAA)]
+    if fitting and question.rdtype in (dns.rdatatype.A, dns.rdatatype.AAAA):
+        kind = dns.rdatatype.to_text(question.rdtype)
+        response.answer.append(dns.rrset.from_text(owner, ANSWER_TTL_S, "IN", kind, *fitting))
+    return response.to_wire()
+
+
+def find_truth(world: World, name: str) -> Lie | None:
+    """Return what an honest resolver says of a name; `None` = it does not exist."""
+    name = world.aliases.get(name, name)
+    if name in world.records:
+        return world.records[name]
+    for site in world.sites.values():
+        if name in site.names:
+            return Lie(addresses=site.addresses)
+    for resolver in world.resolvers:
+        if resolver.server_name and name == resolver.server_name:
+            return Lie(addresses=resolver.addresses)
+    return None

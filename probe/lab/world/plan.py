@@ -1,0 +1,193 @@
+"""What the world consists of, as data: sites, resolvers, and what each answers."""
+
+import ipaddress
+from enum import StrEnum
+
+import msgspec
+
+
+class Certificate(StrEnum):
+    """What a site shows when it is asked for one of its names."""
+
+    VALID = "valid"
+    EXPIRED = "expired"
+    WRONG_NAME = "wrong_name"
+    SELF_SIGNED = "self_signed"
+    UNKNOWN_AUTHORITY = "unknown_authority"
+
+
+class StrangeName(StrEnum):
+    """What a site does with a server name that is not its own."""
+
+    DEFAULT_CERTIFICATE = "default_certificate"
+    ALERT = "alert"
+    RESET = "reset"
+    SILENCE = "silence"
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True, tag="page"):
+    """A page; without a body one is made up from the site's name."""
+
+    status: int = 200
+    title: str = ""
+    body: str = ""
+    body_bytes: int = 3000
+    headers: dict[str, str] = {}
+
+
+class Redirect(msgspec.Struct, frozen=True, kw_only=True, tag="redirect"):
+    """Send the client elsewhere."""
+
+    location: str
+    status: int = 302
+
+
+class Countdown(msgspec.Struct, frozen=True, kw_only=True, tag="countdown"):
+    """`/N` redirects to `/N-1`, and `/0` is a page."""
+
+    prefix: str = "/redirect/"
+
+
+class Trickle(msgspec.Struct, frozen=True, kw_only=True, tag="trickle"):
+    """A body that comes slowly."""
+
+    body_bytes: int
+    bytes_per_s: float
+
+
+class Mute(msgspec.Struct, frozen=True, kw_only=True, tag="mute"):
+    """Take the request and never answer."""
+
+
+class HangUp(msgspec.Struct, frozen=True, kw_only=True, tag="hang_up"):
+    """Take the request and close, by FIN or by reset."""
+
+    reset: bool = False
+
+
+Answer = Page | Redirect | Countdown | Trickle | Mute | HangUp
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """A web site: its names, where it lives, what it serves."""
+
+    names: tuple[str, ...]
+    addresses: tuple[str, ...]
+    answer: Answer = Page()
+    paths: dict[str, Answer] = {}
+    """Other answers by prefix of the path."""
+    certificate: Certificate = Certificate.VALID
+    cleartext: Answer | None = None
+    """What port 80 serves, if something else."""
+    http_ports: tuple[int, ...] = (80,)
+    https_ports: tuple[int, ...] = (443,)
+    strange_name: StrangeName = StrangeName.DEFAULT_CERTIFICATE
+    is_up: bool = True
+    """False: nobody is at its addresses; packets to them vanish."""
+
+    @property
+    def name(self) -> str:
+        """Return the main name."""
+        return self.names[0]
+
+    @property
+    def url(self) -> str:
+        """Return the address a person would type."""
+        return f"https://{self.names[0]}/"
+
+    @property
+    def cleartext_url(self) -> str:
+        """Return the same without TLS."""
+        return f"http://{self.names[0]}/"
+
+    @property
+    def v4(self) -> tuple[str, ...]:
+        """Return the IPv4 addresses."""
+        return tuple(a for a in self.addresses if ":" not in a)
+
+    @property
+    def v6(self) -> tuple[str, ...]:
+        """Return the IPv6 addresses."""
+        return tuple(a for a in self.addresses if ":" in a)
+
+
+class Lie(msgspec.Struct, frozen=True, kw_only=True):
+    """What a resolver says of a name instead of the truth."""
+
+    addresses: tuple[str, ...] = ()
+    rcode: int = 0
+    is_silent: bool = False
+
+
+class NameServer(msgspec.Struct, frozen=True, kw_only=True):
+    """A resolver: where it listens, and what it lies about."""
+
+    key: str
+    addresses: tuple[str, ...]
+    server_name: str = ""
+    """Name in its certificate; empty = UDP and TCP only."""
+    lies: dict[str, Lie] = {}
+    """By name; `*` = every name."""
+    is_up: bool = True
+
+
+class Box(msgspec.Struct, frozen=True, kw_only=True):
+    """A middlebox with an address of its own, to which censors divert or lie.
+
+    On 443 it answers hellos with forged certificates for some names and splices all others to where they belong;
+    on 80 it serves `page` for those names and splices the rest.
+    """
+
+    addresses: tuple[str, ...]
+    forges_for: tuple[str, ...] = ()
+    """Names whose TLS it ends itself; `*` any."""
+    page: Page = Page()
+    pages_for: tuple[str, ...] = ()
+    """Hosts that get `page` on port 80."""
+
+
+class World(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything outside the client."""
+
+    sites: dict[str, Site]
+    """By what they are in a scenario, such as `news`; the names they have are drawn by lot."""
+    resolvers: tuple[NameServer, ...]
+    box: Box
+    records: dict[str, Lie] = {}
+    """Names that are no site's, as every resolver tells them."""
+    aliases: dict[str, str] = {}
+    """CNAMEs."""
+    clock_offset_s: float = 0.0
+    """How far the world's certificates and Date headers are from our clock."""
+
+    def change(self, key: str, **fields: object) -> "World":
+        """Return a world in which one site has other properties."""
+        site = msgspec.structs.replace(self.sites[key], **fields)
+        return msgspec.structs.replace(self, sites={**self.sites, key: site})
+
+    def lie(self, resolver: str, lies: dict[str, Lie]) -> "World":
+        """Return a world in which one resolver lies about these names, besides its other lies."""
+        changed = tuple(
+            msgspec.structs.replace(r, lies={**r.lies, **lies}) if r.key == resolver else r for r in self.resolvers
+        )
+        return msgspec.structs.replace(self, resolvers=changed)
+
+    def silence(self, resolver: str) -> "World":
+        """Return a world in which one resolver is switched off."""
+        changed = tuple(msgspec.structs.replace(r, is_up=False) if r.key == resolver else r for r in self.resolvers)
+        return msgspec.structs.replace(self, resolvers=changed)
+
+    @property
+    def empty_addresses(self) -> tuple[str, ...]:
+        """Return the addresses at which nobody is."""
+        alive = {a for s in self.sites.values() if s.is_up for a in s.addresses}
+        off = {a for s in self.sites.values() if not s.is_up for a in s.addresses}
+        off |= {a for r in self.resolvers if not r.is_up for a in r.addresses}
+        return tuple(sorted(off - alive))
+
+    @property
+    def all_addresses(self) -> tuple[str, ...]:
+        """Return every address that the world owns."""
+        owned = {a for s in self.sites.values() for a in s.addresses}
+        owned |= {a for r in self.resolvers for a in r.addresses}
+        return tuple(sorted(owned | set(self.box.addresses), key=lambda a: (":" in a, ipaddress.ip_address(a).packed)))

@@ -1,0 +1,145 @@
+"""The world at work: every server of the plan on its own address, in one event loop."""
+
+import asyncio
+import socket
+import ssl
+import struct
+from collections.abc import Callable
+from typing import cast
+
+from probe.lab.world.box import BoxService
+from probe.lab.world.names import answer_query
+from probe.lab.world.plan import NameServer, Site, StrangeName, World
+from probe.lab.world.relay import Serve, end_tls
+from probe.lab.world.secure import Keyring, build_context, peek_name
+from probe.lab.world.web import WebService, abort_with_reset
+
+BACKLOG = 256
+Resolve = Callable[[bytes], bytes | None]
+
+
+class Servers:
+    """All listening sockets of a world; `open` and `close` around each scenario."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+        self._servers: list[asyncio.Server] = []
+        self._datagrams: list[asyncio.DatagramTransport] = []
+
+    async def open(self, world: World) -> None:
+        """Start every server of the plan."""
+        at: dict[str, list[Site]] = {}
+        for site in world.sites.values():
+            for address in site.addresses if site.is_up else ():
+                at.setdefault(address, []).append(site)
+        for address, sites in at.items():
+            await self._open_site(world, address, tuple(sites))
+        for resolver in world.resolvers:
+            for address in resolver.addresses if resolver.is_up else ():
+                await self._open_resolver(world, resolver, address)
+        box = BoxService(world, self._keyring)
+        for address in world.box.addresses:
+            await self._listen(address, 80, box.serve_cleartext)
+            await self._listen(address, 443, box.serve_secure)
+
+    async def close(self) -> None:
+        """Stop listening everywhere; connections that are open end by themselves."""
+        for server in self._servers:
+            server.close()
+        for transport in self._datagrams:
+            transport.close()
+        self._servers.clear()
+        self._datagrams.clear()
+
+    async def _open_site(self, world: World, address: str, sites: tuple[Site, ...]) -> None:
+        offset_s = world.clock_offset_s
+        cleartext = WebService(sites, secure=False, clock_offset_s=offset_s)
+        secure = WebService(sites, secure=True, clock_offset_s=offset_s)
+        for port in {p for s in sites for p in s.http_ports}:
+            await self._listen(address, port, cleartext.serve)
+        for port in {p for s in sites for p in s.https_ports}:
+            if sites[0].strange_name in (StrangeName.RESET, StrangeName.SILENCE):
+                await self._listen(address, port, _Picky(sites, self._keyring, secure).serve)
+            else:
+                await self._listen(address, port, secure.serve, build_context(sites, self._keyring))
+
+    async def _open_resolver(self, world: World, resolver: NameServer, address: str) -> None:
+        def resolve(wire: bytes) -> bytes | None:
+            return answer_query(world, resolver, wire)
+
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(resolve), local_addr=(address, 53))
+        self._datagrams.append(transport)
+        stream = _StreamResolver(resolve)
+        await self._listen(address, 53, stream.serve)
+        if resolver.server_name:
+            site = Site(names=(resolver.server_name,), addresses=resolver.addresses)
+            context = build_context((site,), self._keyring)
+            await self._listen(address, 853, stream.serve, context)
+            web = WebService((site,), secure=True, clock_offset_s=world.clock_offset_s)
+            web.resolve = resolve
+            await self._listen(address, 443, web.serve, context)
+
+    async def _listen(self, address: str, port: int, serve: Serve, context: ssl.SSLContext | None = None) -> None:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((address, port))
+        self._servers.append(await asyncio.start_server(serve, sock=listening, ssl=context, backlog=BACKLOG))
+
+
+class _Datagrams(asyncio.DatagramProtocol):
+    """A resolver on UDP."""
+
+    def __init__(self, resolve: Resolve) -> None:
+        self._resolve = resolve
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # The loop's own transport does not derive from the class whose interface it has.
+        self._transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        answer = self._resolve(data)
+        if answer is not None:
+            self._transport.sendto(answer, addr)
+
+
+class _StreamResolver:
+    """A resolver on TCP or TLS: messages with two bytes of length before each (RFC 1035 section 4.2.2)."""
+
+    def __init__(self, resolve: Resolve) -> None:
+        self._resolve = resolve
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                length = struct.unpack("!H", await asyncio.wait_for(reader.readexactly(2), 30.0))[0]
+                answer = self._resolve(await reader.readexactly(length))
+                if answer is not None:
+                    writer.write(struct.pack("!H", len(answer)) + answer)
+                    await writer.drain()
+        except (asyncio.IncompleteReadError, TimeoutError, OSError):
+            writer.close()
+
+
+class _Picky:
+    """A TLS end that cuts, or ignores, whoever names another host."""
+
+    def __init__(self, sites: tuple[Site, ...], keyring: Keyring, web: WebService) -> None:
+        self._sites = sites
+        self._keyring = keyring
+        self._web = web
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            name, seen = await peek_name(reader)
+            if any(name in site.names for site in self._sites):
+                await end_tls(seen, reader, writer, build_context(self._sites, self._keyring), self._web.serve)
+            elif self._sites[0].strange_name is StrangeName.SILENCE:
+                await asyncio.wait_for(reader.read(), 60.0)
+            else:
+                abort_with_reset(writer)
+        except (OSError, TimeoutError):
+            pass
+        finally:
+            writer.close()
