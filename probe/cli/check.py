@@ -1,0 +1,78 @@
+"""`wallprobe check`: one question, answered now. Verdict first, then the evidence, then what to try next."""
+
+import sys
+
+import click
+import msgspec
+
+from probe.cli.checking import Checking, Outcome
+from probe.cli.loop import run
+from probe.cli.paint import paint
+from probe.config import load_config
+from probe.export.network import build_network_report
+from probe.export.record import build_record
+from probe.export.report import Line, build_report
+from probe.model.measurement import Measurement
+from probe.model.verdict import Status
+from probe.targets import parse_address
+
+USABLE, NOT_USABLE, CANNOT_TELL = 0, 3, 4
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  wallprobe check https://www.example.org
+  wallprobe check --json example.org 'dns://example.org?resolver=udp://9.9.9.9'
+  wallprobe check                          describe this network
+"""
+)
+@click.argument("targets", nargs=-1)
+@click.option("--config.file", "config_file", metavar="FILE", help="Configuration; built-in defaults without it.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per target.")
+@click.option("--verbose", is_flag=True, help="Print every observation.")
+@click.option(
+    "--wait", is_flag=True, help="Stay for the final verdict, when experiments must wait for a cold endpoint."
+)
+@click.option("--exit-status", is_flag=True, help="Exit 0 = usable, 3 = not, 4 = cannot tell.")
+def check(
+    targets: tuple[str, ...], config_file: str | None, as_json: bool, verbose: bool, wait: bool, exit_status: bool
+) -> int:
+    """Check TARGETS now; without any, describe this network.
+
+    A target is a URL, a bare name, or tcp://, tls://, dns://, dot://, doh+https:// or icmp:// with a host.
+    """
+    settings = load_config(config_file)
+    parsed = [parse_address(text) for text in targets]
+    checking = Checking(settings, parsed, wait=wait, show_progress=sys.stderr.isatty() and not as_json)
+
+    def show(measurement: Measurement) -> None:
+        if as_json:
+            click.echo(msgspec.json.encode(build_record(measurement)))
+        else:
+            paint(build_report(measurement))
+            if verbose:
+                _print_observations(measurement)
+
+    outcome: Outcome = run(checking.complete(show))
+    if not parsed and outcome.baseline is not None:
+        if as_json:
+            click.echo(msgspec.json.encode(outcome.baseline))
+        else:
+            paint(build_network_report(outcome.baseline))
+    for note in outcome.notes:
+        click.echo(f"note: {note}", err=True)
+    return exit_code([m.verdict.status for m in outcome.measurements]) if exit_status else 0
+
+
+def exit_code(statuses: list[Status]) -> int:
+    """Return 0 when all are usable, 3 when one is not, 4 when the worst is that nothing can be told."""
+    if all(status.reachable for status in statuses):
+        return USABLE
+    unknown = all(status.reachable or status is Status.INSUFFICIENT for status in statuses)
+    return CANNOT_TELL if unknown else NOT_USABLE
+
+
+def _print_observations(measurement: Measurement) -> None:
+    for observation in measurement.observations:
+        paint((Line(text="    " + msgspec.json.encode(observation).decode()),))

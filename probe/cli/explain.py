@@ -1,0 +1,67 @@
+"""`wallprobe explain MEASUREMENT`: the table of tries that decided, and what would raise confidence."""
+
+import click
+import msgspec
+
+from probe.classify.facts import build_table
+from probe.classify.tries import Try
+from probe.cli.paint import paint
+from probe.cli.stored import case_of, load_measurement, open_reader
+from probe.config import load_config
+from probe.export.record import build_record
+from probe.export.report import Line, Tone, build_report
+from probe.model.measurement import Measurement
+
+
+@click.command(epilog="Example: wallprobe explain 01JB7Q")
+@click.argument("measurement")
+@click.option("--config.file", "config_file", metavar="FILE", help="Configuration; built-in defaults without it.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object with the table of tries.")
+def explain(measurement: str, config_file: str | None, as_json: bool) -> None:
+    """Show how MEASUREMENT (an id, or the start of one) came to its verdict."""
+    settings = load_config(config_file)
+    with open_reader(settings) as store:
+        found = load_measurement(store, measurement)
+    table = build_table(case_of(found))
+    if as_json:
+        record = build_record(found) | {"tries": [_row(row) for row in table]}
+        click.echo(msgspec.json.encode(record))
+        return
+    paint((*build_report(found), *_design_lines(found, table)))
+
+
+def _row(row: Try) -> dict[str, object]:
+    return {
+        "layer": row.layer.value,
+        "name": row.name,
+        "kind": row.kind.value,
+        "place": row.place.value,
+        "spot": row.spot,
+        "outcome": row.outcome.value,
+        "design": row.experiment.design.value if row.experiment else "check",
+        "hop": row.hop,
+        "hot": row.hot,
+        "started_s": row.started_s,
+        "ended_s": row.ended_s,
+        "measurement": row.measurement,
+    }
+
+
+def _design_lines(measurement: Measurement, table: tuple[Try, ...]) -> tuple[Line, ...]:
+    lines = [Line(text="  Tries, in the order they ended:", tone=Tone.FAINT)]
+    head = f"    {'at':>8}  {'layer':5} {'name':8} {'place':10} {'outcome':12} {'design':15} where"
+    lines.append(Line(text=head, tone=Tone.FAINT))
+    for row in table:
+        design = row.experiment.design.value if row.experiment else "check"
+        source = f" (from {row.measurement})" if row.measurement else ""
+        hot = " hot" if row.hot else ""
+        text = (
+            f"    {row.ended_s:7.2f}s  {row.layer.value:5} {row.kind.value:8} {row.place.value:10} "
+            f"{row.outcome.value + hot:12} {design:15} {row.spot}{source}"
+        )
+        lines.append(Line(text=text))
+    for evidence in measurement.verdict.evidence:
+        text = f"  Rule {evidence.rule_id} (family {evidence.family.value}, C{int(evidence.confidence)}): {evidence.reason}"
+        lines.append(Line(text=text))
+    lines.append(Line(text=f"  Rules version {measurement.verdict.rules_version}."))
+    return tuple(lines)

@@ -1,0 +1,43 @@
+"""Reads measurements back for commands that look at the past."""
+
+from probe.classify.case import Case
+from probe.model.errors import UserError
+from probe.model.measurement import Measurement
+from probe.model.settings import Settings
+from probe.net.clock import SystemClock
+from probe.store import Store
+
+
+def open_reader(settings: Settings) -> Store:
+    """Open the database for reading, beside whoever writes it.
+
+    Raises:
+        UserError: there is none, or it cannot be read.
+    """
+    return Store.open(settings.store, SystemClock(), read_only=True)
+
+
+def load_measurement(store: Store, measurement: str) -> Measurement:
+    """Return a stored measurement by its id, or by the start of it.
+
+    Raises:
+        UserError: none is stored under it.
+    """
+    found = store.load_measurement(measurement)
+    if found is None:
+        remedy = "good runs are kept whole one in a hundred; `wallprobe history TARGET` lists ids"
+        raise UserError(measurement, "no such measurement is kept whole", remedy)
+    return found
+
+
+def case_of(measurement: Measurement) -> Case:
+    """Return the case that a stored measurement was judged by: reference data aside, nothing else went in."""
+    return Case(
+        target=measurement.target,
+        vantage=measurement.vantage,
+        observations=measurement.observations,
+        experiments=measurement.experiments,
+        baseline=measurement.baseline,
+        cites=measurement.cites,
+        cold_start=bool(measurement.continues),
+    )
