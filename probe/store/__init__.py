@@ -1,0 +1,1 @@
+"""SQLite (WAL): one writing thread, any number of readers. Enter through `probe.store.store.Store`."""
