@@ -1,8 +1,9 @@
 """One UDP socket and the questions it carries, told apart by message id and sender."""
 
+import array
 import asyncio
 import collections
-import secrets
+import os
 import socket
 import struct
 import sys
@@ -23,6 +24,7 @@ _MOST_DATAGRAM_BYTES = 4096
 _ANCILLARY_BYTES = 64
 _MOST_READS = 64
 """Datagrams read per wake-up: a flood must not hold the loop."""
+_RANDOM_BYTES = 256
 _IP_TTL = 2
 _IPV6_HOPLIMIT = 52
 _TTL_KINDS = ((socket.IPPROTO_IP, _IP_TTL), (socket.IPPROTO_IPV6, _IPV6_HOPLIMIT))
@@ -40,6 +42,7 @@ class DnsSocket:
         self._timers = timers
         self._own = own
         self._inquiries: dict[int, Inquiry] = {}
+        self._random_ids = array.array("H")
         self._reserved: collections.deque[tuple[float, int, Inquiry]] = collections.deque()
         self._loop = asyncio.get_running_loop()
         self._sock = socket.socket(family, socket.SOCK_DGRAM)
@@ -64,16 +67,22 @@ class DnsSocket:
         """
         if self._reserved:
             self._free_ids()
-        message_id = secrets.randbits(16)
-        while message_id in self._inquiries:
-            message_id = secrets.randbits(16)
+        inquiries, message_id = self._inquiries, self._draw_id()
+        while message_id in inquiries:
+            message_id = self._draw_id()
         inquiry.begin(message_id, self, peer)
-        self._inquiries[message_id] = inquiry
+        inquiries[message_id] = inquiry
         self.asked += 1
         self.unanswered += 1
         self.send(inquiry)
         if inquiry.state is State.ASKING:
             self._timers.add(inquiry)
+
+    def _draw_id(self) -> int:
+        """Return an unpredictable id; the kernel is asked for many at once."""
+        if not self._random_ids:
+            self._random_ids.frombytes(os.urandom(_RANDOM_BYTES))
+        return self._random_ids.pop()
 
     def send(self, inquiry: Inquiry) -> None:
         """Send the question, for the first time or again; a full buffer counts as a lost datagram."""
@@ -155,7 +164,7 @@ class DnsSocket:
             self.forget(inquiry)
             return
         message_id = inquiry.query[0] << 8 | inquiry.query[1]
-        inquiry.reserved_until_s = until_s = self._pool.clock.boot_s() + hold_s
+        inquiry.reserved_until_s = until_s = inquiry.ended_boot_s + hold_s
         self._reserved.append((until_s, message_id, inquiry))
 
     def forget(self, inquiry: Inquiry) -> None:

@@ -292,7 +292,15 @@ class Inquiry:
     @property
     def accepted(self) -> DNSReply | None:
         """Return the reply that an ordinary client would have used."""
-        return next((reply for reply in self._replies if reply.fit is ReplyFit.OURS), None)
+        for reply in self._replies:
+            if reply.fit is ReplyFit.OURS:
+                return reply
+        return None
+
+    @property
+    def ended_boot_s(self) -> float:
+        """Return the boot time at which it was over."""
+        return self.ctx.journal.started_boot_s + self._t_s
 
     @property
     def truncated(self) -> bool:

@@ -53,6 +53,7 @@ def build_query(message_id: int, name: str, query_type: int) -> bytes:
     )
 
 
+@functools.lru_cache(maxsize=256)
 def encode_name(name: str) -> bytes:
     """Return the labels of a name, each behind its length (RFC 1035 section 3.1).
 
