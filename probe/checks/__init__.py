@@ -3,12 +3,15 @@
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
-from probe.checks import web
+from probe.checks import dns, doh, dot, web
 from probe.model.target import CheckName, Target
 from probe.net.context import Context
 
 CHECKS: Mapping[CheckName, Callable[[Target, Context], Awaitable[None]]] = MappingProxyType(
     {
         CheckName.WEB: web.run,
+        CheckName.DOH: doh.run,
+        CheckName.DOT: dot.run,
+        CheckName.DNS: dns.run,
     }
 )

@@ -52,18 +52,19 @@ async def lookup(
     return observation.addresses
 
 
-async def lookup_system(ctx: Context, name: str) -> tuple[str, ...]:
+async def lookup_system(ctx: Context, name: str, query_types: tuple[str, ...] | None = None) -> tuple[str, ...]:
     """Return the addresses that a client of this host would get: A first, then AAAA; none if that failed.
 
-    A and AAAA are asked side by side. The next nameserver is asked, as a new observation, for what the one before
-    left unanswered. An address literal is returned as it is, with no observation.
+    All types, those of `ctx.families` unless said, are asked side by side. The next nameserver is asked, as a new
+    observation, for what the one before left unanswered. An address literal is returned as it is, unobserved.
     """
-    if is_literal(name):
-        return (name,)
-    if not _ON_LINUX:
-        return await lookup_getaddrinfo(ctx, name)
+    if query_types is None:
+        if is_literal(name):
+            return (name,)
+        if not _ON_LINUX:
+            return await lookup_getaddrinfo(ctx, name)
     resolvers = ctx.stack.names.resolvers()
-    missing = [query_type for family, query_type in _TYPES.items() if family in ctx.families]
+    missing = query_types or tuple(_TYPES[family] for family in sorted(ctx.families))
     found: dict[str, tuple[str, ...]] = {}
     for resolver in resolvers:
         if resolver.endpoint is None:
@@ -73,11 +74,11 @@ async def lookup_system(ctx: Context, name: str) -> tuple[str, ...]:
         for observation in seen:
             if not _wants_next(observation.failure):
                 found[observation.query_type] = observation.addresses
-        missing = [query_type for query_type in missing if query_type not in found]
+        missing = tuple(query_type for query_type in missing if query_type not in found)
         if not missing:
             break
-    both = found.get("A", ()) + found.get("AAAA", ())
-    return tuple(dict.fromkeys(both)) if len(both) > 1 else both
+    addresses = found.get("A", ()) + found.get("AAAA", ())
+    return tuple(dict.fromkeys(addresses)) if len(addresses) > 1 else addresses
 
 
 def _wants_next(failure: Failure | None) -> bool:
