@@ -1,0 +1,111 @@
+"""What the gate's socket speaks: one JSON object per line, both ways, each line at most `LINE_BYTES` long.
+
+Ids are the client's own numbers; it uses each once. A line that is not one of these is answered by `Refused`, and the
+connection is closed: both ends are ours, so it is a bug or somebody else.
+"""
+
+from typing import TypeVar
+
+import msgspec
+
+from probe.model.endpoint import Endpoint
+from probe.model.errors import ProtocolError
+from probe.model.experiment import Traffic
+
+VERSION = 1
+LINE_BYTES = 4096
+SOCKET_NAME = "gate.sock"
+"""In the runtime or the state folder of the daemon."""
+_QUOTED_BYTES = 32
+
+
+class AskFor(msgspec.Struct, frozen=True, kw_only=True, tag="ask"):
+    """A client wants a grant."""
+
+    id: int
+    traffic: Traffic
+    endpoint: Endpoint | None = None
+    holder: str
+
+
+class Cancel(msgspec.Struct, frozen=True, kw_only=True, tag="cancel"):
+    """A client no longer wants it; one that was granted meanwhile is released."""
+
+    id: int
+
+
+class Release(msgspec.Struct, frozen=True, kw_only=True, tag="release"):
+    """A client's socket is closed."""
+
+    id: int
+    bytes_sent: int = 0
+    bytes_received: int = 0
+
+
+class Triggered(msgspec.Struct, frozen=True, kw_only=True, tag="triggered"):
+    """A client's step failed after a name or a signature was sent."""
+
+    endpoint: Endpoint
+
+
+class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
+    """The first line of the server."""
+
+    version: int
+
+
+class Granted(msgspec.Struct, frozen=True, kw_only=True, tag="granted"):
+    """Leave to send."""
+
+    id: int
+    queued_s: float = 0.0
+    hot: bool = False
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
+    """The last line of the server: why it hangs up."""
+
+    reason: str
+
+
+ClientLine = AskFor | Cancel | Release | Triggered
+ServerLine = Hello | Granted | Refused
+
+_Line = TypeVar("_Line", ClientLine, ServerLine)
+
+_encoder = msgspec.json.Encoder()
+_client_decoder: msgspec.json.Decoder[ClientLine] = msgspec.json.Decoder(ClientLine)
+_server_decoder: msgspec.json.Decoder[ServerLine] = msgspec.json.Decoder(ServerLine)
+
+
+def build_line(line: ClientLine | ServerLine) -> bytes:
+    """Return the line with its end."""
+    return _encoder.encode(line) + b"\n"
+
+
+def parse_client_line(data: bytes) -> ClientLine:
+    """Read what a client sent.
+
+    Raises:
+        ProtocolError: it is none of our lines, or a figure in it is negative.
+    """
+    line = _parse(_client_decoder, data)
+    if isinstance(line, Release) and (line.bytes_sent < 0 or line.bytes_received < 0):
+        raise ProtocolError(f"negative byte count: {data[:_QUOTED_BYTES].hex()}")
+    return line
+
+
+def parse_server_line(data: bytes) -> ServerLine:
+    """Read what the server sent.
+
+    Raises:
+        ProtocolError: it is none of our lines.
+    """
+    return _parse(_server_decoder, data)
+
+
+def _parse(decoder: "msgspec.json.Decoder[_Line]", data: bytes) -> _Line:
+    try:
+        return decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ProtocolError(f"not a line of the gate: {data[:_QUOTED_BYTES].hex()}") from error
