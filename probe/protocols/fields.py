@@ -62,6 +62,15 @@ class Fields:
         """Return the keys that are there, for a mapping whose keys the person chooses."""
         return tuple(self._values)
 
+    def has(self, key: str) -> bool:
+        """Tell whether the key is there, even with nothing behind it."""
+        self._asked.append(key)
+        return key in self._values
+
+    def line_of(self, key: str) -> int:
+        """Return the line of a key; of the mapping where the key is not there."""
+        return self._key_lines.get(key, self.line)
+
     def written(self, key: str) -> Written | None:
         """Return what stands at the key; `None` = nothing."""
         self._asked.append(key)

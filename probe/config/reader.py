@@ -1,0 +1,234 @@
+"""Reads the configuration file. Every key has a default; all that is wrong is said at once, one line each."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from probe.config.anchors import default_anchors, read_anchors
+from probe.config.shipped import shipped_source
+from probe.config.sources import read_source
+from probe.model.errors import CombinedUserError, UserError
+from probe.model.observation import Resolver
+from probe.model.settings import (
+    Defaults,
+    Limits,
+    PerTarget,
+    Profile,
+    Settings,
+    StoreSettings,
+    TargetSource,
+    VantageSettings,
+    WebSettings,
+)
+from probe.protocols.fields import Fields
+from probe.protocols.marked_yaml import read_yaml
+from probe.protocols.resolver_uri import parse_resolver
+
+DEFAULT_RESOLVERS = ("udp://9.9.9.9", "dot://9.9.9.9#dns.quad9.net", "doh+https://8.8.8.8/dns-query#dns.google")
+PROFILES = {
+    Profile.LINE: Limits(),
+    Profile.SERVER: Limits(profile=Profile.SERVER, connections_per_s=1000.0, dns_per_s=700.0, sockets=10000),
+}
+LONGEST_CONFIG_BYTES = 4 * 1024 * 1024
+_COUNTRY = re.compile(r"[A-Za-z]{2}", re.ASCII).fullmatch
+_VANTAGE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII).fullmatch
+_LISTEN = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]\s]*):([0-9]{1,5})", re.ASCII).fullmatch
+
+
+def load_config(path: str = "", environ: Mapping[str, str] | None = None) -> Settings:
+    """Read a configuration file; with no path, the built-in defaults and the shipped neutral anchors.
+
+    Raises:
+        UserError: it cannot be read; `CombinedUserError` when more than one thing is wrong.
+    """
+    text = _read_text(path) if path else ""
+    return parse_config(text, path or "built-in defaults", os.environ if environ is None else environ)
+
+
+def _read_text(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(LONGEST_CONFIG_BYTES + 1)
+        text = data.decode("utf-8-sig")
+    except OSError as error:
+        raise UserError(
+            path, f"cannot be read: {error.strerror or error}", "check the path and its permissions"
+        ) from None
+    except ValueError:
+        raise UserError(path, "is not UTF-8 text", "save it as UTF-8") from None
+    if len(data) > LONGEST_CONFIG_BYTES:
+        raise UserError(path, "is longer than 4 MiB", "put the targets into a list and name it with `file:`")
+    return text
+
+
+def parse_config(text: str, file: str, environ: Mapping[str, str]) -> Settings:
+    """Read a configuration from text.
+
+    Raises:
+        UserError: as for `load_config`.
+    """
+    errors: list[UserError] = []
+    fields = Fields(read_yaml(text, file), file, errors)
+    folder = Path(file).parent
+    vantage = _read_vantage(fields)
+    shipped_anchors = default_anchors(vantage.country)
+    anchors = fields.mapping("anchors")
+    tls = fields.mapping("tls")
+    metrics = fields.mapping("metrics")
+    knowledge = fields.mapping("knowledge")
+    if fields.written("control") is not None:
+        place = fields.place(fields.line_of("control"))
+        errors.append(UserError(place, "control is not supported by this version", "leave it out for now"))
+    settings = Settings(
+        vantage=vantage,
+        targets=_read_targets(fields, file, folder),
+        defaults=_read_defaults(fields),
+        anchors=shipped_anchors if anchors is None else read_anchors(anchors, shipped_anchors),
+        resolvers=_read_resolvers(fields),
+        ca_file="" if tls is None else _readable_file(tls, "ca_file", folder),
+        limits=_read_limits(fields),
+        store=_read_store(fields, folder),
+        web=_read_web(fields, folder),
+        per_target=_read_per_target(metrics),
+        asn_file="" if knowledge is None else _readable_file(knowledge, "asn_file", folder),
+        fingerprints_file="" if knowledge is None else _readable_file(knowledge, "fingerprints_file", folder),
+        accept_risk=fields.truth("accept_risk", False) or environ.get("WALLPROBE_ACCEPT_RISK", "") in ("1", "true"),
+    )
+    for section in (tls, metrics, knowledge, fields):
+        if section is not None:
+            section.finish()
+    if errors:
+        raise errors[0] if len(errors) == 1 else CombinedUserError(tuple(errors))
+    return settings
+
+
+def _read_vantage(fields: Fields) -> VantageSettings:
+    section = fields.mapping("vantage")
+    if section is None:
+        return VantageSettings()
+    default = VantageSettings()
+    vantage = VantageSettings(
+        id=section.text("id", default.id),
+        country=section.text("country", default.country).upper(),
+        asn=section.integer("asn", default.asn),
+    )
+    place = section.place(section.line)
+    if _VANTAGE_ID(vantage.id) is None:
+        remedy = "use letters, digits, dots and dashes, such as fra-1"
+        fields.errors.append(UserError(place, f"vantage.id: {vantage.id[:40]!r} is no good", remedy))
+    if _COUNTRY(vantage.country) is None:
+        remedy = "give the two letters of ISO 3166, such as DE"
+        fields.errors.append(UserError(place, f"vantage.country: {vantage.country[:40]!r} is no country", remedy))
+    section.finish()
+    return vantage
+
+
+def _read_targets(fields: Fields, file: str, folder: Path) -> tuple[TargetSource, ...]:
+    if not fields.has("targets"):
+        return (shipped_source("anchors", file),)
+    sources = (read_source(item, file, folder, fields.errors) for item in fields.items("targets"))
+    return tuple(source for source in sources if source is not None)
+
+
+def _read_defaults(fields: Fields) -> Defaults:
+    section = fields.mapping("defaults")
+    if section is None:
+        return Defaults()
+    defaults = Defaults(
+        interval_s=section.duration("interval", Defaults().interval_s, low=1.0, high=30 * 86400.0),
+        timeout_s=section.duration("timeout", Defaults().timeout_s, low=0.1, high=300.0),
+    )
+    section.finish()
+    return defaults
+
+
+def _read_resolvers(fields: Fields) -> tuple[Resolver, ...]:
+    """Return the resolvers to compare with; `system` is always asked and needs no place in the list."""
+    written = fields.items("resolvers")
+    if not fields.has("resolvers"):
+        return tuple(parse_resolver(uri) for uri in DEFAULT_RESOLVERS)
+    resolvers: list[Resolver] = []
+    for item in written:
+        try:
+            resolver = parse_resolver(item.value if isinstance(item.value, str) else "")
+        except UserError as error:
+            fields.fail(item, f"resolvers: {error.what}", error.remedy)
+            continue
+        if not resolver.system and resolver not in resolvers:
+            resolvers.append(resolver)
+    return tuple(resolvers)
+
+
+def _read_limits(fields: Fields) -> Limits:
+    section = fields.mapping("limits")
+    if section is None:
+        return Limits()
+    figures = PROFILES[section.choice("profile", Profile, Profile.LINE)]
+    limits = Limits(
+        profile=figures.profile,
+        connections_per_s=section.decimal("connections_per_s", figures.connections_per_s, low=0.1, high=100_000),
+        dns_per_s=section.decimal("dns_per_s", figures.dns_per_s, low=0.1, high=100_000),
+        sockets=section.integer("sockets", figures.sockets, low=8, high=1_000_000),
+        bytes_per_day=section.size("bytes_per_day", figures.bytes_per_day, low=1_000_000),
+        cool_down_s=section.duration("cool_down", figures.cool_down_s, low=0.1, high=86400.0),
+    )
+    section.finish()
+    return limits
+
+
+def _read_store(fields: Fields, folder: Path) -> StoreSettings:
+    section = fields.mapping("store")
+    if section is None:
+        return StoreSettings()
+    default = StoreSettings()
+    path = section.text("path")
+    store = StoreSettings(
+        path=str(folder / Path(path).expanduser()) if path else "",
+        keep_s=section.duration("keep", default.keep_s, low=3600.0),
+        max_size_bytes=section.size("max_size", default.max_size_bytes, low=10_000_000),
+    )
+    section.finish()
+    return store
+
+
+def _read_web(fields: Fields, folder: Path) -> WebSettings:
+    section = fields.mapping("web")
+    if section is None:
+        return WebSettings()
+    listen = section.texts("listen", WebSettings().listen)
+    for address in listen:
+        found = _LISTEN(address)
+        if found is None or int(found[2]) > 65535:
+            place = section.place(section.line_of("listen"))
+            what = f"web.listen: {address[:60]!r} is no address and port"
+            section.errors.append(UserError(place, what, "write 127.0.0.1:9785 or [::1]:9785"))
+    web = WebSettings(
+        listen=listen,
+        config_file=_readable_file(section, "config_file", folder),
+        allow_insecure=section.truth("allow_insecure", False),
+    )
+    section.finish()
+    return web
+
+
+def _read_per_target(section: Fields | None) -> PerTarget | None:
+    if section is None or not section.has("per_target"):
+        return None
+    return section.choice("per_target", PerTarget, PerTarget.FULL)
+
+
+def _readable_file(fields: Fields, key: str, folder: Path) -> str:
+    """Return the path of a file that must be there, relative to the configuration."""
+    name = fields.text(key)
+    if not name:
+        return ""
+    path = folder / Path(name).expanduser()
+    try:
+        with path.open("rb"):
+            return str(path)
+    except (OSError, ValueError) as error:
+        problem = error.strerror if isinstance(error, OSError) and error.strerror else "no path"
+        what = f"{key}: {name[:120]} cannot be read: {problem}"
+        fields.errors.append(UserError(fields.place(fields.line_of(key)), what, "check the path and its permissions"))
+        return ""
