@@ -8,14 +8,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
-CONNECTIONS = 200
-HEAD_S = 10.0
-"""From the first byte of a request, or from connecting, to the end of its head."""
-SERVE_S = 60.0
-"""From there until the answer is handed to the kernel."""
-IDLE_S = 130.0
-"""Between requests: two scrapes at the usual 60 s fit in."""
-_SWEEP_S = 2.0
+from probe.web.limits import WebLimits
 
 
 class Guarded(asyncio.Protocol):
@@ -61,13 +54,12 @@ class Guarded(asyncio.Protocol):
 class Connections:
     """All connections of the server."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, *, limit: int = CONNECTIONS, head_s: float = HEAD_S) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, limits: WebLimits) -> None:
         self._loop = loop
-        self._limit = limit
-        self._head_s = head_s
+        self._limits = limits
         self._open: dict[Any, Guarded] = {}
         self._reading: set[Guarded] = set()
-        self._timer = loop.call_later(_SWEEP_S, self._sweep)
+        self._timer = loop.call_later(limits.sweep_s, self._sweep)
 
     def guard(self, make_inner: Callable[[], asyncio.Protocol]) -> Callable[[], asyncio.Protocol]:
         """Return a protocol factory that puts a guard before each protocol."""
@@ -81,8 +73,8 @@ class Connections:
         """Take a new connection in, or cut it off if there are too many."""
         self._open[guarded.inner] = guarded
         self._reading.add(guarded)
-        guarded.deadline_s = self._loop.time() + self._head_s
-        if len(self._open) > self._limit and guarded.transport is not None:
+        guarded.deadline_s = self._loop.time() + self._limits.head_s
+        if len(self._open) > self._limits.connections and guarded.transport is not None:
             guarded.transport.abort()
 
     def leave(self, guarded: Guarded) -> None:
@@ -94,24 +86,24 @@ class Connections:
         """Note bytes: between requests they begin a head."""
         if not guarded.serving and guarded not in self._reading:
             self._reading.add(guarded)
-            guarded.deadline_s = self._loop.time() + self._head_s
+            guarded.deadline_s = self._loop.time() + self._limits.head_s
 
     def serve(self, inner: object) -> None:
         """Note that a request's head is complete; `inner` is what `request.protocol` gives."""
         if (guarded := self._open.get(inner)) is not None:
             self._reading.discard(guarded)
             guarded.serving = True
-            guarded.deadline_s = self._loop.time() + SERVE_S
+            guarded.deadline_s = self._loop.time() + self._limits.serve_s
 
     def served(self, inner: object) -> None:
         """Note that it is answered."""
         if (guarded := self._open.get(inner)) is not None:
             guarded.serving = False
-            guarded.deadline_s = self._loop.time() + IDLE_S
+            guarded.deadline_s = self._loop.time() + self._limits.idle_s
 
     def _sweep(self) -> None:
         now_s = self._loop.time()
         for guarded in [one for one in self._open.values() if one.deadline_s < now_s]:
             if guarded.transport is not None:
                 guarded.transport.abort()
-        self._timer = self._loop.call_later(_SWEEP_S, self._sweep)
+        self._timer = self._loop.call_later(self._limits.sweep_s, self._sweep)

@@ -2,7 +2,7 @@
 
 At level `full` 10,000 targets are 40 MB. No slice takes more than about a millisecond to join, compression runs in a
 thread (zlib lets the interpreter go on meanwhile), and the writer waits for the reader: a slow one holds one slice and
-the chunks it started with, for `SCRAPE_S` at most, and `SCRAPES` at once.
+the chunks it started with, for as long and as often as `WebLimits` allows.
 
 Source: negotiation as RFC 9110 section 12.5.1 (Accept) and 12.5.3 (Accept-Encoding). Whoever accepts neither format
 gets text 0.0.4, as from any other exporter.
@@ -18,12 +18,9 @@ from aiohttp import web
 from probe.export.families import FAMILIES, Format, Slot
 from probe.export.metrics import TargetChunk, render_family
 from probe.web.agent_view import AgentView
+from probe.web.limits import WebLimits
 from probe.web.self_metrics import OPENMETRICS_END, SelfMetrics
 
-SCRAPES = 4
-"""Served at once; more are told to come back."""
-SCRAPE_S = 30.0
-"""Prometheus gives up after 10 s by default."""
 _BATCH_TARGETS = 128
 _SLICE_BYTES = 65536
 _GZIP_LEVEL = 1
@@ -83,10 +80,11 @@ def slice_page(own: bytes, chunks: Sequence[TargetChunk], wanted: Format) -> Ite
 class Exposition:
     """Serves /metrics."""
 
-    def __init__(self, view: AgentView) -> None:
+    def __init__(self, view: AgentView, limits: WebLimits) -> None:
         self._view = view
+        self._limits = limits
         self._own = SelfMetrics(view)
-        self._places = asyncio.Semaphore(SCRAPES)
+        self._places = asyncio.Semaphore(limits.scrapes)
         self._compressor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="wallprobe-gzip")
 
     def close(self) -> None:
@@ -108,7 +106,7 @@ class Exposition:
             if request.method == "HEAD":
                 return response
             try:
-                async with asyncio.timeout(SCRAPE_S):
+                async with asyncio.timeout(self._limits.scrape_s):
                     await self._stream(response, wanted, zipped=zipped)
             except TimeoutError:
                 # The head said 200: only a broken connection still tells the reader that the page is not whole.

@@ -15,9 +15,10 @@ from probe.model.errors import UserError
 from probe.model.settings import WebSettings
 from probe.web.agent_view import AgentView
 from probe.web.api import Api
-from probe.web.connections import IDLE_S, Connections
+from probe.web.connections import Connections
 from probe.web.exposition import Exposition
 from probe.web.guards import add_headers, refuse_strangers
+from probe.web.limits import DEFAULT_LIMITS, WebLimits
 from probe.web.listen import format_address, open_listeners
 from probe.web.page import Page
 from probe.web.tls import load_tls
@@ -61,11 +62,11 @@ class Operations:
         return web.Response(text="reloaded\n")
 
 
-def build_app(view: AgentView, connections: Connections | None = None) -> web.Application:
+def build_app(view: AgentView, limits: WebLimits, connections: Connections | None = None) -> web.Application:
     """Return the application without its sockets; call it inside the running loop."""
     app = web.Application(middlewares=[refuse_strangers(connections)], client_max_size=_BODY_BYTES)
     app.on_response_prepare.append(add_headers)
-    exposition = Exposition(view)
+    exposition = Exposition(view, limits)
 
     async def close_exposition(_app: web.Application) -> None:
         exposition.close()
@@ -98,7 +99,9 @@ class WebServer:
         await self._runner.cleanup()
 
 
-async def start_web(view: AgentView, settings: WebSettings, environ: Mapping[str, str]) -> WebServer:
+async def start_web(
+    view: AgentView, settings: WebSettings, environ: Mapping[str, str], limits: WebLimits = DEFAULT_LIMITS
+) -> WebServer:
     """Listen where the settings say, or on the sockets that systemd passed.
 
     Raises:
@@ -107,11 +110,11 @@ async def start_web(view: AgentView, settings: WebSettings, environ: Mapping[str
     context = load_tls(settings.config_file) if settings.config_file else None
     sockets: list[socket.socket] = open_listeners(settings, environ)
     loop = asyncio.get_running_loop()
-    connections = Connections(loop)
+    connections = Connections(loop, limits)
     runner = web.AppRunner(
-        build_app(view, connections),
+        build_app(view, limits, connections),
         access_log=None,
-        keepalive_timeout=IDLE_S,
+        keepalive_timeout=limits.idle_s,
         shutdown_timeout=_SHUTDOWN_S,
         lingering_time=1.0,
     )
