@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import dataclasses
 
+from probe.checks.paths import MAX_PATHS
 from probe.model.endpoint import Endpoint
 from probe.model.errors import ProtocolError
 from probe.model.observation import HTTPExchange
@@ -31,8 +32,6 @@ from probe.protocols.redirect import (
 )
 from probe.protocols.special_address import is_special
 
-MAX_PATHS = 16
-"""More addresses than this are not tried: an answer of hundreds must not become hundreds of connections."""
 _ELECTED_SHARE = 0.4
 """Of `timeout_s`: the others wait no longer for the elected one, so that silence costs 1.4 timeouts, not two."""
 _CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
@@ -50,14 +49,13 @@ async def _follow(target: Target, ctx: Context, paths: asyncio.TaskGroup) -> Non
     """Visit hop after hop; a slow path of an earlier hop goes on meanwhile."""
     request = _build_first(target)
     jar: tuple[Cookie, ...] = ()
-    private = False
+    at_home = True
     for hop in range(MAX_REDIRECTS + 1):
         here = ctx if hop == 0 else dataclasses.replace(ctx, hop=hop)
         addresses = await lookup_system(here, request.host)
         if hop == 0:
-            private = bool(addresses) and all(is_special(address) for address in addresses)
-        elif not private:
-            addresses = tuple(address for address in addresses if not is_special(address))
+            at_home = all(is_special(address) for address in addresses)
+        addresses = choose_addresses(addresses, at_home=at_home or hop == 0, families=here.families)
         answer = await _Visit(here, request, paths).run(addresses)
         if answer is None:
             return
@@ -65,6 +63,15 @@ async def _follow(target: Target, ctx: Context, paths: asyncio.TaskGroup) -> Non
         if following is None:
             return
         request, jar = following
+
+
+def choose_addresses(addresses: tuple[str, ...], *, at_home: bool, families: tuple[int, ...]) -> tuple[str, ...]:
+    """Return the addresses to dial: each once, of our families, and only `at_home` those of private networks.
+
+    A page must not be able to send us into the network that we stand in.
+    """
+    chosen = (address for address in dict.fromkeys(addresses) if (6 if ":" in address else 4) in families)
+    return tuple(address for address in chosen if at_home or not is_special(address))[:MAX_PATHS]
 
 
 def _build_first(target: Target) -> OutgoingRequest:
@@ -130,8 +137,7 @@ class _Visit:
 
     async def run(self, addresses: tuple[str, ...]) -> HTTPExchange | None:
         """Try all paths; return the first whole answer once it is there, else what came of one, else `None`."""
-        endpoints = [Endpoint(address=address, port=self._request.port) for address in dict.fromkeys(addresses)]
-        endpoints = [endpoint for endpoint in endpoints if endpoint.family in self._ctx.families][:MAX_PATHS]
+        endpoints = [Endpoint(address=address, port=self._request.port) for address in addresses]
         self._open_paths = len(endpoints)
         self._alone = len(endpoints) == 1
         if self._alone:
