@@ -8,7 +8,6 @@ from probe.classify.facts import PathFacts, build_table
 from probe.classify.fitness import suspended
 from probe.classify.fold import Folded, PathJudgement, fold_paths, one_per_layer, path_confidence
 from probe.classify.name_facts import NameFacts
-from probe.classify.plan import plan
 from probe.classify.rule import F, Rule
 from probe.classify.rules_name import NAME_RULES
 from probe.classify.rules_page import HTTP_RULES
@@ -27,7 +26,7 @@ LAYERED = (TCP_RULES, (*TLS_RULES, *TRUST_RULES), HTTP_RULES)
 
 
 def judge(case: Case) -> Verdict:
-    """Return the verdict that the case allows, pending experiments included."""
+    """Return the verdict that the case allows; what is still pending is the planner's to add."""
     table = build_table(case)
     hops = sorted({row.hop for row in table if row.experiment is None})
     folded, hop = Folded(usable=Usable.NONE), 0
@@ -48,7 +47,6 @@ def judge(case: Case) -> Verdict:
         confidence=folded.confidence,
         depth=proven_depth(table) if hops else Depth.NONE,
         evidence=folded.evidence,
-        pending=plan(case).later if status not in (Status.OK, Status.INSUFFICIENT) else (),
         summary=_summary(status, folded),
         works=working(table) if status is not Status.OK else (),
         rule_id=folded.evidence[0].rule_id if folded.evidence else "",

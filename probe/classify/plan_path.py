@@ -19,7 +19,7 @@ def plan_path(case: Case, table: tuple[Try, ...], hop: int, troubles: tuple[Trou
     wanted: list[Experiment] = []
     for trouble in troubles[:PLACES_AT_MOST]:
         if _has_trigger(trouble):
-            wanted += _chain(case, table, trouble, troubles)
+            wanted += _chain(case, table, trouble, troubles) or _repeat_at_least(case, table, trouble)
         elif trouble.outcome is not Outcome.INSTRUMENT:
             wanted += _repeat(trouble)
     wanted += _other_port(troubles)
@@ -32,6 +32,15 @@ def _has_trigger(trouble: Trouble) -> bool:
     if trouble.outcome not in TRIGGERABLE:
         return False
     return trouble.layer is Layer.TLS or (trouble.layer is Layer.HTTP and not trouble.secure)
+
+
+def _repeat_at_least(case: Case, table: tuple[Try, ...], trouble: Trouble) -> list[Experiment]:
+    """Where the design cannot go on, one repeat tells a symptom from an accident."""
+    if case.cold_start:
+        return []
+    control = _Chain(case, table, trouble).last(NameKind.NEUTRAL)
+    stuck = control is not None and _Chain(case, table, trouble).unanswered(control)
+    return _repeat(trouble) if stuck or not case.neutral_names else []
 
 
 def _repeat(trouble: Trouble) -> list[Experiment]:

@@ -21,7 +21,8 @@ from probe.net.stack import Stack
 from probe.pipeline.environment import CHECK_BODY_BYTES, Environment
 from probe.pipeline.measure import Wish, measure
 from probe.pipeline.monitor import VantageMonitor
-from probe.store import Store, find_path
+from probe.store.place import find_path
+from probe.store.store import Store
 
 FIRST_ROUNDS = 3
 """A final verdict takes one late round after the cool-down; one more covers a place that was still hot."""

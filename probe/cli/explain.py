@@ -61,7 +61,8 @@ def _design_lines(measurement: Measurement, table: tuple[Try, ...]) -> tuple[Lin
         )
         lines.append(Line(text=text))
     for evidence in measurement.verdict.evidence:
-        text = f"  Rule {evidence.rule_id} (family {evidence.family.value}, C{int(evidence.confidence)}): {evidence.reason}"
+        family = f"family {evidence.family.value}, C{int(evidence.confidence)}"
+        text = f"  Rule {evidence.rule_id} ({family}): {evidence.reason}"
         lines.append(Line(text=text))
     lines.append(Line(text=f"  Rules version {measurement.verdict.rules_version}."))
     return tuple(lines)

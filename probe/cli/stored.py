@@ -5,7 +5,7 @@ from probe.model.errors import UserError
 from probe.model.measurement import Measurement
 from probe.model.settings import Settings
 from probe.net.clock import SystemClock
-from probe.store import Store
+from probe.store.store import Store
 
 
 def open_reader(settings: Settings) -> Store:

@@ -15,7 +15,7 @@ from probe.net.connect import connect
 from probe.net.context import Context, Journal
 from probe.net.echo import echo
 from probe.net.exchange import exchange
-from probe.net.lookup import lookup, lookup_getaddrinfo, lookup_system
+from probe.net.lookup import is_literal, lookup, lookup_getaddrinfo, lookup_system
 from probe.net.routes import default_routes, is_tunnel
 from probe.net.secure import secure
 from probe.pipeline.environment import Environment
@@ -76,6 +76,11 @@ class BaselineRun:
                 group.create_task(self._stop_at_quorum(tasks))
         return self._judge()
 
+    async def try_one(self, url: str) -> bool:
+        """Try a single anchor; tell whether it proved itself."""
+        await self._try_anchor(url, "foreign")
+        return any(anchor.ok for anchor in self._anchors)
+
     async def _stop_at_quorum(self, tasks: list[asyncio.Task[None]]) -> None:
         """Two anchors under their own certificates are enough: the rest is called off."""
         pending: set[asyncio.Task[None]] = set(tasks)
@@ -133,7 +138,8 @@ class BaselineRun:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
         addresses = await lookup_system(self._context, host)
-        self._addresses[host] = addresses
+        if not is_literal(host):
+            self._addresses[host] = addresses
         if not addresses:
             self._anchors.append(AnchorResult(address=url, group=group, ok=False, failure="dns"))
             return

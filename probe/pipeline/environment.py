@@ -14,6 +14,11 @@ BODY_BYTES = 65536
 CHECK_BODY_BYTES = 524288
 
 
+def follow_freely(_connections: int) -> bool:
+    """Allow every follow-up: for a person's own question."""
+    return True
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
     """Shared by all measurements of a process."""
@@ -27,5 +32,7 @@ class Environment:
     resolvers: tuple[Resolver, ...] = ()
     reference: Reference = dataclasses.field(default_factory=Reference)
     asn_of: Callable[[str], int] = unknown_asn
+    may_follow_up: Callable[[int], bool] = follow_freely
+    """The storm guard: whether so many follow-up connections fit its budget now."""
     environ: dict[str, str] = dataclasses.field(default_factory=dict)
     """The process environment, for the proxy variables."""

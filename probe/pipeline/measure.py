@@ -1,11 +1,13 @@
 """One target through the flow: check, facts, plan, experiments, verdict.
 
 Check and experiments run in one TaskGroup and append to one list; after each append that is not plainly good, the
-planner is asked what would change the verdict. The run ends when nothing is in flight and the planner wants nothing more.
+planner is asked what would change the verdict. The run ends when nothing is in flight and nothing more is wanted.
 """
 
 import asyncio
 import dataclasses
+
+import msgspec
 
 from probe.checks import CHECKS
 from probe.checks.experiment import run_experiment
@@ -20,7 +22,7 @@ from probe.model.measurement import Citation, Measurement
 from probe.model.observation import Role
 from probe.model.target import CheckName, Target
 from probe.model.vantage import Baseline
-from probe.model.verdict import Verdict
+from probe.model.verdict import Status, Verdict
 from probe.net.context import Context, Journal
 from probe.pipeline.environment import BODY_BYTES, Environment
 from probe.pipeline.ids import new_id
@@ -28,6 +30,7 @@ from probe.pipeline.monitor import VantageMonitor
 
 HOLD_S = 2.0
 """How long a suspicious DNS question keeps listening: forged answers come within 0.4 s, real ones within 2 s."""
+RETRY_S = 1.0
 RECENT_S = 60.0
 """A page in the clear is believed when a look at the vantage this young was fit."""
 
@@ -82,6 +85,11 @@ class Run:
             asn_of=environment.asn_of,
         )
 
+    @property
+    def has_observations(self) -> bool:
+        """Tell whether anything was seen yet."""
+        return bool(self._journal.observations)
+
     async def complete(self) -> None:
         """Run check, experiments and baseline until nothing more would change the verdict."""
         self._journal.on_append = self._on_append
@@ -93,6 +101,8 @@ class Run:
                 else:
                     await CHECKS[self._target.check](self._target, self._context)
                     self._consider_page()
+                    if self._replan_due:
+                        self._replan()
             await self._await_baseline()
         finally:
             self._journal.on_append = None
@@ -117,7 +127,13 @@ class Run:
 
     def _judge(self) -> Verdict:
         case = self._case()
-        return judge_clean(case) or judge(case)
+        clean = judge_clean(case)
+        if clean is not None:
+            return clean
+        verdict = judge(case)
+        if verdict.status in (Status.OK, Status.INSUFFICIENT):
+            return verdict
+        return msgspec.structs.replace(verdict, pending=plan(case).later)
 
     def _case(self) -> Case:
         return build_case(
@@ -152,6 +168,10 @@ class Run:
         if group is None:
             return
         for experiment in plan(self._case()).now:
+            if not self._environment.may_follow_up(1):
+                # The storm guard's budget is spent; what is left out now is asked for again in a moment.
+                group.create_task(self._replan_later())
+                break
             self._experiments.append(experiment)
             self._running.add(experiment.id)
             group.create_task(self._run_experiment(experiment))
@@ -161,8 +181,12 @@ class Run:
             await run_experiment(experiment, self._context, self._target)
         finally:
             self._running.discard(experiment.id)
-            if self._group is not None and not self._replan_due:
-                self._replan()
+            # In this task, not in a callback: the group ends with its last task, and takes no new ones then.
+            self._replan()
+
+    async def _replan_later(self) -> None:
+        await asyncio.sleep(RETRY_S)
+        self._replan()
 
     async def _run_pending(self) -> None:
         """Run late experiments one after another: the order is the design."""

@@ -1,0 +1,98 @@
+"""`wallprobe lab`: look at the scenarios, and stand in one."""
+
+import asyncio
+import os
+import signal
+import sys
+
+import click
+
+from probe.lab.agent import render_config
+from probe.lab.proof import prove_scenario
+from probe.lab.run import Lab
+from probe.lab.scenarios import build_scenarios
+from probe.lab.scenarios.model import Scenario
+from probe.lab.world.atlas import build_world
+from probe.lab.world.plan import World
+from probe.model.errors import UserError
+
+_SEED = click.option("--seed", default=0, show_default=True, help="Draws names and addresses.")
+
+
+@click.group()
+def lab() -> None:
+    """A censored Internet in network namespaces: real packets, nothing leaves this machine."""
+
+
+@lab.command(name="list")
+@_SEED
+def list_scenarios(seed: int) -> None:
+    """Show the scenarios, and what is true in each."""
+    for scenario in build_scenarios(build_world(seed)).values():
+        truth = scenario.truth
+        said = ", ".join(pattern.value for pattern in truth.patterns) or "-"
+        click.echo(f"{scenario.name:28} {truth.status.value:15} {said:28} {scenario.about}")
+
+
+@lab.command(context_settings={"ignore_unknown_options": True})
+@click.argument("scenario")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@_SEED
+def run(scenario: str, command: tuple[str, ...], seed: int) -> int:
+    """Run COMMAND, or a shell, in the client of SCENARIO; exit with its code.
+
+    The agent's configuration for this world is in $LAB_CONFIG, the scenario's target in $LAB_TARGET.
+    """
+    return asyncio.run(_stand_in(scenario, command or (os.environ.get("SHELL", "/bin/sh"),), seed))
+
+
+@lab.command()
+@click.argument("scenarios", nargs=-1)
+@_SEED
+def prove(scenarios: tuple[str, ...], seed: int) -> int:
+    """Prove, by plain sockets, that the client meets what SCENARIOS (all without any) claim."""
+    return asyncio.run(_prove(scenarios, seed))
+
+
+def find_scenario(world: World, name: str) -> Scenario:
+    """Return the scenario of that name.
+
+    Raises:
+        UserError: there is none.
+    """
+    known = build_scenarios(world)
+    if name not in known:
+        raise UserError("lab", f"there is no scenario {name!r}", "`wallprobe lab list` shows them all")
+    return known[name]
+
+
+async def _stand_in(name: str, command: tuple[str, ...], seed: int) -> int:
+    scenario = find_scenario(build_world(seed), name)
+    async with Lab(seed) as running:
+        await running.play(scenario)
+        config = running.write_file("wallprobe.yml", render_config(running.world))
+        given = {"LAB_CONFIG": config, "LAB_TARGET": scenario.target, "PS1": f"[{name}] $ "}
+        if sys.stdin.isatty():
+            click.echo(
+                f"{name}: {scenario.about}; try `wallprobe check --config.file $LAB_CONFIG $LAB_TARGET`", err=True
+            )
+        # Ctrl-C is the program's, which stands in our process group; the lab ends when the program does.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _, exited = running.spawn(list(command), (0, 1, 2), environment=given)
+        code = await exited
+        return code if code >= 0 else 128 - code
+
+
+async def _prove(names: tuple[str, ...], seed: int) -> int:
+    failed = 0
+    async with Lab(seed) as running:
+        chosen = names or tuple(build_scenarios(running.world))
+        for name in chosen:
+            proofs = await prove_scenario(running, find_scenario(running.world, name))
+            missing = [proof for proof in proofs if not proof.holds]
+            failed += bool(missing)
+            click.echo(f"{'✗' if missing else '✓'} {name}")
+            for proof in missing:
+                met = "; ".join(f"{one.outcome.value} {one.wrong}".strip() for one in proof.met)
+                click.echo(f"    {proof.symptom.trial} wanted {proof.symptom.outcome.value}, met {met}")
+    return 1 if failed else 0

@@ -1,0 +1,270 @@
+"""The daemon: what is due goes through the pipeline into episodes, store and board."""
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable
+
+from probe.classify.symptom import find_symptom
+from probe.daemon.alarm import MassAlarm
+from probe.daemon.board import Board
+from probe.daemon.evidence import EvidenceMemory
+from probe.daemon.figures import LoopLag
+from probe.episodes import fold, reanchor
+from probe.gate import Gate
+from probe.model.episode import EpisodeState, Event, EventKind, Fold, Pace, RunOutcome
+from probe.model.measurement import Measurement
+from probe.model.target import Target
+from probe.model.vantage import Baseline, VantageState
+from probe.model.verdict import Cause
+from probe.net.clock import Clock
+from probe.pipeline.environment import Environment
+from probe.pipeline.measure import Run, Wish
+from probe.pipeline.monitor import VantageMonitor
+from probe.schedule import DueRun, RunKind, Schedule
+from probe.store.store import Store
+
+log = logging.getLogger("wallprobe")
+DEEP_EVERY_S = 86400.0
+LAG_LIMIT_S = 0.02
+"""Starts are held back while the loop wakes later than this: a burst falsifies timings."""
+STARTS_AT_ONCE = 8
+STOP_WITHIN_S = 3.0
+SHAM = "sham"
+"""Label of the neutral targets whose findings are false positives."""
+
+
+class Agent:
+    """Runs targets until it is stopped."""
+
+    def __init__(
+        self,
+        *,
+        environment: Environment,
+        monitor: VantageMonitor,
+        gate: Gate,
+        store: Store | None,
+        schedule: Schedule,
+        board: Board,
+        states: dict[str, EpisodeState],
+    ) -> None:
+        self.environment = environment
+        self.monitor = monitor
+        self.gate = gate
+        self.store = store
+        self.schedule = schedule
+        self.board = board
+        self.states = states
+        self.lag = LoopLag()
+        self.crashes_total = 0
+        self.sham_interference_total = 0
+        self.first_round = False
+        self.on_event: Callable[[Event], None] | None = None
+        self._clock: Clock = environment.stack.clock
+        self._targets: dict[str, Target] = {}
+        self._unseen: set[str] = set()
+        self._memory = EvidenceMemory()
+        self._alarm = MassAlarm()
+        self._tasks: dict[asyncio.Task[None], Run] = {}
+        self._wake = asyncio.Event()
+        self._vantage_state: VantageState | None = None
+        self._lag_s = 0.0
+        self._stopping = False
+
+    @property
+    def in_flight(self) -> int:
+        """Return how many runs are under way."""
+        return len(self._tasks)
+
+    @property
+    def lag_s(self) -> float:
+        """Return how late the last run started."""
+        return self._lag_s
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether every target had its first turn, or there is none."""
+        return self.first_round or not self._unseen
+
+    def adopt(self, targets: tuple[Target, ...]) -> None:
+        """Run these from now on; whoever stays keeps phase, state and counters."""
+        self._targets = {target.id: target for target in targets}
+        self.schedule.replace(targets, self._clock.boot_s())
+        self._memory.keep_only(self._targets)
+        seen = {s.target.id for s in self.board.snapshots() if s.runs_total}
+        self._unseen = set() if self.first_round else set(self._targets) - seen
+        self._wake.set()
+
+    async def serve(self) -> None:
+        """Run what is due until cancelled; then stop what is under way and store what was measured."""
+        loop = asyncio.get_running_loop()
+        self.lag.start(loop)
+        try:
+            while True:
+                wait_s = self._start_due()
+                self._wake.clear()
+                # uvloop rounds timers down to whole milliseconds: round up, or the last one is spent spinning.
+                with_timeout = math.ceil(wait_s * 1000) / 1000
+                try:
+                    async with asyncio.timeout(with_timeout):
+                        await self._wake.wait()
+                except TimeoutError:
+                    pass
+        finally:
+            self._stopping = True
+            self.lag.stop()
+            await self._stop_runs()
+
+    def _start_due(self) -> float:
+        """Start what is due as far as limits allow; return how long to sleep at most."""
+        now_s = self._clock.boot_s()
+        self._note_clock_step(now_s)
+        room = self.environment.settings.limits.sockets // 2 - len(self._tasks)
+        if room <= 0 or self.lag.recent_s > LAG_LIMIT_S:
+            return 0.05
+        for due in self.schedule.due(now_s, min(room, STARTS_AT_ONCE)):
+            self._start(due, now_s)
+        next_due_s = self.schedule.next_due_s()
+        return 1.0 if next_due_s is None else min(1.0, max(0.001, next_due_s - self._clock.boot_s()))
+
+    def _start(self, due: DueRun, now_s: float) -> None:
+        target = self._targets.get(due.target)
+        if target is None:
+            self.schedule.done(due.target)
+            return
+        self._lag_s = max(0.0, now_s - due.due_s)
+        run = Run(self.environment, self.monitor, target, self._wish(due, target, now_s))
+        task = asyncio.get_running_loop().create_task(self._complete(run, due, target))
+        self._tasks[task] = run
+        task.add_done_callback(self._forget)
+
+    def _wish(self, due: DueRun, target: Target, now_s: float) -> Wish:
+        cites = self._memory.cites(target.id, self._clock.wall_s())
+        if due.kind is RunKind.PENDING:
+            return Wish(continues=due.continues, pending=due.pending, cites=cites)
+        deep = self.gate.deep_allowed and self._memory.deep_due(target.id, now_s, DEEP_EVERY_S)
+        return Wish(cites=cites, deep=deep)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(task, None)
+        self._wake.set()
+
+    async def _complete(self, run: Run, due: DueRun, target: Target) -> None:
+        try:
+            await run.complete()
+        except asyncio.CancelledError:
+            self._keep_interrupted(run)
+            raise
+        except Exception:
+            self.crashes_total += 1
+            log.exception("measurement crashed", extra={"target": target.id})
+        else:
+            self._take(run.finish(interrupted=False), due)
+        finally:
+            self.schedule.done(target.id)
+            self._unseen.discard(target.id)
+            self.first_round = self.first_round or not self._unseen
+
+    def _keep_interrupted(self, run: Run) -> None:
+        if self.store is not None and run.has_observations:
+            self.store.add(run.finish(interrupted=True))
+
+    def _take(self, measurement: Measurement, due: DueRun) -> None:
+        """Fold a finished run into everything that remembers."""
+        target, now_s = measurement.target, self._clock.boot_s()
+        interval_s = self.schedule.effective_interval_s(target)
+        known = self.states.get(target.id)
+        folded = fold(known, _outcome(measurement), interval_s)
+        self.states[target.id] = folded.state
+        self._watch_mass(measurement, known, now_s)
+        self._memory.take(measurement, find_symptom(measurement.observations))
+        phases = self.board.update(measurement, folded.state, interval_s)
+        self._reschedule(measurement, folded, now_s)
+        if measurement.target.labels.get(SHAM) and measurement.verdict.cause is Cause.NETWORK:
+            self.sham_interference_total += 1
+            log.warning("interference found on a neutral target", extra={"target": target.id})
+        if self.store is not None:
+            self.store.add(measurement, episode=folded.state.episode, events=folded.events, phases=phases)
+        for event in folded.events:
+            self._tell(event)
+
+    def _watch_mass(self, measurement: Measurement, known: EpisodeState | None, now_s: float) -> None:
+        was_reachable = known is not None and known.episode is not None and known.episode.status.reachable
+        failed = not measurement.verdict.status.reachable
+        if self._alarm.take(measurement.target.id, now_s, was_reachable=was_reachable, failed=failed):
+            self.monitor.alarm()
+
+    def _reschedule(self, measurement: Measurement, folded: Fold, now_s: float) -> None:
+        target_id = measurement.target.id
+        if folded.confirmation is not None:
+            started_s = now_s - measurement.runtime_s
+            self.schedule.follow_up(target_id, max(now_s, started_s + folded.confirmation.after_s))
+        else:
+            self.schedule.cancel_follow_up(target_id)
+        match folded.pace:
+            case Pace.BACK_OFF:
+                self.schedule.back_off(target_id)
+            case Pace.RESUME:
+                self.schedule.resume(target_id, now_s)
+            case Pace.KEEP:
+                pass
+        if measurement.verdict.pending and not measurement.continues:
+            self.schedule.defer(target_id, now_s, measurement.id, measurement.verdict.pending)
+        self._wake.set()
+
+    def _tell(self, event: Event) -> None:
+        log.info(
+            "state changed",
+            extra={
+                "target": event.target,
+                "event": event.kind.value,
+                "before": event.before.value if event.before else "",
+                "after": event.after.value if event.after else "",
+                "patterns": ",".join(event.patterns),
+                "measurement": event.measurement,
+            },
+        )
+        if self.on_event is not None:
+            self.on_event(event)
+
+    def take_baseline(self, baseline: Baseline) -> None:
+        """Remember a look at the vantage; a change of its state is an event of its own."""
+        if self.store is not None:
+            self.store.add_baseline(baseline)
+        if baseline.state is self._vantage_state:
+            return
+        before, self._vantage_state = self._vantage_state, baseline.state
+        text = f"vantage {baseline.state.value}" + (f", was {before.value}" if before else "")
+        log.warning("vantage changed", extra={"state": baseline.state.value, "was": before.value if before else ""})
+        if before is not None and self.store is not None:
+            self.store.add_events(Event(kind=EventKind.VANTAGE, at=baseline.started_at, text=text))
+
+    def _note_clock_step(self, now_s: float) -> None:
+        step_s = self.schedule.anchor(self._clock.wall_s(), now_s)
+        if not step_s:
+            return
+        self.states = {name: reanchor(state, step_s) for name, state in self.states.items()}
+        text = f"the wall clock was stepped by {step_s:+.0f} s"
+        log.warning("clock stepped", extra={"step_s": round(step_s, 1)})
+        if self.store is not None:
+            self.store.add_events(Event(kind=EventKind.CLOCK_STEP, at=self._clock.wall_s(), text=text))
+
+    async def _stop_runs(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(list(self._tasks), timeout=STOP_WITHIN_S)
+
+
+def _outcome(measurement: Measurement) -> RunOutcome:
+    verdict = measurement.verdict
+    return RunOutcome(
+        target=measurement.target.id,
+        at=measurement.started_at,
+        status=verdict.status,
+        patterns=verdict.patterns,
+        cause=verdict.cause,
+        confidence=verdict.confidence,
+        measurement=measurement.id,
+        continues=measurement.continues,
+    )

@@ -1,0 +1,119 @@
+"""The last word on every target, kept ready for whoever renders it."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from probe.export.durations import DurationCounts
+from probe.export.metrics import TargetChunk, render_target
+from probe.model.episode import EpisodeState
+from probe.model.failure import FailureCode
+from probe.model.measurement import Measurement
+from probe.model.outcome import find_failure, measure_phases
+from probe.model.settings import PerTarget
+from probe.model.snapshot import Phase, TargetSnapshot
+from probe.model.target import Target
+from probe.model.verdict import Status
+from probe.store.values import Tally
+
+FULL_UP_TO = 5000
+"""Above so many targets a page at `full` would be too long for a scrape (some 30 series each)."""
+VALID_INTERVALS = 3
+
+
+class Board:
+    """Snapshots and ready chunks of the targets now on the list, in the list's order."""
+
+    def __init__(self, level: PerTarget | None) -> None:
+        self._level = level
+        self._snapshots: dict[str, TargetSnapshot] = {}
+        self._chunks: dict[str, TargetChunk] = {}
+        self.durations = DurationCounts()
+
+    @property
+    def level(self) -> PerTarget:
+        """Return how much of each target is on /metrics."""
+        if self._level is not None:
+            return self._level
+        return PerTarget.FULL if len(self._snapshots) <= FULL_UP_TO else PerTarget.STATUS
+
+    def replace(
+        self,
+        targets: Sequence[Target],
+        level: PerTarget | None,
+        states: dict[str, EpisodeState],
+        tallies: dict[str, Tally],
+    ) -> None:
+        """Show these targets from now on: those that stay keep their state, those that went are gone."""
+        self._level = level
+        before = self._snapshots
+        self._snapshots = {t.id: self._take_over(t, before.get(t.id), states, tallies) for t in targets}
+        self._chunks = {t: render_target(snapshot, self.level) for t, snapshot in self._snapshots.items()}
+
+    def _take_over(
+        self,
+        target: Target,
+        before: TargetSnapshot | None,
+        states: dict[str, EpisodeState],
+        tallies: dict[str, Tally],
+    ) -> TargetSnapshot:
+        if before is not None:
+            return msgspec.structs.replace(before, target=target)
+        tally, state = tallies.get(target.id), states.get(target.id)
+        return TargetSnapshot(
+            target=target,
+            episode=state.episode if state else None,
+            runs_total=tally.runs_total if tally else 0,
+            failures_total=tally.failures_total if tally else 0,
+            failures=dict(tally.failures) if tally else {},
+            last_run_at=tally.last_run_at if tally else 0.0,
+            last_ok_at=tally.last_ok_at if tally else 0.0,
+        )
+
+    def snapshot(self, target_id: str) -> TargetSnapshot | None:
+        """Return the state of one target; `None` = it is not on the list."""
+        return self._snapshots.get(target_id)
+
+    def snapshots(self) -> Sequence[TargetSnapshot]:
+        """Return all states, in the list's order."""
+        return list(self._snapshots.values())
+
+    def chunks(self) -> Sequence[TargetChunk]:
+        """Return all ready chunks, in the same order."""
+        return list(self._chunks.values())
+
+    def update(self, measurement: Measurement, state: EpisodeState, effective_interval_s: float) -> tuple[Phase, ...]:
+        """Take in a finished run and return its phases; a target that has left the list meanwhile is ignored."""
+        target_id = measurement.target.id
+        before = self._snapshots.get(target_id)
+        phases = measure_phases(measurement)
+        if before is None:
+            return phases
+        failure = find_failure(measurement)
+        judged = measurement.verdict.status is not Status.INSUFFICIENT
+        ended_at = measurement.started_at + measurement.runtime_s
+        self.durations.observe(measurement.target.check, measurement.runtime_s)
+        snapshot = TargetSnapshot(
+            target=before.target,
+            verdict=measurement.verdict if judged or before.verdict is None else before.verdict,
+            episode=state.episode,
+            measurement=measurement.id,
+            last_run_at=ended_at,
+            last_ok_at=ended_at if measurement.verdict.status.reachable else before.last_ok_at,
+            valid_until=ended_at + VALID_INTERVALS * effective_interval_s if judged else before.valid_until,
+            duration_s=measurement.runtime_s,
+            runs_total=before.runs_total + 1,
+            failures_total=before.failures_total + (failure is not None),
+            failures=_count(before.failures, failure),
+            phases=phases,
+            stale=not judged,
+        )
+        self._snapshots[target_id] = snapshot
+        self._chunks[target_id] = render_target(snapshot, self.level)
+        return phases
+
+
+def _count(failures: dict[FailureCode, int], failure: FailureCode | None) -> dict[FailureCode, int]:
+    if failure is None:
+        return failures
+    return failures | {failure: failures.get(failure, 0) + 1}
