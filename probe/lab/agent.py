@@ -1,0 +1,56 @@
+"""The agent in the client, unchanged: the configuration a person would write for this world, and one `check`."""
+
+import json
+import sys
+from typing import Any
+
+import yaml
+
+from probe.lab.run import Lab
+from probe.lab.world.plan import World
+from probe.model.errors import UserError
+
+COOL_DOWN = "3s"
+"""Shorter than in the field, and longer than any residual blocking that a scenario uses."""
+
+
+def render_config(world: World) -> str:
+    """Return a configuration with the world's anchors and resolvers."""
+    anchors = [world.sites[f"anchor{n}"].url for n in range(1, 6)]
+    return yaml.safe_dump(
+        {
+            "vantage": {"id": "lab", "country": "ZZ"},
+            "anchors": {
+                "foreign": anchors,
+                "domestic": [world.sites["home1"].url, world.sites["home2"].url],
+                "portal": world.sites["portal"].cleartext_url + "generate_204",
+                "sham": [world.sites["wiki"].url],
+            },
+            "resolvers": [
+                "udp://8.8.8.8",
+                "udp://9.9.9.9",
+                "dot://9.9.9.9#dns.quad9.net",
+                "doh+https://1.1.1.1/dns-query#cloudflare-dns.com",
+            ],
+            "limits": {"cool_down": COOL_DOWN},
+        },
+        sort_keys=False,
+    )
+
+
+async def check(lab: Lab, target: str, *, timeout_s: float = 120.0, options: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Run `wallprobe check --json` on a target in the client and return what it printed.
+
+    Raises:
+        UserError: it printed something else.
+    """
+    path = lab.write_file("wallprobe.yml", render_config(lab.world))
+    argv = [sys.executable, "-m", "probe", "check", "--json", "--config.file", path, *options, target]
+    finished = await lab.run_in_client(argv, timeout_s=timeout_s)
+    try:
+        record = json.loads(finished.stdout)
+    except ValueError:
+        said = finished.stderr.decode(errors="replace").strip().splitlines()
+        raise UserError(f"check {target}", said[-1] if said else "it printed nothing", "run it by `lab run`") from None
+    assert isinstance(record, dict)
+    return record

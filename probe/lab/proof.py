@@ -1,0 +1,23 @@
+"""Prove a scenario in a running lab: its symptoms, met in the client by plain sockets."""
+
+import sys
+
+import msgspec
+
+from probe.lab.run import Lab
+from probe.lab.scenarios.model import Scenario
+from probe.lab.selfcheck import Proof
+
+
+async def prove_scenario(lab: Lab, scenario: Scenario) -> tuple[Proof, ...]:
+    """Switch to the scenario, try its symptoms, and return what was met.
+
+    Raises:
+        RuntimeError: the tries themselves failed.
+    """
+    await lab.play(scenario)
+    path = lab.write_file("symptoms.json", msgspec.json.encode(scenario.symptoms).decode())
+    finished = await lab.run_in_client([sys.executable, "-m", "probe.lab.selfcheck", path])
+    if finished.code:
+        raise RuntimeError(finished.stderr.decode(errors="replace"))
+    return msgspec.json.decode(finished.stdout, type=tuple[Proof, ...])
