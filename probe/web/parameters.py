@@ -20,7 +20,7 @@ def refuse_unknown(query: Mapping[str, str], known: tuple[str, ...]) -> None:
     Raises:
         ParameterError: one is not.
     """
-    names = list(query.keys())
+    names = [name for name, _ in query.items()]  # keys alone leave out doubles in some versions of multidict
     for name in names:
         if name not in known:
             raise ParameterError(f"unknown parameter {name[:40]!r}; known: {', '.join(known)}")
