@@ -12,6 +12,7 @@ import functools
 import msgspec
 
 from probe.classify.case import Case
+from probe.classify.symptom import inherits
 from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try, build_tries
 from probe.model.experiment import Design, NameKind, Place
 from probe.model.observation import HTTPExchange, TCPConnect, TLSHandshake
@@ -26,7 +27,8 @@ SPOKE = frozenset({Outcome.OK, Outcome.ALERT, Outcome.UNTRUSTED})
 def build_table(case: Case) -> tuple[Try, ...]:
     """Return every try of the case, cited ones first and with the times they had relative to this run."""
     rows: list[Try] = []
-    for citation in case.cites:
+    cites = case.cites if case.cites and inherits(case.observations, case.cites[0].observations) else ()
+    for citation in cites:
         for row in build_tries(citation.observations, citation.experiments, citation.measurement):
             shifted = msgspec.structs.replace(
                 row, started_s=row.started_s - citation.age_s, ended_s=row.ended_s - citation.age_s

@@ -11,6 +11,7 @@ from probe.classify.facts import build_table
 from probe.classify.plan_name import plan_name
 from probe.classify.plan_page import page_later, plan_page
 from probe.classify.plan_path import chain_later, plan_path
+from probe.classify.symptom import inherits
 from probe.classify.trouble import find_troubles, first_troubled_hop
 from probe.model.experiment import Experiment, Pending, Step
 
@@ -26,6 +27,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 def plan(case: Case) -> Plan:
     """Return the experiments that the case calls for and that were not planned yet."""
+    if _inherited(case):
+        return Plan()
     table = build_table(case)
     hop = first_troubled_hop(case, table)
     if hop is None:
@@ -39,6 +42,13 @@ def plan(case: Case) -> Plan:
     )
     later = (*chain_later(case, table, troubles), *page_later(case, table))
     return Plan(now=_limit(case, wanted), later=later)
+
+
+def _inherited(case: Case) -> bool:
+    """An earlier run's experiments still speak of this symptom: nothing is asked again (VERDICTS section 4)."""
+    return (
+        bool(case.cites) and bool(case.cites[0].experiments) and inherits(case.observations, case.cites[0].observations)
+    )
 
 
 def _limit(case: Case, wanted: tuple[Experiment, ...]) -> tuple[Experiment, ...]:

@@ -1,12 +1,20 @@
 """How a run failed, in as few words as decide whether an earlier run's evidence still speaks of it.
 
-Source: VERDICTS section 4: experiments run on change, that is on another symptom (stage, code); a later run with the same
-symptom inherits the evidence by reference.
+Source: VERDICTS section 4: experiments run on change, that is on another symptom (stage, code); a later run with the
+same symptom inherits the evidence by reference.
 """
 
 from probe.model.observation import DNSLookup, HTTPExchange, Observation, Role
 
 Symptom = tuple[tuple[int, str, str], ...]
+
+
+def inherits(own: tuple[Observation, ...], cited: tuple[Observation, ...]) -> bool:
+    """Tell whether a run may lean on an earlier one's evidence: nothing went wrong in it that did not before.
+
+    True as well while nothing has failed yet, and for a run that made experiments only.
+    """
+    return set(find_symptom(own)) <= set(find_symptom(cited))
 
 
 def find_symptom(observations: tuple[Observation, ...]) -> Symptom:

@@ -24,6 +24,8 @@ def advise(measurement: Measurement) -> tuple[str, ...]:
             return (
                 "run it again later, and once from another network: the two runs together tell an outage from a block.",
             )
+        case Status.INSUFFICIENT if measurement.baseline is not None and measurement.baseline.fit:
+            return ("run it again: one failure alone says nothing.",)
         case Status.INSUFFICIENT:
             return ("bring this network into order first (`wallprobe check` describes it), then run this again.",)
 

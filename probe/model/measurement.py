@@ -12,7 +12,7 @@ SCHEMA_VERSION = 1
 
 
 class Citation(msgspec.Struct, frozen=True, kw_only=True):
-    """Evidence of an earlier measurement that this one leans on."""
+    """Evidence of an earlier measurement that this one may lean on; the first of several is the first run."""
 
     measurement: str
     age_s: float

@@ -4,8 +4,10 @@ import pytest
 
 from probe.classify.clean import judge_clean
 from probe.classify.judge import judge
+from probe.classify.plan import plan
 from probe.model.experiment import Design, Step
 from probe.model.failure import FailureCode, IcmpError
+from probe.model.measurement import Citation
 from probe.model.pattern import Pattern
 from probe.model.verdict import Cause, Confidence, Depth, Status
 from tests.unit.classify.cases import DOH, DOT, HOME, OTHER, OWN, QUAD9, REAL, Story
@@ -152,3 +154,27 @@ def test_hosts_named_in_the_clear_are_compared_like_server_names():
         story.pair(number, "reset" if number < 5 else "", "ok", design=Design.HOST)
     verdict = judge(story.case())
     assert (verdict.status, verdict.patterns) == (Status.LIKELY_BLOCKED, (Pattern.HTTP_RESET_HOST,))
+
+
+def test_a_later_run_with_the_same_symptom_leans_on_the_first_ones_evidence():
+    first = Story().dns(OWN).tcp().tls("reset")
+    for number in range(1, 6):
+        first.pair(number, "reset" if number < 5 else "", "ok")
+    cited = Citation(
+        measurement="01FIRST", age_s=300.0, observations=tuple(first.observations), experiments=tuple(first.experiments)
+    )
+    later = Story().dns(OWN).tcp().tls("reset").case(cites=(cited,))
+    assert judge(later).status is Status.LIKELY_BLOCKED
+    assert plan(later).now == ()
+
+
+def test_a_later_run_with_another_symptom_does_not():
+    first = Story().dns(OWN).tcp().tls("reset")
+    for number in range(1, 6):
+        first.pair(number, "reset" if number < 5 else "", "ok")
+    cited = Citation(
+        measurement="01FIRST", age_s=300.0, observations=tuple(first.observations), experiments=tuple(first.experiments)
+    )
+    later = Story().dns(OWN).tcp("silent").case(cites=(cited,))
+    assert judge(later).status is Status.INSUFFICIENT
+    assert plan(later).now
