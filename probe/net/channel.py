@@ -2,8 +2,9 @@
 
 The reader stays registered from connect to close and reads in its callback, so that a chunk costs one system call, one
 wake-up and no exception, and so that a reset is seen when it comes, not when somebody asks.
-uvloop: libuv stops a handle on POLLERR, which a reset raises together with the last data; therefore an empty buffer is
-looked at once more before anybody waits on it. The reader and the writer go before the socket is closed.
+uvloop: libuv stops a handle on POLLERR, which a reset raises together with the last data, and uvloop then refuses the
+descriptor until reader and writer are removed. Therefore the socket is looked at once more before anybody waits on it,
+and `_watch` starts afresh where it must. The reader and the writer go before the socket is closed.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import errno
 import os
 import socket
 import struct
+from collections.abc import Callable
 
 from probe.model.endpoint import Endpoint
 from probe.net.clock import Clock
@@ -63,9 +65,9 @@ class Channel:
             TimeoutError: the deadline passed; may be called again.
             OSError: the connection was refused or could not be made.
         """
-        self._loop.add_writer(self._fd, self._wake)
         try:
             while True:
+                self._watch(self._loop.add_writer, self._wake)
                 await self._wait(deadline_s)
                 view = read_kernel_view(self._sock) if tcp_info else None
                 if view is not None and view.state not in (SYN_SENT, CLOSED):
@@ -97,7 +99,6 @@ class Channel:
         """
         if not self._chunks:
             if self._look_first:
-                self._look_first = False
                 self._read()
             while not (self._chunks or self._ended or self._error):
                 self._start_reading()
@@ -116,19 +117,17 @@ class Channel:
         self._buffered_bytes -= len(chunk)
         return chunk
 
-    def _on_readable(self) -> None:
-        self._look_first = True
-        self._read()
-
     def _read(self) -> None:
         try:
             data = self._sock.recv(_READ_BYTES)
         except (BlockingIOError, InterruptedError):
+            self._look_first = False
             return
         except OSError as error:
             self._error = error
             data = b""
         if data:
+            self._look_first = True
             self.bytes_received += len(data)
             self._chunks.append(data)
             self._buffered_bytes += len(data)
@@ -143,7 +142,7 @@ class Channel:
     def _start_reading(self) -> None:
         if not self._reading and not self._ended:
             self._reading = True
-            self._loop.add_reader(self._fd, self._on_readable)
+            self._watch(self._loop.add_reader, self._read)
 
     def _stop_reading(self) -> None:
         if self._reading:
@@ -172,13 +171,23 @@ class Channel:
             rest = rest[count:]
 
     async def _wait_writable(self, deadline_s: float) -> None:
-        self._loop.add_writer(self._fd, self._wake)
+        self._watch(self._loop.add_writer, self._wake)
         try:
             await self._wait(deadline_s)
         finally:
             self._loop.remove_writer(self._fd)
 
     # Waiting
+
+    def _watch(self, add: Callable[[int, Callable[[], None]], None], callback: Callable[[], None]) -> None:
+        """Register a callback for the socket, on a fresh handle where uvloop closed the old one."""
+        try:
+            add(self._fd, callback)
+        except RuntimeError:
+            self._loop.remove_reader(self._fd)
+            self._loop.remove_writer(self._fd)
+            add(self._fd, callback)
+            self._look_first = True
 
     def _wake(self) -> None:
         waiter = self._waiter

@@ -40,6 +40,7 @@ class Trust:
         environment_file = (environ or {}).get("SSL_CERT_FILE", "")
         self._file = ca_file or environment_file or certifi.where()
         self._where = "tls.ca_file" if ca_file else "SSL_CERT_FILE" if environment_file else "certifi"
+        self.contexts_made = 0
         self._contexts: dict[tuple[Verification, tuple[str, ...]], ssl.SSLContext] = {}
         roots = self._count_roots()
         self.root_store = (
@@ -54,6 +55,7 @@ class Trust:
         context = self._contexts.get((verification, alpn))
         if context is None:
             context = self._contexts[verification, alpn] = self._build(verification, alpn)
+            self.contexts_made += 1
         return context
 
     def _build(self, verification: Verification, alpn: tuple[str, ...]) -> ssl.SSLContext:
