@@ -36,7 +36,7 @@ _VANTAGE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII).fullmatch
 _LISTEN = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]\s]*):([0-9]{1,5})", re.ASCII).fullmatch
 
 
-def load_config(path: str = "", environ: Mapping[str, str] | None = None) -> Settings:
+def load_config(path: str | None = None, environ: Mapping[str, str] | None = None) -> Settings:
     """Read a configuration file; with no path, the built-in defaults and the shipped neutral anchors.
 
     Raises:
