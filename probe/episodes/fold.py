@@ -71,12 +71,13 @@ def _enter(state: EpisodeState, run: RunOutcome, standing: Standing, effective_i
     last = state.last_run_at
     gap_s = 0.0 if last is None or run.at - last <= GAP_INTERVALS * effective_interval_s else run.at - last
     recent, runs = (0, 0) if gap_s else (state.recent, state.recent_runs)
-    was_quiet = mixed_score(recent) == 0
+    was_quiet = recent == 0 or mixed_score(recent, runs) == 0
     recent = (recent << 1 | (standing is not Standing.GOOD)) & ((1 << WINDOW) - 1)
     runs = min(WINDOW, runs + 1)
-    failing = mixed_score(recent)
+    failing = mixed_score(recent, runs) if recent else 0.0
     is_good = state.episode is None or state.episode.status is Status.OK
-    score = failing if is_good else mixed_score(~recent & ((1 << runs) - 1))
+    good = ~recent & ((1 << runs) - 1)
+    score = failing if is_good else mixed_score(good, runs) if good else 0.0
     here = Interval(last_before=last, first_in=run.at)
     rising = None if failing == 0 else here if was_quiet else state.rising
     counted = msgspec.structs.replace(state, last_run_at=run.at, recent=recent, recent_runs=runs, rising=rising)

@@ -52,6 +52,11 @@ def fold(step: Step, confirm: Callable[[Candidate, RunOutcome], Confirmation]) -
         return _stay(step, row, score)
     score = 0.0 if step.gap_s else min(0.0, step.state.score + FAIL_SCORE)
     settled = row.runs >= row_that_settles(step.state.recent, step.state.recent_runs)
+    if settled:  # what came before the row is over, and shall not make the next change look like a share
+        only_row = msgspec.structs.replace(
+            step.state, recent=(1 << row.runs) - 1, recent_runs=row.runs, rising=row.since
+        )
+        step = msgspec.structs.replace(step, state=only_row)
     if settled and step.standing is Standing.BAD:
         return switch(step, row)
     after = _stay(step, row, score)

@@ -2,8 +2,8 @@
 
 Source: reference section D.5: a sequential probability ratio test with p0 = 0.05 (healthy loss) against p1 = 0.26 (the
 weakest probabilistic block seen in the field), thresholds ln 99 = 4.6 for errors of 1 %; Wilson's interval for a share.
-Deviation: of a row of contrary runs two count, because a longer row is an episode, which has its own test. What remains
-is how often a target changes sides. The sum never falls below zero, as in a one-sided CUSUM.
+Deviation: of a row of contrary runs two count, and of five or more none, because such a row is an episode, which has
+its own test. What remains is how often a target changes sides. The sum never falls below zero, as in a one-sided CUSUM.
 """
 
 import math
@@ -21,6 +21,7 @@ GOOD_SCORE = math.log((1 - _LOSSY) / (1 - _HEALTHY))
 THRESHOLD = math.log(99)
 _Z = 1.96
 _ROW_COUNTS = 2
+_LONG_ROW = 5
 _MIN_ROW = 4
 _MAX_ROW = 16
 
@@ -39,19 +40,21 @@ def failing_share(state: EpisodeState) -> Share:
     return _wilson(state.recent.bit_count(), state.recent_runs)
 
 
-def mixed_score(contrary: int) -> float:
+def mixed_score(contrary: int, runs: int) -> float:
     """Return how strongly a window speaks for a share of contrary runs (bits, newest lowest).
 
-    Contrary are the failing runs of a good target and the good runs of a bad one: the test is the same. Two of a row
-    count, so a plain change to the other side does not look like a share. Decided above `THRESHOLD`.
+    Contrary are the failing runs of a good target and the good runs of a bad one: the test is the same. The row with
+    which the window begins does not count either: how long it was before is not known. Decided above `THRESHOLD`.
     """
     score = 0.0
-    row = 0
-    for age in range(contrary.bit_length() - 1, -1, -1):  # the agreeing runs before the first contrary one add nothing
+    row = _LONG_ROW
+    for age in range(runs - 1, -1, -1):
         if contrary >> age & 1:
             row += 1
             if row <= _ROW_COUNTS:
                 score += FAIL_SCORE
+            elif row == _LONG_ROW:
+                score -= _ROW_COUNTS * FAIL_SCORE
         else:
             row = 0
             score = max(0.0, score + GOOD_SCORE)
