@@ -24,7 +24,8 @@ from probe.web.page import Page
 from probe.web.tls import load_tls
 
 _BODY_BYTES = 65536
-_SHUTDOWN_S = 2.0
+_SHUTDOWN_S = 0.5
+"""aiohttp waits so long twice: for answers under way, then for their cancellation."""
 _TLS_HANDSHAKE_S = 10.0
 
 
@@ -92,7 +93,7 @@ class WebServer:
         """Where it listens, as `host:port`."""
 
     async def close(self) -> None:
-        """Stop accepting, give answers under way two seconds, and drop the rest."""
+        """Stop accepting, give answers under way about a second, and drop the rest."""
         for server in self._servers:
             server.close()
         self._connections.close()

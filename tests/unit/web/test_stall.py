@@ -1,0 +1,95 @@
+"""How long the page of metrics of 10,000 targets holds up the loop.
+
+The bound is on CPU time that the loop's thread spends between two chances of others to run: that is what we answer for,
+and what a busy machine cannot falsify. Wall time is bounded too, by the best of three scrapes.
+"""
+
+import asyncio
+import gc
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from probe.model.settings import WebSettings
+from probe.model.verdict import Status
+from probe.web.server import start_web
+from tests.unit.export.snapshots import make_snapshot
+from tests.unit.web.fakes import FakeAgent
+
+TARGETS = 10_000
+STALL_S = 0.020
+_READ = """
+import socket, sys, time
+sys.stdin.readline()
+with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as s:
+    head = f"GET {sys.argv[2]} HTTP/1.0", "Host: localhost", f"Accept-Encoding: {sys.argv[3]}", "", ""
+    s.sendall("\\r\\n".join(head).encode())
+    total = 0
+    while part := s.recv(1 << 20):
+        total += len(part)
+print(total)
+"""
+
+
+class Watch:
+    """Notes the longest time between two turns of the loop."""
+
+    def __init__(self) -> None:
+        self.wall_s = 0.0
+        self.cpu_s = 0.0
+
+    async def run(self) -> None:
+        while True:
+            wall_s, cpu_s = time.perf_counter(), time.thread_time()
+            await asyncio.sleep(0.001)
+            self.wall_s = max(self.wall_s, time.perf_counter() - wall_s - 0.001)
+            self.cpu_s = max(self.cpu_s, time.thread_time() - cpu_s)
+
+
+@asynccontextmanager
+async def watched(path: str, encoding: str, agent: FakeAgent) -> AsyncIterator[tuple[Watch, int]]:
+    """Have another process read the page once; yield the watch and the bytes it got."""
+    server = await start_web(agent, WebSettings(listen=("127.0.0.1:0",)), {})
+    port = server.addresses[0].rpartition(":")[2]
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _READ, port, path, encoding, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    await asyncio.sleep(0.05)
+    watch = Watch()
+    watching = asyncio.create_task(watch.run())
+    read, _ = await child.communicate(b"\n")
+    watching.cancel()
+    await server.close()
+    yield watch, int(read)
+
+
+@pytest.fixture(scope="module")
+def agent() -> FakeAgent:
+    made = FakeAgent([make_snapshot(number, Status.OK if number % 10 else Status.BLOCKED) for number in range(TARGETS)])
+    gc.collect()
+    return made
+
+
+@pytest.mark.parametrize(
+    ("path", "encoding", "least_bytes"),
+    [("/metrics", "identity", 30_000_000), ("/metrics", "gzip", 500_000), ("/api/v1/targets", "identity", 400_000)],
+)
+async def test_ten_thousand_targets_hold_up_the_loop_for_at_most_twenty_milliseconds(
+    agent: FakeAgent, path: str, encoding: str, least_bytes: int
+):
+    watches = []
+    for _ in range(3):
+        async with watched(path, encoding, agent) as (watch, read_bytes):
+            assert read_bytes > least_bytes
+            watches.append(watch)
+    assert min(watch.cpu_s for watch in watches) <= STALL_S
+    assert min(watch.wall_s for watch in watches) <= 2 * STALL_S
+
+
+async def test_the_page_of_targets_does_not_hold_up_the_loop_either(agent: FakeAgent):
+    async with watched("/?q=site-099&status=blocked", "identity", agent) as (watch, read_bytes):
+        assert read_bytes > 5_000
+    assert watch.cpu_s <= STALL_S
