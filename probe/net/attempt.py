@@ -3,7 +3,7 @@
 import errno
 import ssl
 
-from probe.model.failure import Failure, FailureCode, IcmpError, Stage
+from probe.model.failure import INSTRUMENT_CODES, Failure, FailureCode, IcmpError, Stage
 
 _BY_ERRNO: dict[int, FailureCode] = {
     errno.EADDRNOTAVAIL: FailureCode.ADDRESS_NOT_AVAILABLE,
@@ -50,6 +50,9 @@ def build_failure(stage: Stage, error: BaseException, icmp: IcmpError | None = N
         return Failure(stage=stage, code=FailureCode.EOF)
     if isinstance(error, OSError):
         code = _BY_ERRNO.get(error.errno or 0, FailureCode.UNKNOWN)
+        if icmp is not None and code in INSTRUMENT_CODES:
+            # EACCES, EPROTO and ENOPROTOOPT also stand for what a router said; then it was not our host that refused.
+            code = FailureCode.HOST_UNREACHABLE
         return Failure(stage=stage, code=code, errno=error.errno, icmp=icmp, detail=error.strerror or "")
     return Failure(stage=stage, code=FailureCode.UNKNOWN, detail=str(error))
 

@@ -1,0 +1,66 @@
+"""Which roots are trusted, and what a bad file of them does."""
+
+import ssl
+from pathlib import Path
+
+import certifi
+import pytest
+import trustme
+
+from probe.model.errors import UserError
+from probe.net.trust import Trust, Verification
+from tests.unit.net.misbehaving import root_file
+
+
+def test_certifis_roots_are_the_default() -> None:
+    trust = Trust()
+    assert trust.root_store.startswith("certifi 20")
+    assert trust.context(Verification.FULL).cert_store_stats()["x509"] > 50
+
+
+def test_the_environments_file_wins_over_certifi_and_a_given_file_over_both(tmp_path: Path) -> None:
+    two = tmp_path / "own-roots.pem"
+    two.write_bytes(b"".join(trustme.CA().cert_pem.bytes() for _ in range(2)))
+    environ = {"SSL_CERT_FILE": root_file()}
+    assert Trust(environ=environ).root_store == "file root.pem, 1 root"
+    assert Trust(ca_file=str(two), environ=environ).root_store == "file own-roots.pem, 2 roots"
+    assert Trust(environ={"SSL_CERT_FILE": ""}).root_store.startswith("certifi")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no certificate", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
+)
+def test_a_file_without_certificates_is_the_users_error(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "bad.pem"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"tls.ca_file: .*bad.pem: .*; give a readable PEM file"):
+        Trust(ca_file=str(path))
+    with pytest.raises(UserError, match="SSL_CERT_FILE"):
+        Trust(environ={"SSL_CERT_FILE": str(path)})
+
+
+def test_a_missing_file_or_a_folder_is_the_users_error(tmp_path: Path) -> None:
+    for path in (tmp_path / "missing.pem", tmp_path):
+        with pytest.raises(UserError):
+            Trust(ca_file=str(path))
+
+
+def test_each_policy_has_one_context() -> None:
+    trust = Trust(ca_file=root_file())
+    made = {
+        id(trust.context(verification, alpn))
+        for _ in range(3)
+        for verification in Verification
+        for alpn in ((), ("http/1.1",), ("h2", "http/1.1"))
+    }
+    assert len(made) == 9
+    assert trust.contexts_made == 9
+
+
+def test_nothing_older_than_tls_1_2_is_offered_and_each_policy_verifies_as_it_says() -> None:
+    trust = Trust(ca_file=certifi.where())
+    full, chain, none = (trust.context(verification) for verification in Verification)
+    assert {context.minimum_version for context in (full, chain, none)} == {ssl.TLSVersion.TLSv1_2}
+    assert (full.check_hostname, full.verify_mode) == (True, ssl.CERT_REQUIRED)
+    assert (chain.check_hostname, chain.verify_mode) == (False, ssl.CERT_REQUIRED)
+    assert (none.check_hostname, none.verify_mode) == (False, ssl.CERT_NONE)
