@@ -8,13 +8,13 @@ import msgspec
 from probe.cli.checking import Checking, Outcome
 from probe.cli.loop import run
 from probe.cli.paint import paint
-from probe.config import load_config
+from probe.config.reader import load_config
 from probe.export.network import build_network_report
 from probe.export.record import build_record
 from probe.export.report import Line, build_report
 from probe.model.measurement import Measurement
 from probe.model.verdict import Status
-from probe.targets import parse_address
+from probe.targets.address import parse_address
 
 USABLE, NOT_USABLE, CANNOT_TELL = 0, 3, 4
 
@@ -28,7 +28,9 @@ Examples:
 """
 )
 @click.argument("targets", nargs=-1)
-@click.option("--config.file", "config_file", metavar="FILE", help="Configuration; built-in defaults without it.")
+@click.option(
+    "--config.file", "config_file", metavar="FILE", default="", help="Configuration; built-in defaults without it."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per target.")
 @click.option("--verbose", is_flag=True, help="Print every observation.")
 @click.option(
@@ -36,7 +38,7 @@ Examples:
 )
 @click.option("--exit-status", is_flag=True, help="Exit 0 = usable, 3 = not, 4 = cannot tell.")
 def check(
-    targets: tuple[str, ...], config_file: str | None, as_json: bool, verbose: bool, wait: bool, exit_status: bool
+    targets: tuple[str, ...], config_file: str, as_json: bool, verbose: bool, wait: bool, exit_status: bool
 ) -> int:
     """Check TARGETS now; without any, describe this network.
 

@@ -9,7 +9,8 @@ import msgspec
 
 from probe.cli.progress import Progress
 from probe.cli.wiring import open_environment, open_monitor
-from probe.gate import Gate, GateUnreachable, RemoteGate
+from probe.gate import Gate
+from probe.gate.remote import GateUnreachable, RemoteGate
 from probe.model.errors import UserError
 from probe.model.measurement import Citation, Measurement
 from probe.model.settings import Settings
@@ -105,7 +106,7 @@ class Checking:
         try:
             remote = await RemoteGate.connect(gate_socket(self._settings))
         except GateUnreachable:
-            gate = Gate(self._settings.limits, clock, store)
+            gate = Gate(self._settings.limits, clock, store.ledger if store is not None else None)
             try:
                 yield gate
             finally:

@@ -7,7 +7,7 @@ from probe.classify.facts import build_table
 from probe.classify.tries import Try
 from probe.cli.paint import paint
 from probe.cli.stored import case_of, load_measurement, open_reader
-from probe.config import load_config
+from probe.config.reader import load_config
 from probe.export.record import build_record
 from probe.export.report import Line, Tone, build_report
 from probe.model.measurement import Measurement
@@ -15,9 +15,11 @@ from probe.model.measurement import Measurement
 
 @click.command(epilog="Example: wallprobe explain 01JB7Q")
 @click.argument("measurement")
-@click.option("--config.file", "config_file", metavar="FILE", help="Configuration; built-in defaults without it.")
+@click.option(
+    "--config.file", "config_file", metavar="FILE", default="", help="Configuration; built-in defaults without it."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object with the table of tries.")
-def explain(measurement: str, config_file: str | None, as_json: bool) -> None:
+def explain(measurement: str, config_file: str, as_json: bool) -> None:
     """Show how MEASUREMENT (an id, or the start of one) came to its verdict."""
     settings = load_config(config_file)
     with open_reader(settings) as store:

@@ -59,4 +59,4 @@ class EvidenceMemory:
         """Forget targets that have left the list."""
         for memory in (self._kept, self._symptoms, self._deep_at_s):
             for gone in [name for name in memory if name not in targets]:
-                del memory[gone]  # type: ignore[attr-defined]
+                del memory[gone]

@@ -37,6 +37,10 @@ class VantageMonitor:
             return baseline
         return await self._shared(boot_s, quick=False)
 
+    def adopt(self, environment: Environment) -> None:
+        """Look with other settings from now on, as after a reload."""
+        self._environment = environment
+
     def alarm(self) -> None:
         """Many targets fail at once: for a minute every failure waits for two full looks."""
         self._alarmed_until_s = self._clock.boot_s() + ALARM_S

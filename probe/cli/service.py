@@ -1,0 +1,203 @@
+"""Brings the daemon up and down: reads, opens, serves, reloads, stops."""
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from probe.cli.checking import gate_socket
+from probe.cli.view import View
+from probe.cli.wiring import open_environment, open_monitor
+from probe.daemon.agent import Agent
+from probe.daemon.board import Board
+from probe.daemon.notify import Notifier
+from probe.daemon.sham import mark_sham
+from probe.daemon.vantage_clock import watch_vantage
+from probe.gate import Gate
+from probe.gate.server import GateServer
+from probe.model.episode import EpisodeState
+from probe.model.errors import UserError
+from probe.model.settings import Settings
+from probe.model.spread import stable_hash
+from probe.model.target import Target
+from probe.net.stack import Stack
+from probe.schedule import Schedule
+from probe.store.store import Store
+from probe.targets.address import parse_address
+from probe.targets.load import Load, calculate_load
+from probe.targets.loaded import Loaded
+from probe.targets.reader import ListReader
+from probe.targets.risk import needs_acceptance, risk_statement
+from probe.web.server import start_web
+
+log = logging.getLogger("wallprobe")
+FLUSH_WITHIN_S = 2.0
+
+
+class Service:
+    """One daemon."""
+
+    def __init__(
+        self, read_settings: Callable[[], Settings], environ: dict[str, str], *, config_file: Path | None
+    ) -> None:
+        self._read_settings = read_settings
+        self._environ = environ
+        self._config_file = config_file
+        self._reader = ListReader()
+        self._notifier = Notifier(environ)
+        self._stop = asyncio.Event()
+        self._reloading = asyncio.Lock()
+
+    async def serve(self) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        settings = self._read_settings()
+        loaded = await self._load(settings)
+        self._refuse_risk(settings)
+        stack = Stack.open(ca_file=settings.ca_file)
+        clock = stack.clock
+        with contextlib.ExitStack() as kept:
+            store = kept.enter_context(Store.open(settings.store, clock))
+            gate = Gate(settings.limits, clock, store.ledger)
+            kept.callback(gate.close)
+            async with (
+                contextlib.AsyncExitStack() as opened,
+                open_environment(settings, gate, stack) as plain,
+                open_monitor(plain) as monitor,
+            ):
+                opened.push_async_callback(stack.close)
+                environment = dataclasses.replace(plain, may_follow_up=gate.may_follow_up)
+                episodes = store.load_episodes()
+                states = {
+                    name: EpisodeState(target=name, episode=episode, last_run_at=episode.last_run_at)
+                    for name, episode in episodes.items()
+                }
+                schedule = Schedule(seed=stable_hash(settings.vantage.id), wall_s=clock.wall_s(), boot_s=clock.boot_s())
+                agent = Agent(
+                    environment=environment,
+                    monitor=monitor,
+                    gate=gate,
+                    store=store,
+                    schedule=schedule,
+                    board=Board(settings.per_target),
+                    states=states,
+                )
+                view = View(agent, lambda: self._reload(agent, view))
+                self._take_targets(agent, settings, loaded)
+                view.reload_stats = msgspec.structs.replace(view.reload_stats, last_success_at=clock.wall_s())
+                server = GateServer(gate, gate_socket(settings))
+                await server.start()
+                opened.push_async_callback(server.close)
+                web = await start_web(view, settings.web, self._environ)
+                opened.push_async_callback(web.close)
+                log.info("listening", extra={"address": ",".join(web.addresses)})
+                await self._run(agent, view)
+                self._notifier.stopping()
+                await store.flush(FLUSH_WITHIN_S)
+
+    async def _run(self, agent: Agent, view: View) -> None:
+        """Work until told to stop; a fault of ours ends the process, and systemd starts it again."""
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: loop.create_task(self._reload_and_log(agent, view)))
+        self._notifier.ready()
+        work = [
+            asyncio.create_task(agent.serve()),
+            asyncio.create_task(watch_vantage(agent.monitor, agent.take_baseline)),
+            asyncio.create_task(self._refresh(agent)),
+            asyncio.create_task(self._feed_watchdog(agent)),
+        ]
+        stop = asyncio.create_task(self._stop.wait())
+        done, _ = await asyncio.wait([*work, stop], return_when=asyncio.FIRST_COMPLETED)
+        for task in (*work, stop):
+            task.cancel()
+        await asyncio.gather(*work, stop, return_exceptions=True)
+        for task in done - {stop}:
+            task.result()
+
+    def stop(self) -> None:
+        """Ask the daemon to stop."""
+        self._stop.set()
+
+    async def _load(self, settings: Settings) -> Loaded:
+        loaded = await self._reader.load(settings.targets, settings.defaults)
+        for error in loaded.errors:
+            log.warning("target not usable", extra={"error": str(error)})
+        for note in loaded.notes:
+            log.info("target list", extra={"note": note})
+        return loaded
+
+    def _refuse_risk(self, settings: Settings) -> None:
+        """Shipped and downloaded lists name sites that somebody may not like to see probed: ask once."""
+        if needs_acceptance(settings.targets) and not settings.accept_risk:
+            remedy = "say --accept-risk, WALLPROBE_ACCEPT_RISK=1 or `accept_risk: true` when you have read it"
+            raise UserError("target lists", risk_statement(), remedy)
+
+    def _take_targets(self, agent: Agent, settings: Settings, loaded: Loaded) -> Load:
+        sham = mark_sham(_sham_targets(settings, {target.id for target in loaded.targets}))
+        targets: tuple[Target, ...] = (*loaded.targets, *sham)
+        load = calculate_load(targets, settings.limits)
+        log.info("load", extra={"load": str(load)})
+        tallies = agent.store.load_tallies() if agent.store is not None else {}
+        agent.board.replace(targets, settings.per_target, agent.states, tallies)
+        agent.adopt(targets)
+        agent.schedule.set_stretch(load.stretch, agent.environment.stack.clock.boot_s())
+        agent.gate.expect(load.connections_per_s)
+        return load
+
+    async def _reload(self, agent: Agent, view: View) -> None:
+        """Read everything anew, then swap; whatever is wrong leaves the old in force."""
+        async with self._reloading:
+            clock = agent.environment.stack.clock
+            self._notifier.reloading(clock.boot_s())
+            try:
+                settings = self._read_settings()
+                self._refuse_risk(settings)
+                loaded = await self._load(settings)
+                async with open_environment(settings, agent.gate, agent.environment.stack) as plain:
+                    agent.environment = dataclasses.replace(plain, may_follow_up=agent.gate.may_follow_up)
+                agent.monitor.adopt(agent.environment)
+                agent.gate.adopt(settings.limits)
+                self._take_targets(agent, settings, loaded)
+            except UserError:
+                view.reload_stats = msgspec.structs.replace(view.reload_stats, last_successful=False)
+                raise
+            finally:
+                self._notifier.ready()
+            view.reload_stats = msgspec.structs.replace(
+                view.reload_stats, last_successful=True, last_success_at=clock.wall_s()
+            )
+            log.info("reloaded", extra={"targets": len(agent.board.snapshots())})
+
+    async def _reload_and_log(self, agent: Agent, view: View) -> None:
+        try:
+            await self._reload(agent, view)
+        except UserError as error:
+            log.error("not reloaded, the old configuration stays", extra={"error": str(error)})
+
+    async def _refresh(self, agent: Agent) -> None:
+        """Read the target lists again as often as their sources ask."""
+        while True:
+            settings = agent.environment.settings
+            await asyncio.sleep(min((source.refresh_s for source in settings.targets), default=300.0))
+            loaded = await self._load(settings)
+            known = {snapshot.target.id: snapshot.target for snapshot in agent.board.snapshots()}
+            if any(known.get(target.id) != target for target in loaded.targets) or len(known) > len(loaded.targets):
+                self._take_targets(agent, settings, loaded)
+
+    async def _feed_watchdog(self, agent: Agent) -> None:
+        period_s = (self._notifier.watchdog_s or 20.0) / 2
+        while True:
+            state = agent.monitor.latest.state.value if agent.monitor.latest else "not yet known"
+            self._notifier.alive(f"vantage {state}, {agent.in_flight} runs under way")
+            await asyncio.sleep(period_s)
+
+
+def _sham_targets(settings: Settings, taken: set[str]) -> list[Target]:
+    targets = [parse_address(url, source="sham") for url in settings.anchors.sham]
+    return [target for target in targets if target.id not in taken]

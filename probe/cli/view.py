@@ -1,0 +1,94 @@
+"""The agent as the web sees it: joins agent, board, store and figures behind the web's `AgentView`."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from probe.daemon.agent import Agent
+from probe.export.metrics import TargetChunk
+from probe.export.stats import AgentStats
+from probe.model.episode import Event
+from probe.model.measurement import Measurement
+from probe.model.snapshot import TargetSnapshot
+from probe.model.stats import ReloadStats, ScheduleStats, StoreStats
+from probe.model.vantage import Baseline, Vantage
+from probe.store.values import Run
+
+
+class View:
+    """What the pages ask."""
+
+    def __init__(self, agent: Agent, reload: Callable[[], Awaitable[None]]) -> None:
+        self._agent = agent
+        self._reload = reload
+        self.reload_stats = ReloadStats()
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether every target had its first turn."""
+        return self._agent.ready
+
+    def snapshots(self) -> Sequence[TargetSnapshot]:
+        """Return the state of each target."""
+        return self._agent.board.snapshots()
+
+    def chunks(self) -> Sequence[TargetChunk]:
+        """Return each target's ready metrics."""
+        return self._agent.board.chunks()
+
+    def vantage(self) -> Vantage:
+        """Return where we stand."""
+        return self._agent.environment.vantage
+
+    def baseline(self) -> Baseline | None:
+        """Return the last look at the vantage."""
+        return self._agent.monitor.latest
+
+    def stats(self) -> AgentStats:
+        """Return the agent's figures."""
+        agent = self._agent
+        schedule, gate = agent.schedule.stats(), agent.gate.stats()
+        return AgentStats(
+            gate=gate,
+            schedule=ScheduleStats(
+                targets=schedule.targets,
+                lag_s=agent.lag_s,
+                in_flight=agent.in_flight,
+                queued=schedule.waiting,
+                missed_runs_total=schedule.missed_runs_total,
+                stretch_ratio=schedule.stretch_ratio,
+            ),
+            store=agent.store.stats() if agent.store is not None else StoreStats(),
+            reload=self.reload_stats,
+            loop_lag_s=agent.lag.worst_s,
+            check_durations=agent.board.durations.histograms(),
+            sham_interference_total=agent.sham_interference_total,
+            crashes_total=agent.crashes_total,
+        )
+
+    async def runs(self, target: str, *, since: float, limit: int) -> Sequence[Run]:
+        """Return stored runs, newest first."""
+        store = self._agent.store
+        if store is None:
+            return ()
+        until = self._agent.environment.stack.clock.wall_s() + 1
+        names = [target] if target else [snapshot.target.id for snapshot in self.snapshots()]
+
+        def read() -> list[Run]:
+            found = [run for name in names for run in store.load_runs(name, since, until, limit)]
+            return sorted(found, key=lambda run: run.last_at, reverse=True)[:limit]
+
+        return await asyncio.to_thread(read)
+
+    async def measurement(self, measurement: str) -> Measurement | None:
+        """Return one that is kept whole."""
+        store = self._agent.store
+        return None if store is None else await asyncio.to_thread(store.load_measurement, measurement)
+
+    async def events(self, target: str, *, since: float, limit: int) -> Sequence[Event]:
+        """Return stored events, newest first."""
+        store = self._agent.store
+        return () if store is None else await asyncio.to_thread(store.load_events, since, target or None, limit)
+
+    async def reload(self) -> None:
+        """Read the configuration again."""
+        await self._reload()
