@@ -41,7 +41,7 @@ class AgentView(Protocol):
         ...
 
     async def runs(self, target: str, *, since: float, limit: int) -> Sequence[Run]:
-        """Return the runs that ended at `since` or later (wall time), newest first; target "" = of all targets."""
+        """Return a target's runs that ended at `since` or later (wall time), newest first; none if it is unknown."""
         ...
 
     async def measurement(self, measurement: str) -> Measurement | None:

@@ -4,8 +4,8 @@
     `{"targets": [TargetRow…], "total": 1234, "next_offset": 1000 or null}`, in the list's order.
 `GET /api/v1/measurements?target=&since=&limit=` (limit up to 1000, default 100):
     `{"measurements": [{"target", "first_at", "last_at", "runs", "status", "pattern", "cause", "confidence",
-    "durations", "phases", "measurement"}…]}`. An unbroken hour of ok runs is one row, `runs` counts them, and its
-    `measurement` is empty.
+    "durations", "phases", "measurement"}…]}`. Of one target, all its runs: an unbroken hour of ok runs is one row,
+    `runs` counts them, and its `measurement` is empty. Without `target`, the last run of each target.
 `GET /api/v1/measurements/{id}`:
     one measurement with all its observations; bytes are base64. Values of request headers and the request body are
     left out, because they may be somebody's token.
@@ -37,7 +37,7 @@ from probe.web.parameters import (
     read_text,
     refuse_unknown,
 )
-from probe.web.selection import select, shown_status
+from probe.web.selection import select, select_latest, shown_status
 
 _DEFAULT_ROWS = 100
 _LEFT_OUT = "(left out)"
@@ -157,7 +157,9 @@ class Api:
         """List runs."""
         refuse_unknown(request.query, ("target", "since", "limit"))
         target, since, limit = _read_span(request)
-        return _answer({"measurements": await self._view.runs(target, since=since, limit=limit)})
+        if target:
+            return _answer({"measurements": await self._view.runs(target, since=since, limit=limit)})
+        return _answer({"measurements": await select_latest(self._view.snapshots(), since=since, limit=limit)})
 
     async def measurement(self, request: web.Request) -> web.Response:
         """Show one measurement."""

@@ -49,7 +49,7 @@ class FakeAgent:
 
     async def runs(self, target: str, *, since: float, limit: int) -> Sequence[Run]:
         self.asked.append(("runs", target, since, limit))
-        return [run for run in self.all_runs if target in ("", run.target)][:limit]
+        return [run for run in self.all_runs if run.target == target][:limit]
 
     async def measurement(self, measurement: str) -> Measurement | None:
         return self.kept.get(measurement)

@@ -71,10 +71,22 @@ async def test_runs_are_asked_of_the_store_within_bounds(connect: Connect):
     assert answer["measurements"][0]["measurement"] == "01JB"
 
 
-async def test_runs_of_all_targets_can_be_asked_for(connect: Connect):
-    agent = FakeAgent()
-    assert await ask(connect, agent, "/api/v1/measurements") == (200, {"measurements": []})
-    assert agent.asked == [("runs", "", 0.0, 100)]
+async def test_without_a_target_the_last_run_of_each_is_listed_newest_first(connect: Connect):
+    agent = FakeAgent(
+        [
+            make_snapshot(1, last_run_at=NOW),
+            make_snapshot(2, Status.BLOCKED, last_run_at=NOW + 2),
+            make_snapshot(3, Status.BLOCKED, last_run_at=NOW + 1, stale=True),
+            make_snapshot(4, last_run_at=NOW - 1),
+            TargetSnapshot(target=make_target(5)),
+        ]
+    )
+    _, answer = await ask(connect, agent, f"/api/v1/measurements?since={NOW}")
+    rows = [(row["target"][-13:-8], row["status"], row["pattern"]) for row in answer["measurements"]]
+    assert rows == [("00002", "blocked", "tls.reset.sni"), ("00003", "insufficient", None), ("00001", "ok", None)]
+    _, answer = await ask(connect, agent, "/api/v1/measurements?limit=1")
+    assert len(answer["measurements"]) == 1
+    assert agent.asked == []
 
 
 async def test_a_measurement_shows_everything_but_what_the_user_sends(connect: Connect):

@@ -75,7 +75,12 @@ def agent() -> FakeAgent:
 
 @pytest.mark.parametrize(
     ("path", "encoding", "least_bytes"),
-    [("/metrics", "identity", 30_000_000), ("/metrics", "gzip", 500_000), ("/api/v1/targets", "identity", 400_000)],
+    [
+        ("/metrics", "identity", 30_000_000),
+        ("/metrics", "gzip", 500_000),
+        ("/api/v1/targets", "identity", 400_000),
+        ("/api/v1/measurements?limit=1000", "identity", 200_000),
+    ],
 )
 async def test_ten_thousand_targets_hold_up_the_loop_for_at_most_twenty_milliseconds(
     agent: FakeAgent, path: str, encoding: str, least_bytes: int
