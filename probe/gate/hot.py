@@ -1,22 +1,26 @@
 """Where it is hot: a name or a signature was sent there, the step failed, and the cool-down is not over.
 
-Kept on the boot clock, which no step moves; wall times are made only when the memory is saved.
+Kept on the boot clock, which no step moves; wall times are for the ledger alone, and made anew after a step.
 """
 
 from probe.model.endpoint import Endpoint
 from probe.model.ledger import HotEndpoint
 from probe.net.clock import Clock
 
+_WALL_STEP_S = 2.0
+
 
 class _Heat:
     """Heat of one place: by whoever triggered it last, and by anybody else before."""
 
-    __slots__ = ("holder", "others_until_s", "until_s")
+    __slots__ = ("holder", "kept", "others_until_s", "until_s")
 
     def __init__(self, holder: str, until_s: float) -> None:
         self.holder = holder
         self.until_s = until_s
         self.others_until_s = 0.0
+        self.kept: HotEndpoint | None = None
+        """As the ledger keeps it: built once, because tens of thousands at once would stall the loop."""
 
 
 class HotPlaces:
@@ -26,6 +30,7 @@ class HotPlaces:
         self._clock = clock
         self.cool_down_s = cool_down_s
         self._places: dict[Endpoint, _Heat] = {}
+        self._wall_minus_boot_s = clock.wall_s() - clock.boot_s()
 
     def __len__(self) -> int:
         return len(self._places)
@@ -41,6 +46,7 @@ class HotPlaces:
             heat.others_until_s = heat.until_s
             heat.holder = holder
         heat.until_s = now_s + self.cool_down_s
+        heat.kept = self._keep(endpoint, heat)
         self._places[endpoint] = heat
 
     def is_hot(self, endpoint: Endpoint, holder: str, now_s: float) -> bool:
@@ -80,7 +86,12 @@ class HotPlaces:
         now_s = self._clock.boot_s()
         self.forget_cold(now_s)
         wall_minus_boot_s = self._clock.wall_s() - now_s
-        return tuple(
-            HotEndpoint(endpoint=endpoint, until_boot_s=heat.until_s, until_wall_s=heat.until_s + wall_minus_boot_s)
-            for endpoint, heat in self._places.items()
-        )
+        if abs(wall_minus_boot_s - self._wall_minus_boot_s) > _WALL_STEP_S:
+            self._wall_minus_boot_s = wall_minus_boot_s
+            for heat in self._places.values():
+                heat.kept = None
+        return tuple(heat.kept or self._keep(endpoint, heat) for endpoint, heat in self._places.items())
+
+    def _keep(self, endpoint: Endpoint, heat: _Heat) -> HotEndpoint:
+        until_wall_s = heat.until_s + self._wall_minus_boot_s
+        return HotEndpoint(endpoint=endpoint, until_boot_s=heat.until_s, until_wall_s=until_wall_s)
