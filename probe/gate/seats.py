@@ -2,10 +2,10 @@
 
 Why this cannot deadlock. Waiting happens on three levels, and each waits only for a lower one:
 an ask waits for a seat; whoever has the seat waits, at most, in a budget's line; a budget's line waits for time to
-pass and for operations in flight to end. An operation in flight waits for the network, or for another one in flight,
-under its timeout: it asked before it opened, and asks for nothing exclusive while it is open. A holder that wants a second connection to a seat it
-has is let in at once, even past others in line: queued behind them, it would wait for itself. So no circle can form,
-and as a measurement opens a bounded number of connections, nobody waits for ever.
+pass and for operations in flight to end. An operation in flight waits, under its timeout, for the network or for
+another one in flight: it asked before it opened, and asks for nothing exclusive while it is open. A holder that wants
+a second connection to a seat it has is let in at once, even past others in line: queued behind them, it would wait
+for itself. So no circle can form, and as a measurement opens a bounded number of connections, nobody waits for ever.
 """
 
 import asyncio
