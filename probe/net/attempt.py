@@ -45,7 +45,7 @@ def build_failure(stage: Stage, error: BaseException, icmp: IcmpError | None = N
     if isinstance(error, ssl.SSLCertVerificationError):
         return Failure(stage=stage, code=verify_code_to_failure(error.verify_code), detail=error.verify_message)
     if isinstance(error, ssl.SSLError):
-        return Failure(stage=stage, code=FailureCode.SSL_FAILED_HANDSHAKE, detail=error.reason or "")
+        return Failure(stage=stage, code=FailureCode.SSL_FAILED_HANDSHAKE, detail=getattr(error, "reason", None) or "")
     if isinstance(error, EOFError):
         return Failure(stage=stage, code=FailureCode.EOF)
     if isinstance(error, OSError):
