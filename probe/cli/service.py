@@ -26,6 +26,7 @@ from probe.model.settings import Settings
 from probe.model.spread import stable_hash
 from probe.model.target import Target
 from probe.net.stack import Stack
+from probe.pipeline.environment import Environment
 from probe.schedule import Schedule
 from probe.store.store import Store
 from probe.targets.address import parse_address
@@ -52,6 +53,7 @@ class Service:
         self._notifier = Notifier(environ)
         self._stop = asyncio.Event()
         self._reloading = asyncio.Lock()
+        self._environment = contextlib.AsyncExitStack()
 
     async def serve(self) -> None:
         """Serve until SIGTERM or SIGINT."""
@@ -64,13 +66,11 @@ class Service:
             store = kept.enter_context(Store.open(settings.store, clock))
             gate = Gate(settings.limits, clock, store.ledger)
             kept.callback(gate.close)
-            async with (
-                contextlib.AsyncExitStack() as opened,
-                open_environment(settings, gate, stack) as plain,
-                open_monitor(plain) as monitor,
-            ):
+            async with contextlib.AsyncExitStack() as opened:
                 opened.push_async_callback(stack.close)
-                environment = dataclasses.replace(plain, may_follow_up=gate.may_follow_up)
+                opened.push_async_callback(self._close_environment)
+                environment = await self._open_environment(settings, gate, stack)
+                monitor = await opened.enter_async_context(open_monitor(environment))
                 episodes = store.load_episodes()
                 states = {
                     name: EpisodeState(target=name, episode=episode, last_run_at=episode.last_run_at)
@@ -120,6 +120,18 @@ class Service:
         for task in done - {stop}:
             task.result()
 
+    async def _open_environment(self, settings: Settings, gate: Gate, stack: Stack) -> Environment:
+        """Open an environment, and close the one before it."""
+        async with contextlib.AsyncExitStack() as opening:
+            plain = await opening.enter_async_context(open_environment(settings, gate, stack))
+            await self._close_environment()
+            self._environment = opening.pop_all()
+        return dataclasses.replace(plain, may_follow_up=gate.may_follow_up)
+
+    async def _close_environment(self) -> None:
+        before, self._environment = self._environment, contextlib.AsyncExitStack()
+        await before.aclose()
+
     def stop(self) -> None:
         """Ask the daemon to stop."""
         self._stop.set()
@@ -159,8 +171,7 @@ class Service:
                 settings = self._read_settings()
                 self._refuse_risk(settings)
                 loaded = await self._load(settings)
-                async with open_environment(settings, agent.gate, agent.environment.stack) as plain:
-                    agent.environment = dataclasses.replace(plain, may_follow_up=agent.gate.may_follow_up)
+                agent.environment = await self._open_environment(settings, agent.gate, agent.environment.stack)
                 agent.monitor.adopt(agent.environment)
                 agent.gate.adopt(settings.limits)
                 self._take_targets(agent, settings, loaded)

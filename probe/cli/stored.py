@@ -17,6 +17,15 @@ def open_reader(settings: Settings) -> Store:
     return Store.open(settings.store, SystemClock(), read_only=True)
 
 
+def open_writer(settings: Settings) -> Store:
+    """Open the database for writing.
+
+    Raises:
+        UserError: an agent runs on it, or it cannot be written.
+    """
+    return Store.open(settings.store, SystemClock())
+
+
 def load_measurement(store: Store, measurement: str) -> Measurement:
     """Return a stored measurement by its id, or by the start of it.
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 from probe import __version__
-from probe.knowledge import load_knowledge
+from probe.knowledge.reference import load_knowledge
 from probe.model.settings import Settings
 from probe.model.vantage import Vantage
 from probe.net.context import Gatekeeper

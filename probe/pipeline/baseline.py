@@ -92,7 +92,11 @@ class BaselineRun:
                 return
 
     def _judge(self) -> Baseline:
-        lookups = [o for o in self._journal.observations if isinstance(o, DNSLookup) and o.resolver.system]
+        lookups = [
+            o
+            for o in self._journal.observations
+            if isinstance(o, DNSLookup) and o.resolver.system and o.resolver.endpoint
+        ]
         asked = {str(o.resolver): o.resolver for o in lookups}
         answered = {str(o.resolver): o.resolver for o in lookups if o.replies}
         fitness = judge_vantage(

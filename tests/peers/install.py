@@ -1,0 +1,47 @@
+"""Installs the real servers that tests run against, from Debian's packages; elsewhere says what is missing.
+
+Run by `make test`. Tests of a missing server skip themselves by name.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+
+PACKAGES = {
+    "nginx": "nginx-light",
+    "knotd": "knot",
+    "promtool": "prometheus",
+    "prometheus-blackbox-exporter": "prometheus-blackbox-exporter",
+    "curl": "curl",
+    "ip": "iproute2",
+}
+"""Program → Debian package."""
+
+
+def missing() -> dict[str, str]:
+    """Return the programs that are not here, with their packages."""
+    places = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+    return {program: package for program, package in PACKAGES.items() if shutil.which(program, path=places) is None}
+
+
+def main() -> None:
+    """Install as root where apt is; otherwise name what tests will skip."""
+    wanted = missing()
+    if not wanted:
+        return
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        print(f"not installed, so tests of these are skipped: {', '.join(wanted)}", file=sys.stderr)
+        return
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    packages = sorted(set(wanted.values()))
+    print(f"installing {', '.join(packages)}", file=sys.stderr)
+    for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *packages]):
+        run = subprocess.run(["apt-get", *command], env=environment, check=False, stdout=subprocess.DEVNULL)
+        if run.returncode:
+            print(f"apt-get {command[0]} failed; tests of {', '.join(wanted)} are skipped", file=sys.stderr)
+            return
+
+
+if __name__ == "__main__":
+    main()
