@@ -36,7 +36,8 @@ def fold(previous: EpisodeState | None, run: RunOutcome, effective_interval_s: f
     if standing is None:
         return Fold(state=state, confirmation=_ask_again(state, run))
     if run.continues:
-        return supersede(state, run, standing)
+        after = supersede(state, run, standing)
+        return msgspec.structs.replace(after, confirmation=_ask_again(after.state, run))
     step = _enter(state, run, standing, effective_interval_s)
     episode = step.state.episode
     if episode is None and standing is Standing.GOOD:
@@ -137,8 +138,9 @@ def _confirm(candidate: Candidate, run: RunOutcome) -> Confirmation:
 
 
 def _ask_again(state: EpisodeState, run: RunOutcome) -> Confirmation | None:
+    """Keep a question open over a run that is none."""
     candidate = state.candidate
-    if candidate is None or not 0 <= run.at - candidate.since.first_in < _PATIENCE_S:
+    if candidate is None or state.mixed or not 0 <= run.at - candidate.since.first_in < _PATIENCE_S:
         return None
     return _confirm(candidate, run)
 

@@ -230,6 +230,7 @@ def test_a_final_verdict_refines_and_is_no_second_run():
     candidate = folds[-1].state.candidate
     assert candidate is not None
     assert (candidate.runs, candidate.named_by.status) == (1, Status.BLOCKED)
+    assert folds[-1].confirmation is not None, "it withdraws no question that is open"
     folds, events = fold_all(
         ok(0), make_run(300, Status.IMPAIRED), make_run(345, Status.IMPAIRED), blocked(545, continues="m345")
     )
