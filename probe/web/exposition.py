@@ -23,6 +23,8 @@ from probe.web.self_metrics import OPENMETRICS_END, SelfMetrics
 
 _BATCH_TARGETS = 128
 _SLICE_BYTES = 65536
+_SLICE_BATCHES = 8
+"""Families that most targets leave empty take time and give no bytes."""
 _GZIP_LEVEL = 1
 _GZIP_WINDOW_BITS = 31
 """zlib.compressobj: 15 bits of window, plus 16 for the gzip wrapper."""
@@ -61,17 +63,18 @@ def accepts_gzip(accept_encoding: str) -> bool:
 
 
 def slice_page(own: bytes, chunks: Sequence[TargetChunk], wanted: Format) -> Iterator[bytes]:
-    """Yield the page in slices of about `_SLICE_BYTES`: the agent's own families, then the targets', one by one."""
-    parts, held_bytes = [own], len(own)
+    """Yield the page in slices of about `_SLICE_BYTES` or less: our own families, then the targets', one by one."""
+    parts, held_bytes, batches = [own], len(own), 0
     for slot in Slot:
         parts.append(_HEADS[wanted][slot])
         for start in range(0, len(chunks), _BATCH_TARGETS):
             part = render_family(slot, chunks[start : start + _BATCH_TARGETS], wanted)
             parts.append(part)
             held_bytes += len(part)
-            if held_bytes >= _SLICE_BYTES:
+            batches += 1
+            if held_bytes >= _SLICE_BYTES or batches >= _SLICE_BATCHES:
                 yield b"".join(parts)
-                parts, held_bytes = [], 0
+                parts, held_bytes, batches = [], 0, 0
     if wanted is Format.OPENMETRICS:
         parts.append(OPENMETRICS_END)
     yield b"".join(parts)

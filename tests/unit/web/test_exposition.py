@@ -181,6 +181,11 @@ def test_slices_are_the_page_and_none_is_large():
     assert b"".join(slices).count(b'reachable{target="') == 500
 
 
+def test_families_without_samples_leave_turns_to_others_too():
+    here = FakeAgent([make_snapshot(number) for number in range(8192)], PerTarget.NONE)
+    assert len(list(slice_page(b"", here.chunks(), Format.TEXT))) > 100
+
+
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
 async def test_promtool_finds_nothing_to_lint(connect: Connect):
     text = await (await (await connect(agent())).get("/metrics", headers=TEXT)).text()
