@@ -90,8 +90,6 @@ class _Talk:
         deadline_s = journal.started_boot_s + self.t0_s + timeout_s
         await self._stream.send(build_request(self._request), deadline_s)
         data = await self._receive_first(deadline_s)
-        if data:
-            self.first_byte_s = journal.elapsed_s()
         body_began = False
         while True:
             if not data:
@@ -99,6 +97,8 @@ class _Talk:
                     return
                 raise EOFError
             now_s = self._last_byte_s = journal.elapsed_s()
+            if self.first_byte_s is None:
+                self.first_byte_s = now_s
             reader.feed(data)
             if reader.body_bytes:
                 self._sample(now_s)
@@ -159,7 +159,7 @@ class _Talk:
     def build_observation(self, failure: Failure | None, ending: Ending | None) -> HTTPExchange:
         """Return what was seen, decoded as far as it can be."""
         ctx, reader, request, stream = self._ctx, self.reader, self._request, self._stream
-        t_s = ctx.journal.elapsed_s()
+        t_s = ctx.journal.elapsed_s() if failure is not None else self._last_byte_s
         reader.close()
         if reader.body_bytes and (not self._samples or self._samples[-1].body_bytes != reader.body_bytes):
             self._samples.append(BytesAt(t_s=self._last_byte_s, body_bytes=reader.body_bytes))
@@ -178,7 +178,7 @@ class _Talk:
             secure=request.secure,
             status=reader.status,
             reason=reader.reason,
-            headers=tuple(reader.headers),
+            headers=reader.headers,
             head=reader.head,
             title=extract_title(body, reader.header("content-type")) if body else "",
             body=body,

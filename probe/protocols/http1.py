@@ -111,7 +111,8 @@ class ResponseReader:
         self.status = 0
         """0 = no final response began yet."""
         self.reason = ""
-        self.headers: list[tuple[str, str]] = []
+        self.headers: tuple[tuple[str, str], ...] = ()
+        """Of the final response, once its head is whole."""
         self.head = b""
         """As received, interim responses included; with a peer that does not speak HTTP, what it said."""
         self.body_bytes = 0
@@ -124,7 +125,7 @@ class ResponseReader:
         self._limit = body_limit_bytes
         self._most_bytes = MAX_HEAD_BYTES + _MAX_FRAMING_RATIO * (body_limit_bytes + MAX_HEAD_BYTES)
         self._fed_bytes = 0
-        self._header_count = 0
+        self._fields: list[tuple[bytes, bytes]] = []
         self._head_done = False
         self._interim_heads = 0
         self._parser = httptools.HttpResponseParser(self)
@@ -143,7 +144,10 @@ class ResponseReader:
 
     def header(self, name: str) -> str:
         """Return the first value of a header by its lower-case name, or an empty string."""
-        return next((value for key, value in self.headers if key.lower() == name), "")
+        for key, value in self.headers:
+            if len(key) == len(name) and key.lower() == name:
+                return value
+        return ""
 
     def feed(self, data: bytes) -> None:
         """Read on.
@@ -188,7 +192,7 @@ class ResponseReader:
         except httptools.HttpParserError as error:
             if not self.complete:
                 raise ProtocolError(f"not HTTP/1: {error}; got {data[:_QUOTED_BYTES].hex()}") from error
-        if self._header_count > MAX_HEADERS:
+        if len(self._fields) > MAX_HEADERS:
             raise ProtocolError(f"more than {MAX_HEADERS} response headers")
         return self._head_done
 
@@ -211,22 +215,21 @@ class ResponseReader:
             self.reason += reason.decode("latin-1")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep one header, up to a bound that no real site reaches."""
-        if self.complete:
-            return
-        self._header_count += 1
-        if self._header_count <= MAX_HEADERS:
-            self.headers.append((name.decode("latin-1"), value.decode("latin-1")))
+        """Keep one header; trailers are dropped."""
+        if not self._head_done:
+            self._fields.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """Take the status of a final response; an interim one is passed over."""
-        if self.complete:
+        """Take the head of a final response; an interim one is passed over."""
+        if self.complete or len(self._fields) > MAX_HEADERS:
             return
         status = self._parser.get_status_code()
         if status >= 200 or status == 101:
             self.status = status
+            self.headers = tuple([(str(name, "latin-1"), str(value, "latin-1")) for name, value in self._fields])
             self._head_done = True
             self.complete = self._no_body
+        self._fields.clear()
 
     def on_body(self, data: bytes) -> None:
         """Keep the body up to the limit."""
@@ -247,4 +250,3 @@ class ResponseReader:
         else:
             self._interim_heads += 1
             self.reason = ""
-            self.headers.clear()

@@ -67,7 +67,9 @@ def extract_title(body: bytes, content_type: str) -> str:
     if opened < 0:
         return ""
     raw = body[opened + 1 : opened + 1 + _TITLE_BYTES]
-    closed = raw.lower().find(b"</title")
+    closed = raw.find(b"</title")
+    if closed < 0:
+        closed = raw.lower().find(b"</title")
     text = html.unescape(_decode(raw if closed < 0 else raw[:closed], body, content_type))
     text = " ".join(text.split())[:MAX_TITLE_CHARS]
     # Some charsets (UTF-7) and entities give lone surrogates, which no store takes.

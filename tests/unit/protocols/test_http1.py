@@ -147,6 +147,13 @@ def test_bytes_after_the_end_change_nothing():
     assert what(read(PLAIN, b"\xff\xff")) == what(read(PLAIN))
 
 
+def test_trailers_are_dropped():
+    assert read(CHUNKED).headers == (("Transfer-Encoding", "chunked"),)
+    endless = read(CHUNKED[:-2])
+    endless.feed(b"a:\r\n" * 10_000)
+    assert (endless.status, endless.body, endless.complete) == (200, b"hello", False)
+
+
 def test_a_response_to_head_has_no_body():
     reader = read(b"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n", method="HEAD")
     assert reader.complete
