@@ -261,6 +261,7 @@ class HTTPExchange(msgspec.Struct, frozen=True, kw_only=True, tag="http"):
     timeline: tuple[BytesAt, ...] = ()
     """At most 32 samples of the body's arrival."""
     first_byte_s: float | None = None
+    """When the answer began, on the same scale as `t0_s` and `t_s`; `None` = it never did."""
     ending: Ending | None = None
     bytes_sent: int = 0
     bytes_received: int = 0
