@@ -5,7 +5,7 @@ kernel end every other process and with them every namespace, interface, mount a
 """
 
 import asyncio
-import datetime
+import contextlib
 import os
 import selectors
 import signal
@@ -121,12 +121,17 @@ class Keeper:
                 return
             if pid == 0:
                 return
-            if pid in self._parts:
-                send(self._control, Died(part=self._parts[pid]))
-            for number, program in list(self._programs.items()):
-                if program == pid:
-                    del self._programs[number]
-                    send(self._control, Exited(id=number, code=os.waitstatus_to_exitcode(status)))
+            # Whoever started the lab may be gone already; then all of it ends in a moment.
+            with contextlib.suppress(BrokenPipeError):
+                self._report(pid, status)
+
+    def _report(self, pid: int, status: int) -> None:
+        if pid in self._parts:
+            send(self._control, Died(part=self._parts[pid]))
+        for number, program in list(self._programs.items()):
+            if program == pid:
+                del self._programs[number]
+                send(self._control, Exited(id=number, code=os.waitstatus_to_exitcode(status)))
 
 
 def _run_child(work: Callable[[], None]) -> NoReturn:
@@ -144,16 +149,19 @@ def _run_child(work: Callable[[], None]) -> NoReturn:
 
 def serve_world(control: socket.socket, trusted: Authority) -> None:
     """Be the world: obey until the control socket closes."""
-    untrusted = Authority("Lantern Gateway CA", FOLDER, datetime.datetime.now(datetime.UTC))
+    untrusted = Authority("Lantern Gateway CA", FOLDER)
 
     async def obey() -> None:
         loop = asyncio.get_running_loop()
-        servers = Servers(Keyring(trusted, untrusted))
+        servers: Servers | None = None
         control.setblocking(False)
         while data := await loop.sock_recv(control, LIMIT_BYTES):
             message = decode(data)
             if isinstance(message, Serve):
-                await servers.close()
+                if servers is not None:
+                    await servers.close()
+                servers = Servers(Keyring(trusted, untrusted))
+                trusted.clock_offset_s = untrusted.clock_offset_s = message.world.clock_offset_s
                 await servers.open(message.world)
                 send(control, Ready())
 
@@ -191,7 +199,7 @@ def set_up(control: socket.socket, forwarder: socket.socket, world: socket.socke
     hide_host()
     plan = decode(control.recv(LIMIT_BYTES))
     assert isinstance(plan, Serve)
-    trusted = Authority("Meadow Root R1", FOLDER, datetime.datetime.now(datetime.UTC))
+    trusted = Authority("Meadow Root R1", FOLDER)
     CA_FILE.write_bytes(trusted.pem)
     client = topology.build_client()
     beyond = topology.build_world(plan.world.all_addresses)

@@ -1,10 +1,12 @@
 """Situations with known truth."""
 
+from probe.lab.scenarios.connections import CONNECTIONS
 from probe.lab.scenarios.first import FIRST
 from probe.lab.scenarios.model import Build, Scenario
+from probe.lab.scenarios.resolvers import RESOLVERS
 from probe.lab.world.plan import World
 
-BUILDS: tuple[Build, ...] = (*FIRST,)
+BUILDS: tuple[Build, ...] = (*FIRST, *RESOLVERS, *CONNECTIONS)
 
 
 def build_scenarios(world: World) -> dict[str, Scenario]:

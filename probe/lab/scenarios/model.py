@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from probe.lab.censor.rules import Rule, RuleSet
+from probe.lab.censor.rules import RuleSet
 from probe.lab.line import Line
 from probe.lab.world.plan import World
 from probe.model.pattern import Pattern
@@ -96,14 +96,14 @@ class Symptom(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Truth(msgspec.Struct, frozen=True, kw_only=True):
-    """What a perfect judge with local means would say."""
+    """What is so."""
 
     status: Status
     patterns: tuple[Pattern, ...] = ()
     """Primary first."""
     cause: Cause = Cause.NONE
-    careful: tuple[Status, ...] = ()
-    """Weaker statuses that are no error where the means for more are missing."""
+    local: Status | None = None
+    """The strongest status that means on the spot, without an outside view, allow; `None` = the true one."""
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,8 +125,3 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
 Build = Callable[[World], Scenario]
 """A scenario for a world whose names and addresses are drawn by lot."""
-
-
-def rules(*several: Rule) -> RuleSet:
-    """Return a censor that does these things."""
-    return RuleSet(rules=several)

@@ -18,9 +18,10 @@ from probe.lab.world.plan import Certificate
 class Authority:
     """A private certificate authority that issues what it is asked for."""
 
-    def __init__(self, name: str, folder: Path, now: datetime.datetime) -> None:
+    def __init__(self, name: str, folder: Path) -> None:
         self._folder = folder
-        self._now = now
+        self.clock_offset_s = 0.0
+        """How far what it issues is from our clock; its own root is not."""
         self._key = ec.generate_private_key(ec.SECP256R1())
         subject = _name(name)
         usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
@@ -79,14 +80,15 @@ class Authority:
         issuer_key: ec.EllipticCurvePrivateKey | None = None,
     ) -> x509.CertificateBuilder:
         signer = key if issuer_key is None else issuer_key
+        now = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=self.clock_offset_s)
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
             .issuer_name(issuer)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(self._now + datetime.timedelta(days=days[0]))
-            .not_valid_after(self._now + datetime.timedelta(days=days[1]))
+            .not_valid_before(now + datetime.timedelta(days=days[0]))
+            .not_valid_after(now + datetime.timedelta(days=days[1]))
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
         )

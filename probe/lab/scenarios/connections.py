@@ -1,0 +1,415 @@
+"""Interference with addresses, connections, hellos and requests."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from probe.lab.censor.rules import (
+    Divert,
+    Drop,
+    Finish,
+    FirstBytes,
+    HelloShape,
+    NamesHost,
+    NamesServer,
+    Opening,
+    Prohibit,
+    Reset,
+    ResetForm,
+    Rule,
+    SaysKeyword,
+    Then,
+    ToAddress,
+)
+from probe.lab.scenarios.model import Build, Greet, Outcome, Reach, Scenario, Symptom, Truth
+from probe.lab.scenarios.parts import (
+    BLOCK_BODY,
+    FINE,
+    LONG_GONE_S,
+    asks,
+    greets,
+    hidden,
+    named,
+    partly,
+    passes_neutral,
+    reaches,
+    render_block_page,
+    resolves,
+    rules,
+    works,
+)
+from probe.lab.world.atlas import BOX_V4, BOX_V6, ROUTERS_V4, ROUTERS_V6
+from probe.lab.world.plan import Page, Site, World
+from probe.model.pattern import Pattern
+
+RESIDUAL_S = 2.0
+HENAN_PAYLOAD = "0102030405060708" + "0900"
+"""The ten bytes that one provincial box puts into its resets."""
+
+
+class _AtAddress(msgspec.Struct, frozen=True, kw_only=True):
+    """Something happens to whatever goes to the site's addresses."""
+
+    name: str
+    about: str
+    when: Callable[[Site], ToAddress | Opening | HelloShape]
+    then: Then
+    truth: Truth
+    symptoms: Callable[[Site], tuple[Symptom, ...]]
+
+    def __call__(self, world: World) -> Scenario:
+        site = world.sites["news"]
+        return Scenario(
+            name=self.name,
+            about=self.about,
+            world=world,
+            target=site.url,
+            rules=rules(Rule(id="address", when=self.when(site), then=self.then)),
+            truth=self.truth,
+            symptoms=(*self.symptoms(site), *resolves(site), *works(world.sites["forum"])),
+        )
+
+
+class _ByName(msgspec.Struct, frozen=True, kw_only=True):
+    """Something happens to hellos with the site's name, and to no others."""
+
+    name: str
+    about: str
+    then: Then
+    truth: Truth
+    outcome: Outcome
+    reassembles: bool = True
+    residual_s: float = 0.0
+    key: str = "news"
+
+    def __call__(self, world: World) -> Scenario:
+        site, neutral = world.sites[self.key], world.sites["anchor2"]
+        rule = Rule(
+            id="name",
+            when=NamesServer(names=(site.name,), reassembles=self.reassembles),
+            then=self.then,
+            residual_s=self.residual_s,
+        )
+        later = [passes_neutral(site, neutral, at_s=LONG_GONE_S if self.residual_s else 0.0)]
+        if self.residual_s:
+            punished = Greet(address=site.addresses[0], server_name=neutral.name)
+            later.append(Symptom(trial=punished, outcome=Outcome.SILENCE, at_s=0.4))
+        return Scenario(
+            name=self.name,
+            about=self.about,
+            world=world,
+            target=site.url,
+            rules=rules(rule),
+            truth=self.truth,
+            symptoms=(greets(site, self.outcome), *later, *works(neutral)),
+        )
+
+
+class _ByHost(msgspec.Struct, frozen=True, kw_only=True):
+    """Something happens to requests in clear with the site's name."""
+
+    name: str
+    about: str
+    then: Then
+    truth: Truth
+    outcome: Outcome = Outcome.OK
+    says: str = ""
+
+    def __call__(self, world: World) -> Scenario:
+        site, neutral = world.sites["plain"], world.sites["anchor2"]
+        return Scenario(
+            name=self.name,
+            about=self.about,
+            world=world,
+            target=site.cleartext_url,
+            rules=rules(Rule(id="host", when=NamesHost(names=(site.name,)), then=self.then)),
+            truth=self.truth,
+            symptoms=(
+                asks(site, self.outcome, says=self.says),
+                asks(neutral, says="Front Page", at=site),
+                *works(neutral),
+            ),
+        )
+
+
+def one_family(world: World) -> Scenario:
+    """The IPv6 address is dropped, the others are not."""
+    site = world.sites["news"]
+    return Scenario(
+        name="ipv6-address-dropped",
+        about="packets to the site's IPv6 address are dropped; IPv4 works",
+        world=world,
+        target=site.url,
+        rules=rules(Rule(id="drop", when=ToAddress(prefixes=site.v6), then=Drop())),
+        truth=partly(Pattern.IP),
+        symptoms=(Symptom(trial=Reach(address=site.v6[0]), outcome=Outcome.SILENCE), *works(site)),
+    )
+
+
+def one_address(world: World) -> Scenario:
+    """One of two addresses is dropped."""
+    site = world.sites["news"]
+    return Scenario(
+        name="one-address-dropped",
+        about="packets to one of the site's addresses are dropped",
+        world=world,
+        target=site.url,
+        rules=rules(Rule(id="drop", when=ToAddress(prefixes=(site.v4[1],)), then=Drop())),
+        truth=partly(Pattern.IP),
+        symptoms=(Symptom(trial=Reach(address=site.v4[1]), outcome=Outcome.SILENCE), *works(site)),
+    )
+
+
+def intercepted_tls(world: World) -> Scenario:
+    """A box ends the TLS of one name with a certificate of its own."""
+    site = world.sites["news"]
+    box = msgspec.structs.replace(world.box, forges_for=site.names)
+    divert = Rule(
+        id="divert", when=ToAddress(prefixes=site.addresses, ports=(443,)), then=Divert(to=BOX_V4, to_v6=BOX_V6)
+    )
+    return Scenario(
+        name="tls-mitm",
+        about="a box shows a forged certificate for the site and splices all other names",
+        world=msgspec.structs.replace(world, box=box),
+        target=site.url,
+        rules=rules(divert),
+        truth=named(Pattern.TLS_MITM_UNTRUSTED),
+        symptoms=(greets(site, Outcome.BAD_CERTIFICATE), greets(world.sites["forum"], Outcome.OK, at=site)),
+    )
+
+
+def sometimes(world: World) -> Scenario:
+    """About a quarter of the connections are dropped."""
+    site = world.sites["single"]
+    rule = Rule(id="sometimes", when=NamesServer(names=(site.name,)), then=Drop(), probability=0.26)
+    meets = Greet(address=site.addresses[0], server_name=site.name)
+    return Scenario(
+        name="sni-drop-sometimes",
+        about="26 % of the connections with the name are dropped",
+        world=world,
+        target=site.url,
+        rules=rules(rule),
+        truth=partly(Pattern.TLS_TIMEOUT_SNI),
+        symptoms=tuple(
+            Symptom(trial=meets, outcome=outcome, times=16, at_least=1) for outcome in (Outcome.OK, Outcome.SILENCE)
+        ),
+    )
+
+
+def keyword(world: World) -> Scenario:
+    """A word in the path brings a reset."""
+    site = world.sites["plain"]
+    return Scenario(
+        name="http-keyword-reset",
+        about="a word in the path of a cleartext request brings a reset; other paths pass",
+        world=world,
+        target=site.cleartext_url + "search?q=forbidden-word",
+        rules=rules(Rule(id="keyword", when=SaysKeyword(text="forbidden-word"), then=Reset(in_path=True))),
+        truth=named(Pattern.HTTP_RESET_KEYWORD),
+        symptoms=(asks(site, Outcome.RESET, path="/search?q=forbidden-word"), asks(site, says="Front Page")),
+    )
+
+
+def proxied(world: World) -> Scenario:
+    """Port 80 goes through a proxy that serves a page for the site."""
+    site = world.sites["plain"]
+    box = msgspec.structs.replace(
+        world.box, page=Page(title="Access restricted", body=BLOCK_BODY), pages_for=site.names
+    )
+    return Scenario(
+        name="block-page-proxied",
+        about="a transparent proxy on port 80 serves a block page for the site and passes on the rest",
+        world=msgspec.structs.replace(world, box=box),
+        target=site.cleartext_url,
+        rules=rules(Rule(id="divert", when=ToAddress(ports=(80,)), then=Divert(to=BOX_V4, to_v6=BOX_V6))),
+        truth=hidden(Pattern.HTTP_BLOCKPAGE),
+        symptoms=(asks(site, says="restricted"), asks(world.sites["anchor2"], says="Front Page")),
+    )
+
+
+def harmless_proxy(world: World) -> Scenario:
+    """Port 80 goes through a proxy that changes nothing."""
+    site = world.sites["plain"]
+    return Scenario(
+        name="transparent-proxy",
+        about="port 80 goes through a proxy that passes everything on",
+        world=world,
+        target=site.cleartext_url,
+        rules=rules(Rule(id="divert", when=ToAddress(ports=(80,)), then=Divert(to=BOX_V4, to_v6=BOX_V6))),
+        truth=FINE,
+        symptoms=(asks(site, says="Front Page"), *works(world.sites["anchor2"])),
+    )
+
+
+def harmless_filter(name: str, about: str, when: FirstBytes) -> Build:
+    """Return a scenario with a filter of first bytes that lets TLS pass."""
+
+    def build(world: World) -> Scenario:
+        site = world.sites["news"]
+        return Scenario(
+            name=name,
+            about=about,
+            world=world,
+            target=site.url,
+            rules=rules(Rule(id="first", when=when, then=Drop())),
+            truth=FINE,
+            symptoms=(*works(site), asks(site, says="Front Page")),
+        )
+
+    return build
+
+
+def _silent(site: Site) -> tuple[Symptom, ...]:
+    return reaches(site, Outcome.SILENCE) + reaches(site, port=80)
+
+
+CONNECTIONS: tuple[Build, ...] = (
+    _AtAddress(
+        name="port-dropped",
+        about="port 443 of the site is dropped; port 80 answers",
+        when=lambda site: ToAddress(prefixes=site.addresses, ports=(443,)),
+        then=Drop(),
+        truth=hidden(Pattern.IP_PORT_DROP),
+        symptoms=_silent,
+    ),
+    _AtAddress(
+        name="icmp-prohibited",
+        about="a router of the access network refuses the site's addresses by ICMP",
+        when=lambda site: ToAddress(prefixes=site.addresses),
+        then=Prohibit(router=ROUTERS_V4[2], router_v6=ROUTERS_V6[2]),
+        truth=hidden(Pattern.IP_UNREACHABLE),
+        symptoms=lambda site: reaches(site, Outcome.UNREACHABLE),
+    ),
+    _AtAddress(
+        name="rst-to-syn",
+        about="a reset answers every SYN to the site",
+        when=lambda site: Opening(prefixes=site.addresses, ports=(443,)),
+        then=Reset(in_path=True, ip_ttl=60),
+        truth=hidden(Pattern.TCP_RST_SYN),
+        symptoms=lambda site: reaches(site, Outcome.REFUSED) + reaches(site, port=80),
+    ),
+    _AtAddress(
+        name="tls-reset-any-name",
+        about="every hello to the site's addresses is reset, whatever the name",
+        when=lambda site: HelloShape(prefixes=site.addresses),
+        then=Reset(in_path=True),
+        truth=hidden(Pattern.TLS_RESET_ENDPOINT),
+        symptoms=lambda site: (greets(site, Outcome.RESET), *reaches(site)),
+    ),
+    one_family,
+    one_address,
+    _ByName(
+        name="sni-reset-triple",
+        about="three RST+ACK follow the server name",
+        then=Reset(form=ResetForm.TRIPLE, ip_ttl=113, window=1980),
+        truth=named(Pattern.TLS_RESET_SNI),
+        outcome=Outcome.RESET,
+    ),
+    _ByName(
+        name="sni-reset-in-path",
+        about="a box resets both ends at the server name and drops the rest",
+        then=Reset(form=ResetForm.RST_ACK, in_path=True),
+        truth=named(Pattern.TLS_RESET_SNI),
+        outcome=Outcome.RESET,
+    ),
+    _ByName(
+        name="sni-reset-payload",
+        about="a RST+ACK with ten bytes of payload follows the server name, to the client only",
+        then=Reset(form=ResetForm.RST_ACK, payload_hex=HENAN_PAYLOAD, ip_id=1, ip_ttl=58, both_ends=False),
+        truth=named(Pattern.TLS_RESET_SNI),
+        outcome=Outcome.RESET,
+        reassembles=False,
+    ),
+    _ByName(
+        name="sni-reset-shared-host",
+        about="the name of one of several sites at a shared address is reset",
+        then=Reset(ip_ttl=90),
+        truth=named(Pattern.TLS_RESET_SNI),
+        outcome=Outcome.RESET,
+        key="shop",
+    ),
+    _ByName(
+        name="sni-reset-residual",
+        about="after the reset, all to the address and port is dropped for two seconds",
+        then=Reset(ip_ttl=57),
+        truth=named(Pattern.TLS_RESET_SNI),
+        outcome=Outcome.RESET,
+        residual_s=RESIDUAL_S,
+    ),
+    _ByName(
+        name="sni-drop-residual",
+        about="the server name is dropped, and for two seconds all to the address and port",
+        then=Drop(),
+        truth=named(Pattern.TLS_TIMEOUT_SNI),
+        outcome=Outcome.SILENCE,
+        residual_s=RESIDUAL_S,
+    ),
+    _ByName(
+        name="sni-drop-outward",
+        about="only the client's packets are dropped after the server name",
+        then=Drop(to_client=False),
+        truth=named(Pattern.TLS_TIMEOUT_SNI),
+        outcome=Outcome.SILENCE,
+    ),
+    _ByName(
+        name="sni-fin",
+        about="a forged FIN follows the server name",
+        then=Finish(),
+        truth=named(Pattern.TLS_FIN_SNI),
+        outcome=Outcome.END,
+    ),
+    _ByName(
+        name="sni-reset-single-address",
+        about="the name of a site with a single IPv4 address is reset",
+        then=Reset(ip_ttl=57),
+        truth=named(Pattern.TLS_RESET_SNI),
+        outcome=Outcome.RESET,
+        key="single",
+    ),
+    sometimes,
+    intercepted_tls,
+    _ByHost(
+        name="http-host-reset",
+        about="a reset follows the host of a cleartext request",
+        then=Reset(in_path=True),
+        truth=named(Pattern.HTTP_RESET_HOST),
+        outcome=Outcome.RESET,
+    ),
+    _ByHost(
+        name="http-host-drop",
+        about="a cleartext request with the host is dropped",
+        then=Drop(),
+        truth=named(Pattern.HTTP_TIMEOUT_HOST),
+        outcome=Outcome.SILENCE,
+    ),
+    _ByHost(
+        name="http-host-fin",
+        about="a FIN follows the host of a cleartext request",
+        then=Finish(),
+        truth=named(Pattern.HTTP_FIN_HOST),
+        outcome=Outcome.END,
+    ),
+    _ByHost(
+        name="http-redirect",
+        about="a cleartext request is answered by a redirect to a block page",
+        then=Finish(payload=render_block_page("302 Found", f"Location: http://{BOX_V4}/restricted.html")),
+        truth=hidden(Pattern.HTTP_REDIRECT),
+        says="302 Found",
+    ),
+    _ByHost(
+        name="http-injected",
+        about="an on-path box answers first with a block page; the site's answer follows",
+        then=Finish(payload=render_block_page("200 OK"), in_path=False),
+        truth=hidden(Pattern.HTTP_BLOCKPAGE),
+        says="restricted",
+    ),
+    keyword,
+    proxied,
+    harmless_proxy,
+    harmless_filter(
+        "protocol-allow-list", "only HTTP, TLS and DNS may open a connection", FirstBytes(fully_encrypted=False)
+    ),
+    harmless_filter(
+        "entropy-filter", "connections that look fully encrypted are dropped", FirstBytes(fully_encrypted=True)
+    ),
+)

@@ -1,0 +1,118 @@
+"""What scenarios are put together from: truths, proofs, and what censors of the field use."""
+
+from probe.lab.censor.rules import Rule, RuleSet
+from probe.lab.scenarios.model import Ask, Greet, Load, Outcome, Reach, Resolve, Symptom, Truth
+from probe.lab.world.atlas import ISP_RESOLVER
+from probe.lab.world.plan import Site
+from probe.model.pattern import Pattern
+from probe.model.verdict import Cause, Status
+
+POOL = ("31.13.94.37", "108.160.167.174", "157.240.2.14")
+"""Addresses that injectors of the field answer with; they belong to uninvolved companies, and nobody is there here."""
+TEREDO = ("2001::6ca0:a7ae", "2001::9df0:20e")
+BOGON = "10.10.34.35"
+BLOCK_BODY = (
+    "<html><head><title>Access restricted</title></head><body><h1>Access to this site has been restricted by order "
+    "of the competent authority.</h1></body></html>\n"
+)
+LONG_GONE_S = 3.5
+"""After so long every residual punishment of the scenarios is over."""
+
+FINE = Truth(status=Status.OK)
+
+
+def rules(*several: Rule) -> RuleSet:
+    """Return a censor that does these things."""
+    return RuleSet(rules=several)
+
+
+def blocked(*patterns: Pattern, local: Status = Status.BLOCKED) -> Truth:
+    """Return the truth that the network blocks; `local` is how much of it can be said on the spot."""
+    return Truth(status=Status.BLOCKED, patterns=patterns, cause=Cause.NETWORK, local=local)
+
+
+def hidden(*patterns: Pattern) -> Truth:
+    """Return the truth that the network blocks, in a way that looks from here like the server's own fault."""
+    return blocked(*patterns, local=Status.IMPAIRED)
+
+
+def named(*patterns: Pattern) -> Truth:
+    """Return the truth that the network blocks by name, which comparisons on the spot isolate but never settle."""
+    return blocked(*patterns, local=Status.LIKELY_BLOCKED)
+
+
+def partly(*patterns: Pattern, cause: Cause = Cause.NETWORK) -> Truth:
+    """Return the truth that the target works, and that something is interfered with all the same."""
+    return Truth(status=Status.DEGRADED, patterns=patterns, cause=cause)
+
+
+def gone(*patterns: Pattern, local: Status = Status.IMPAIRED) -> Truth:
+    """Return the truth that it works for nobody."""
+    return Truth(status=Status.DOWN, patterns=patterns, cause=Cause.OUTAGE, local=local)
+
+
+def own_doing(*patterns: Pattern) -> Truth:
+    """Return the truth that the server itself refuses."""
+    return Truth(status=Status.SERVER_SIDE, patterns=patterns, cause=Cause.SERVER)
+
+
+def works(*sites: Site) -> tuple[Symptom, ...]:
+    """Return the proof that sites are served from their first addresses."""
+    return tuple(Symptom(trial=Greet(address=s.addresses[0], server_name=s.name)) for s in sites)
+
+
+def resolves(site: Site, resolver: str = ISP_RESOLVER) -> tuple[Symptom, ...]:
+    """Return the proof that a resolver tells the truth about a site."""
+    return (Symptom(trial=Resolve(name=site.name, resolver=resolver, addresses=site.v4)),)
+
+
+def says(
+    site: Site,
+    *addresses: str,
+    outcome: Outcome = Outcome.OK,
+    resolver: str = ISP_RESOLVER,
+    kind: str = "A",
+    replies: int = 1,
+) -> Symptom:
+    """Return the proof of what a resolver says of a site."""
+    trial = Resolve(name=site.name, resolver=resolver, query_type=kind, addresses=addresses, replies=replies)
+    return Symptom(trial=trial, outcome=outcome)
+
+
+def greets(site: Site, outcome: Outcome, *, at: Site | None = None, times: int = 1, at_s: float = 0.0) -> Symptom:
+    """Return the proof of what a site's name meets in a hello, at its own first address or at another site's."""
+    address = (at or site).addresses[0]
+    return Symptom(trial=Greet(address=address, server_name=site.name), outcome=outcome, times=times, at_s=at_s)
+
+
+def passes_neutral(site: Site, neutral: Site, *, at_s: float = 0.0) -> Symptom:
+    """Return the proof that another name's hello gets through to the site: it shows a certificate not for that name."""
+    trial = Greet(address=site.addresses[0], server_name=neutral.name)
+    return Symptom(trial=trial, outcome=Outcome.BAD_CERTIFICATE, at_s=at_s)
+
+
+def reaches(site: Site, outcome: Outcome = Outcome.OK, *, port: int = 443) -> tuple[Symptom, ...]:
+    """Return the proof of what a SYN to each of a site's addresses meets."""
+    return tuple(Symptom(trial=Reach(address=a, port=port), outcome=outcome) for a in site.addresses)
+
+
+def asks(
+    site: Site, outcome: Outcome = Outcome.OK, *, says: str = "", path: str = "/", at: Site | None = None
+) -> Symptom:
+    """Return the proof of what a request in clear meets."""
+    trial = Ask(address=(at or site).addresses[0], host=site.name, says=says, path=path)
+    return Symptom(trial=trial, outcome=outcome)
+
+
+def loads(site: Site, *, path: str = "/", min_bytes: int = 0, max_bytes: int | None = None, says: str = "") -> Symptom:
+    """Return the proof of how much of a page arrives over TLS in two seconds."""
+    trial = Load(
+        address=site.addresses[0], server_name=site.name, path=path, min_bytes=min_bytes, max_bytes=max_bytes, says=says
+    )
+    return Symptom(trial=trial)
+
+
+def render_block_page(status: str = "403 Forbidden", *fields: str) -> str:
+    """Return the response that boxes put in place of a page."""
+    head = (f"HTTP/1.1 {status}", "Content-Type: text/html", "Connection: close", *fields)
+    return "\r\n".join((*head, f"Content-Length: {len(BLOCK_BODY)}", "", BLOCK_BODY))
