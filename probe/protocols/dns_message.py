@@ -18,7 +18,7 @@ import dns.rrset
 
 from probe.model.errors import ProtocolError, UserError
 from probe.model.observation import DNSAnswer, DNSReply, ReplyFit
-from probe.protocols.dns_codec import BadNameError, render_ipv6
+from probe.protocols.dns_codec import BadNameError, encode_name, render_ipv6
 
 EDNS_PAYLOAD_BYTES = 1232
 """What fits every path unfragmented (DNS flag day 2020)."""
@@ -51,6 +51,7 @@ def build_message(message_id: int, name: str, query_type: str) -> bytes:
         UserError: there is no such record type.
     """
     kind = parse_query_type(query_type)
+    encode_name(name)
     try:
         message = dns.message.make_query(
             dns.name.from_text(name), kind, use_edns=0, payload=EDNS_PAYLOAD_BYTES, id=message_id
