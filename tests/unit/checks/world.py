@@ -65,9 +65,15 @@ class NameServer(asyncio.DatagramProtocol):
 def authority() -> tuple[trustme.CA, str]:
     """Return a throw-away CA and the file with its root."""
     ca = trustme.CA()
-    path = Path(tempfile.mkdtemp(prefix="wallprobe-test-")) / "root.pem"
+    path = Path(_folder().name) / "root.pem"
     ca.cert_pem.write_to_path(str(path))
     return ca, str(path)
+
+
+@functools.cache
+def _folder() -> "tempfile.TemporaryDirectory[str]":
+    """Return a folder that goes when the run ends: it is removed with the object."""
+    return tempfile.TemporaryDirectory(prefix="wallprobe-test-")
 
 
 class World:
