@@ -1,4 +1,7 @@
-"""The lists that come with Wallprobe: beside the code in a checkout, under `share/wallprobe/targets` when installed."""
+"""The lists that come with Wallprobe: beside the code in a checkout, under `share/wallprobe/targets` when installed.
+
+`pip install --target` puts them under the target folder, but records another place: so that folder is looked at first.
+"""
 
 import difflib
 import importlib.metadata
@@ -7,24 +10,25 @@ from pathlib import Path
 from probe.model.errors import UserError
 from probe.model.settings import TargetSource
 
-_CHECKOUT = Path(__file__).resolve().parents[2] / "targets"
-_INSTALLED = "share/wallprobe/targets/"
+_BESIDE = Path(__file__).resolve().parents[2]
+_INSTALLED = "share/wallprobe/targets"
 
 
 def find_shipped() -> dict[str, Path]:
-    """Return the lists by name.
+    """Return the lists by name; none when the installation is damaged."""
+    folders = (_BESIDE / "targets", _BESIDE / _INSTALLED, _recorded_folder())
+    folder = next((folder for folder in folders if folder is not None and (folder / "anchors.yaml").is_file()), None)
+    return {} if folder is None else {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
-    An installed copy is found by what the installer recorded: a wheel's data files may go to the prefix of Python, of
-    the user or of `--target`.
-    """
-    if (_CHECKOUT / "anchors.yaml").is_file():
-        return {path.stem: path for path in sorted(_CHECKOUT.glob("*.yaml"))}
+
+def _recorded_folder() -> Path | None:
+    """Return where the installer says it put them: a wheel's data files go to the prefix of Python or of the user."""
     try:
         recorded = importlib.metadata.files("wallprobe") or []
     except importlib.metadata.PackageNotFoundError:
-        recorded = []
-    paths = [Path(str(file.locate())) for file in recorded if _INSTALLED in str(file) and file.suffix == ".yaml"]
-    return {path.stem: path.resolve() for path in sorted(paths) if path.parent.name == "targets"}
+        return None
+    found = (Path(str(file.locate())) for file in recorded if file.as_posix().endswith(f"{_INSTALLED}/anchors.yaml"))
+    return next((path.resolve().parent for path in found), None)
 
 
 def shipped_source(name: str, place: str = "command line") -> TargetSource:
