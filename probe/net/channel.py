@@ -9,6 +9,7 @@ and `_watch` starts afresh where it must. The reader and the writer go before th
 
 import asyncio
 import collections
+import contextlib
 import errno
 import os
 import socket
@@ -243,5 +244,6 @@ class Channel:
             self._timer = None
         self._stop_reading()
         if self._timed_out and self.bytes_sent and self.acked_bytes() != self.bytes_sent:
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            with contextlib.suppress(OSError):
+                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self._sock.close()

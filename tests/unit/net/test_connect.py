@@ -426,3 +426,31 @@ async def test_holding_a_closed_port_is_a_failed_connect(ctx: Context) -> None:
     assert seen.failure is not None
     assert seen.failure.code is FailureCode.CONNECTION_REFUSED
     assert seen.held_s == 0
+
+
+@on_linux
+async def test_what_was_never_acknowledged_is_not_sent_again_after_closing(ctx: Context) -> None:
+    ended: list[str] = []
+
+    def read_nothing_then_all(peer: socket.socket) -> None:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        left.wait(5)
+        try:
+            while peer.recv(65536):
+                pass
+            ended.append("fin")
+        except ConnectionResetError:
+            ended.append("reset")
+        done.set()
+
+    import threading
+
+    left, done = threading.Event(), threading.Event()
+    with serving(read_nothing_then_all) as endpoint:
+        async with connect(ctx, endpoint) as channel:
+            assert channel is not None
+            with pytest.raises(TimeoutError):
+                await channel.send(b"y" * 20_000_000, ctx.stack.clock.boot_s() + 0.1)
+        left.set()
+        assert done.wait(5)
+    assert ended == ["reset"]
