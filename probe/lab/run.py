@@ -36,7 +36,7 @@ from probe.lab.messages import (
     send,
 )
 from probe.lab.scenarios.model import Scenario
-from probe.lab.world.atlas import DOMESTIC, build_world
+from probe.lab.world.atlas import DOMESTIC, ISP_RESOLVER, build_world
 from probe.lab.world.plan import World
 from probe.model.errors import UserError
 
@@ -135,6 +135,8 @@ class Lab:
         """Switch to a scenario, on its own line unless another is given."""
         rules = msgspec.structs.replace(scenario.rules, domestic=DOMESTIC, seed=self.seed)
         forward = Forward(rules=rules, line=line or scenario.line, seed=self.seed)
+        lines = [f"nameserver {address}" for address in scenario.nameservers or (ISP_RESOLVER,)]
+        self.write_file("resolv.conf", "\n".join((*lines, "options timeout:2 attempts:2", "")))
         await self.configure(scenario.world, forward)
 
     async def count(self) -> Counted:

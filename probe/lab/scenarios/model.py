@@ -119,8 +119,10 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     rules: RuleSet = RuleSet()
     line: Line = Line()
     symptoms: tuple[Symptom, ...] = ()
-    nameserver: str = ""
+    nameservers: tuple[str, ...] = ()
     """What the client's resolv.conf says, if not the access network's resolver."""
+    settles_s: float = 0.0
+    """How long to wait before the target is judged."""
 
 
 Build = Callable[[World], Scenario]

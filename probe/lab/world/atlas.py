@@ -15,11 +15,15 @@ CLIENT_V6 = "2a02:2d8:10::2"
 GATEWAY_V4 = "5.62.10.1"
 GATEWAY_V6 = "2a02:2d8:10::1"
 CLIENT_PREFIXES = ("5.62.10.0/24", "2a02:2d8:10::/64")
-DOMESTIC = ("5.62.0.0/16", "2a02:2d8::/32")
+DOMESTIC = ("5.62.0.0/16", "2a02:2d8::/32", "192.168.0.0/16", "198.18.0.0/15")
 ISP_RESOLVER = "5.62.0.53"
 ISP_RESOLVER_V6 = "2a02:2d8::53"
 BOX_V4 = "5.62.200.1"
 BOX_V6 = "2a02:2d8:200::1"
+FAKE_ADDRESS = "198.18.0.21"
+"""What a fake-IP proxy on the client's router gives for names; the box answers there."""
+HOME_RESOLVER = "192.168.1.53"
+"""A resolver in the client's own network, private as such are."""
 ROUTERS_V4 = (GATEWAY_V4, "5.62.255.1", "5.62.255.9", "62.115.44.1", "62.115.120.7", "80.231.65.2", "45.90.255.1")
 ROUTERS_V6 = (GATEWAY_V6, "2a02:2d8:255::1", "2a02:2d8:255::9", "2001:2034:1::1", "2001:2034:7::1", "2a0d:5600:f::1")
 
@@ -88,11 +92,12 @@ def build_world(seed: int = 0) -> World:
     paths = {"/redirect/": Countdown(), "/go": Redirect(location=sites["news"].url)}
     paths["/plain"] = Redirect(location=sites["news"].cleartext_url)
     sites["short"] = msgspec.structs.replace(sites["short"], paths=paths)
-    return World(sites=sites, resolvers=_RESOLVERS, box=Box(addresses=(BOX_V4, BOX_V6)))
+    return World(sites=sites, resolvers=_RESOLVERS, box=Box(addresses=(BOX_V4, BOX_V6, FAKE_ADDRESS)))
 
 
 _RESOLVERS = (
     NameServer(key="isp", addresses=(ISP_RESOLVER, ISP_RESOLVER_V6)),
+    NameServer(key="home", addresses=(HOME_RESOLVER,)),
     NameServer(key="google", addresses=("8.8.8.8", "2001:4860:4860::8888"), server_name="dns.google"),
     NameServer(key="cloudflare", addresses=("1.1.1.1", "2606:4700:4700::1111"), server_name="cloudflare-dns.com"),
     NameServer(key="quad9", addresses=("9.9.9.9", "2620:fe::fe"), server_name="dns.quad9.net"),

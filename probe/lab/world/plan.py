@@ -84,6 +84,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     strange_name: StrangeName = StrangeName.DEFAULT_CERTIFICATE
     is_up: bool = True
     """False: nobody is at its addresses; packets to them vanish."""
+    dead_addresses: int = 0
+    """How many of its addresses, after the first, are dead."""
 
     @property
     def name(self) -> str:
@@ -99,6 +101,11 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     def cleartext_url(self) -> str:
         """Return the same without TLS."""
         return f"http://{self.names[0]}/"
+
+    @property
+    def live_addresses(self) -> tuple[str, ...]:
+        """Return the addresses at which it answers."""
+        return self.addresses[:1] + self.addresses[1 + self.dead_addresses :]
 
     @property
     def v4(self) -> tuple[str, ...]:
@@ -180,8 +187,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def empty_addresses(self) -> tuple[str, ...]:
         """Return the addresses at which nobody is."""
-        alive = {a for s in self.sites.values() if s.is_up for a in s.addresses}
-        off = {a for s in self.sites.values() if not s.is_up for a in s.addresses}
+        alive = {a for s in self.sites.values() if s.is_up for a in s.live_addresses}
+        off = {a for s in self.sites.values() for a in s.addresses}
         off |= {a for r in self.resolvers if not r.is_up for a in r.addresses}
         return tuple(sorted(off - alive))
 

@@ -30,7 +30,7 @@ class Servers:
         """Start every server of the plan."""
         at: dict[str, list[Site]] = {}
         for site in world.sites.values():
-            for address in site.addresses if site.is_up else ():
+            for address in site.live_addresses if site.is_up else ():
                 at.setdefault(address, []).append(site)
         for address, sites in at.items():
             await self._open_site(world, address, tuple(sites))
