@@ -65,7 +65,9 @@ async def _look_up(experiment: Experiment, ctx: Context) -> None:
     if experiment.resolver is None or experiment.resolver.endpoint is None:
         await lookup_getaddrinfo(ctx, experiment.name)
     else:
-        await lookup(ctx, experiment.resolver, experiment.name, experiment.query_type, hold=True)
+        # Only the name under test draws forged answers; listening on for neutral ones would be time lost.
+        hold = experiment.name_kind is NameKind.TEST
+        await lookup(ctx, experiment.resolver, experiment.name, experiment.query_type, hold=hold)
 
 
 async def _shake_hands(experiment: Experiment, ctx: Context, endpoint: Endpoint) -> None:

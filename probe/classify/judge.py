@@ -120,12 +120,16 @@ def judge_paths(case: Case, table: tuple[Try, ...], hop: int) -> tuple[PathJudge
     if case.target.family is not None:
         families = (case.target.family,)
     spots = own_spots(table, hop, tuple(families)) or own_spots(table, hop, (4, 6))
-    judgements = []
+    judgements, asked = [], set()
     for spot, family in spots.items():
         facts = PathFacts(case, table, hop, spot, frozenset(spots) - {spot})
         evidence, usable = _judge_path(facts)
         judgements.append(PathJudgement(spot=spot, family=family, usable=usable, evidence=evidence))
-    return tuple(judgements)
+        if facts.exchange is not None and facts.failing is None:
+            asked.add(spot)
+    bad_page = any(path.spot in asked and not path.usable for path in judgements)
+    # One address fetches the page for all: what is wrong with the page is not right at those that were not asked.
+    return tuple(path for path in judgements if not bad_page or path.spot in asked or not path.usable)
 
 
 def _judge_path(facts: PathFacts) -> tuple[tuple[Evidence, ...], bool]:

@@ -1,8 +1,9 @@
 """Follow-ups about the answer to a name: other resolvers, encrypted ones, neutral names, and who owns the addresses."""
 
 from probe.classify.case import Case
+from probe.classify.facts import SPOKE
 from probe.classify.name_facts import NameFacts
-from probe.classify.tries import ENCRYPTED, Layer, Outcome, Try
+from probe.classify.tries import ENCRYPTED, TRIGGERABLE, Layer, Outcome, Try
 from probe.classify.trouble import Trouble, hop_name
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Place, Step
@@ -31,13 +32,21 @@ def plan_name(case: Case, table: tuple[Try, ...], hop: int, troubles: tuple[Trou
 
 def _answer_in_doubt(names: NameFacts, troubles: tuple[Trouble, ...]) -> bool:
     """Every address that we were given fails before it proved to be the site's."""
-    bad = {t.endpoint.address for t in troubles if t.place is Place.OWN and t.outcome is not Outcome.ALERT}
-    return (
-        bool(names.own_addresses)
-        and not names.validated
-        and bool(bad)
-        and names.own_addresses <= bad | _undialled(names)
-    )
+    bad = {t.endpoint.address for t in troubles if t.place is Place.OWN and _is_doubtful(t, names)}
+    given = names.own_addresses
+    return bool(given) and not names.validated and bool(bad) and given <= bad | _undialled(names)
+
+
+def _is_doubtful(trouble: Trouble, names: NameFacts) -> bool:
+    """A place that answers neutral names in TLS and breaks on this one serves: its address is not what is wrong.
+
+    So where a name may be the trigger, the neutral control is awaited first.
+    """
+    if trouble.layer is not Layer.TLS or trouble.outcome not in TRIGGERABLE:
+        return trouble.outcome is not Outcome.ALERT
+    neutral = [row for row in names.table if row.kind is NameKind.NEUTRAL and row.spot == trouble.spot]
+    failed = any(row.outcome not in SPOKE for row in neutral)
+    return failed and not any(row.layer is Layer.TLS and row.outcome in SPOKE for row in neutral)
 
 
 def _undialled(names: NameFacts) -> frozenset[str]:

@@ -20,7 +20,7 @@ def plan_path(case: Case, table: tuple[Try, ...], hop: int, troubles: tuple[Trou
     for trouble in troubles[:PLACES_AT_MOST]:
         if _has_trigger(trouble):
             wanted += _chain(case, table, trouble, troubles) or _repeat_at_least(case, table, trouble)
-        elif trouble.outcome is not Outcome.INSTRUMENT:
+        elif trouble.outcome is not Outcome.INSTRUMENT and trouble.place is Place.OWN:
             wanted += _repeat(trouble)
     wanted += _other_port(troubles)
     wanted += _idle(troubles)

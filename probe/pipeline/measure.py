@@ -6,6 +6,8 @@ planner is asked what would change the verdict. The run ends when nothing is in 
 
 import asyncio
 import dataclasses
+from collections.abc import Coroutine
+from typing import Any
 
 import msgspec
 
@@ -22,7 +24,7 @@ from probe.model.measurement import Citation, Measurement
 from probe.model.observation import Role
 from probe.model.target import CheckName, Target
 from probe.model.vantage import Baseline
-from probe.model.verdict import Status, Verdict
+from probe.model.verdict import Confidence, Status, Verdict
 from probe.net.context import Context, Journal
 from probe.pipeline.environment import BODY_BYTES, Environment
 from probe.pipeline.ids import new_id
@@ -69,7 +71,10 @@ class Run:
         self._experiments: list[Experiment] = []
         self._running: set[str] = set()
         self._baseline: Baseline | None = None
-        self._asked_at_s = -1.0
+        self._looking = False
+        self._settled = False
+        self._check: asyncio.Task[Any] | None = None
+        self._spawned: list[asyncio.Task[None]] = []
         self._replan_due = False
         self._group: asyncio.TaskGroup | None = None
         families = environment.vantage.families if target.family is None else (int(target.family),)
@@ -99,14 +104,25 @@ class Run:
                 if self._wish.pending:
                     group.create_task(self._run_pending())
                 else:
-                    await CHECKS[self._target.check](self._target, self._context)
-                    self._consider_page()
-                    if self._replan_due:
-                        self._replan()
+                    await self._run_check()
             await self._await_baseline()
         finally:
             self._journal.on_append = None
             self._group = None
+
+    async def _run_check(self) -> None:
+        """Run the check itself here; only a settled verdict ends it early."""
+        self._check = asyncio.current_task()
+        try:
+            await CHECKS[self._target.check](self._target, self._context)
+        except asyncio.CancelledError:
+            check = asyncio.current_task()
+            if not self._settled or check is None or check.uncancel() > 0:
+                raise
+        self._check = None
+        self._consider_page()
+        if self._replan_due:
+            self._replan()
 
     def finish(self, *, interrupted: bool) -> Measurement:
         """Return the measurement as it stands."""
@@ -165,24 +181,47 @@ class Run:
     def _replan(self) -> None:
         self._replan_due = False
         group = self._group
-        if group is None:
+        if group is None or self._settled:
             return
-        for experiment in plan(self._case()).now:
+        case = self._case()
+        if self._experiments and self._settle(case):
+            return
+        wanted = plan(case).now
+        if wanted and not self._looking:
+            self._looking = True
+            self._spawn(group, self._look_at_vantage())
+        for experiment in wanted:
             if not self._environment.may_follow_up(1):
                 # The storm guard's budget is spent; what is left out now is asked for again in a moment.
-                group.create_task(self._replan_later())
+                self._spawn(group, self._replan_later())
                 break
             self._experiments.append(experiment)
             self._running.add(experiment.id)
-            group.create_task(self._run_experiment(experiment))
+            self._spawn(group, self._run_experiment(experiment))
+
+    def _spawn(self, group: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> None:
+        self._spawned.append(group.create_task(work))
+
+    def _settle(self, case: Case) -> bool:
+        """End everything once the verdict is settled: what is still in flight could not change it."""
+        verdict = judge(case)
+        if verdict.status is not Status.BLOCKED or verdict.confidence is not Confidence.C3:
+            return False
+        self._settled = True
+        for task in (*self._spawned, *([self._check] if self._check is not None else [])):
+            task.cancel()
+        return True
+
+    async def _look_at_vantage(self) -> None:
+        """Look at once after the first sign of trouble: nothing can be settled without it."""
+        self._baseline = await self._monitor.look_after(self._context.stack.clock.boot_s())
+        self._replan()
 
     async def _run_experiment(self, experiment: Experiment) -> None:
-        try:
-            await run_experiment(experiment, self._context, self._target)
-        finally:
-            self._running.discard(experiment.id)
-            # In this task, not in a callback: the group ends with its last task, and takes no new ones then.
-            self._replan()
+        await run_experiment(experiment, self._context, self._target)
+        self._running.discard(experiment.id)
+        # In this task, not in a callback: the group ends with its last task, and takes no new ones then.
+        self._replan()
 
     async def _replan_later(self) -> None:
         await asyncio.sleep(RETRY_S)
@@ -202,7 +241,8 @@ class Run:
             return
         failures = [o.t_s for o in self._journal.observations if o.failure is not None and o.role is Role.TARGET]
         since_s = self._journal.started_boot_s + (max(failures) if failures else -RECENT_S)
-        self._baseline = await self._monitor.look_after(since_s)
+        if self._baseline is None or self._baseline.started_boot_s < since_s:
+            self._baseline = await self._monitor.look_after(since_s)
 
 
 def build_case(environment: Environment, target: Target, wish: Wish, **seen: object) -> Case:
