@@ -1,0 +1,41 @@
+"""The check that ships, over real sockets, in the eight first conditions: what it says is so, or is careful."""
+
+import pytest
+
+from probe.lab.grade import Grade
+from probe.lab.scenarios import build_scenarios
+from probe.lab.scenarios.first import FIRST
+from probe.lab.score import mark_scenario
+from probe.lab.world.atlas import build_world
+from probe.model.verdict import Status
+from tests.lab.conftest import SEED
+
+pytestmark = [pytest.mark.lab, pytest.mark.asyncio(loop_scope="session")]
+
+NAMES = [build(build_world(SEED)).name for build in FIRST]
+CAREFUL_BY_NATURE = {"blackhole", "site-down"}
+"""Nothing on the spot tells these two apart."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_what_check_says_is_so(lab, name):
+    mark = await mark_scenario(lab, build_scenarios(lab.world)[name])
+    assert mark.grade in (Grade.EXACT, Grade.CAREFUL), (mark.why, mark.said, mark.reasons)
+
+
+async def test_a_clean_site_is_called_ok_at_once(lab):
+    mark = await mark_scenario(lab, build_scenarios(lab.world)["clean"])
+    assert (mark.said.status, mark.said.patterns) == (Status.OK, ())
+    assert mark.said.runtime_s < 2
+
+
+@pytest.mark.parametrize("name", sorted(CAREFUL_BY_NATURE))
+async def test_silence_alone_accuses_nobody(lab, name):
+    mark = await mark_scenario(lab, build_scenarios(lab.world)[name])
+    assert mark.said.status in (Status.IMPAIRED, Status.DOWN)
+
+
+async def test_a_reset_by_name_is_isolated_from_here(lab):
+    mark = await mark_scenario(lab, build_scenarios(lab.world)["sni-reset"])
+    assert (mark.said.status, mark.grade) == (Status.LIKELY_BLOCKED, Grade.EXACT)
+    assert mark.said.runtime_s <= 2
