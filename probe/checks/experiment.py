@@ -5,7 +5,7 @@ import dataclasses
 from typing import assert_never
 
 from probe.model.endpoint import Endpoint
-from probe.model.experiment import Experiment, NameKind, Step
+from probe.model.experiment import Design, Experiment, NameKind, Step
 from probe.model.observation import Role
 from probe.model.target import Target
 from probe.net.connect import connect, hold
@@ -65,8 +65,8 @@ async def _look_up(experiment: Experiment, ctx: Context) -> None:
     if experiment.resolver is None or experiment.resolver.endpoint is None:
         await lookup_getaddrinfo(ctx, experiment.name)
     else:
-        # Only the name under test draws forged answers; listening on for neutral ones would be time lost.
-        hold = experiment.name_kind is NameKind.TEST
+        # A lookup that looks odd listens on by itself; a repeat does so in any case, for what a clean first reply hides.
+        hold = experiment.design is Design.REPEAT
         await lookup(ctx, experiment.resolver, experiment.name, experiment.query_type, hold=hold)
 
 

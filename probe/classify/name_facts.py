@@ -172,6 +172,11 @@ class NameFacts:
         return bool(self.other_udp) and not any(frozenset(o.addresses) & truth for _, o in self.other_udp)
 
     @functools.cached_property
+    def same_everywhere(self) -> bool:
+        """Tell whether resolvers that have nothing to do with ours give the very addresses that ours gave."""
+        return any(frozenset(lookup.addresses) & self.own_addresses for _, lookup in self.other_udp)
+
+    @functools.cached_property
     def bogon(self) -> bool:
         """Tell whether all that we were given is no public address, while encrypted resolvers give one."""
         return bool(self.own_addresses) and all(map(is_bogus, self.own_addresses)) and not self._encrypted_bogus

@@ -19,7 +19,7 @@ from probe.classify.facts import build_table
 from probe.classify.fitness import needs_baseline
 from probe.classify.judge import judge
 from probe.classify.plan import plan
-from probe.model.experiment import Experiment, Pending
+from probe.model.experiment import Design, Experiment, Pending
 from probe.model.measurement import Citation, Measurement
 from probe.model.observation import Role
 from probe.model.target import CheckName, Target
@@ -204,6 +204,8 @@ class Run:
 
     def _settle(self, case: Case) -> bool:
         """End everything once the verdict is settled: what is still in flight could not change it."""
+        if any(e.design is Design.RESOLVERS and e.id in self._running for e in self._experiments):
+            return False  # cheap, soon there, and they tell a lying resolver from a lying network
         verdict = judge(case)
         if verdict.status is not Status.BLOCKED or verdict.confidence is not Confidence.C3:
             return False
