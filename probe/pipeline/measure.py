@@ -22,6 +22,7 @@ from probe.classify.plan import plan
 from probe.model.experiment import Design, Experiment, Pending
 from probe.model.measurement import Citation, Measurement
 from probe.model.observation import Role
+from probe.model.pattern import Pattern
 from probe.model.target import CheckName, Target
 from probe.model.vantage import Baseline
 from probe.model.verdict import Confidence, Status, Verdict
@@ -204,11 +205,12 @@ class Run:
 
     def _settle(self, case: Case) -> bool:
         """End everything once the verdict is settled: what is still in flight could not change it."""
-        if any(e.design is Design.RESOLVERS and e.id in self._running for e in self._experiments):
-            return False  # cheap, soon there, and they tell a lying resolver from a lying network
         verdict = judge(case)
         if verdict.status is not Status.BLOCKED or verdict.confidence is not Confidence.C3:
             return False
+        asking = any(e.design is Design.RESOLVERS and e.id in self._running for e in self._experiments)
+        if asking and Pattern.DNS_INJECTION_RACE not in verdict.patterns:
+            return False  # the other resolvers tell a lying resolver from a lying network, and are soon there
         self._settled = True
         for task in (*self._spawned, *([self._check] if self._check is not None else [])):
             task.cancel()
