@@ -65,7 +65,7 @@ async def _look_up(experiment: Experiment, ctx: Context) -> None:
     if experiment.resolver is None or experiment.resolver.endpoint is None:
         await lookup_getaddrinfo(ctx, experiment.name)
     else:
-        # A lookup that looks odd listens on by itself; a repeat does so in any case, for what a clean first reply hides.
+        # A lookup that looks odd listens on by itself; a repeat always does, for what a clean first reply hides.
         hold = experiment.design is Design.REPEAT
         await lookup(ctx, experiment.resolver, experiment.name, experiment.query_type, hold=hold)
 
