@@ -92,7 +92,6 @@ class Fields:
         found = self.written(key)
         if found is None:
             return default
-        bounds = f"from {render_duration(low)} to {render_duration(high)}".replace("0 s", "0s") if low else ""
         try:
             seconds = parse_duration(found.value if isinstance(found.value, str) else "")
         except ValueError:
@@ -100,7 +99,8 @@ class Fields:
             return default
         if low <= seconds <= high:
             return seconds
-        self._fail_value(key, found, f"give a time {bounds or f'up to {render_duration(high)}'}")
+        first, last = (render_duration(bound).replace(" ", "") for bound in (low, high))
+        self._fail_value(key, found, f"give a time from {first} to {last}")
         return default
 
     def size(self, key: str, default: int, *, low: int = 0) -> int:

@@ -1,6 +1,7 @@
 """One address as a person writes it becomes a target, with an id that derives from its canonical form."""
 
 import difflib
+import functools
 import re
 
 from probe.model.errors import UserError
@@ -21,7 +22,7 @@ _LATER_SUFFIXES = (".ovpn", ".conf")
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\ufeff\ud800-\udfff]")
 _SIMPLE_SITE = re.compile(
     r"(?:(https?)://)?((?:[a-z0-9_-]{1,63}\.){1,8}[a-z][a-z0-9-]{0,62})"
-    r"(?::([1-9][0-9]{0,3}))?(/[A-Za-z0-9/_.~%?&=+,;:@!$'()*|-]*)?",
+    r"(?::([1-9][0-9]{0,3}|[1-5][0-9]{4}))?(/[A-Za-z0-9/_.~%?&=+,;:@!$'()*|-]*)?",
     re.ASCII,
 ).fullmatch
 
@@ -87,17 +88,23 @@ def _parse_any(text: str, source: str) -> Parsed:
         raise UserError(source, f"an address of {len(text)} characters", f"keep it under {MAX_LENGTH}")
     if text.startswith(("/", "./", "../", "~")):
         raise UserError(source, f"{quote_address(text)} is a path", "write `file: PATH` in the configuration")
-    scheme, _ = split_scheme(text)
+    scheme, rest = split_scheme(text)
     later = _later_kind(text, scheme)
     if later:
         raise UserError(source, f"scheme not supported by this version: {later}", f"leave it out for now; {FORMS}")
     if scheme and scheme not in SCHEMES:
-        near = difflib.get_close_matches(scheme, SCHEMES, n=1)
-        raise UserError(source, f"unknown scheme {scheme[:30]!r}", f"did you mean {near[0]}://?" if near else FORMS)
+        raise UserError(source, f"unknown scheme {scheme[:30]!r}", _suggest_scheme(scheme[:30]))
     if _UNPRINTABLE.search(text):
         raise UserError(source, f"{quote_address(text)} holds a blank or a control character", "one address per line")
-    written = split_address(text, source)
+    written = split_address(text, scheme, rest, source)
     return SCHEMES[scheme](written, text, source)
+
+
+@functools.lru_cache(maxsize=256)
+def _suggest_scheme(scheme: str) -> str:
+    """Return the remedy; remembered, because one slip of an editor is in 100,000 lines."""
+    near = difflib.get_close_matches(scheme, SCHEMES, n=1)
+    return f"did you mean {near[0]}://?" if near else FORMS
 
 
 def _later_kind(text: str, scheme: str) -> str:

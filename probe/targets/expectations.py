@@ -109,8 +109,9 @@ def _read_header_patterns(fields: Fields) -> tuple[Header, ...]:
     if found is None:
         return ()
     pairs = fields.words("headers")
+    members = found.value if isinstance(found.value, dict) else {}
     for name, pattern in pairs.items():
-        _check_pattern(found, pattern, f"expect.headers.{name[:40]}", fields)
+        _check_pattern(members[name], pattern, f"expect.headers.{name[:40]}", fields)
     return tuple(Header(name=name, value=pattern) for name, pattern in pairs.items())
 
 

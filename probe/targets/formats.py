@@ -12,7 +12,7 @@ from probe.targets.plain_lists import parse_csv, parse_text
 from probe.targets.yaml_list import parse_yaml_list
 
 _ENDINGS = {".txt": "text", ".list": "text", ".csv": "csv", ".yaml": "yaml", ".yml": "yaml", ".json": "json"}
-_FIRST_LINE = re.compile(r"[^#\s].*", re.MULTILINE)
+_FIRST_LINE = re.compile(r"^[ \t]*([^#\s].*)", re.MULTILINE)
 _YAML_START = re.compile(r"(?:- |-$|---|[A-Za-z_]+:(?:\s|$))")
 
 
@@ -43,7 +43,7 @@ def detect_format(text: str, file: str) -> ListFormat:
     ending = re.search(r"\.[a-z]+$", file.lower().partition("?")[0])
     found = ListFormat(_ENDINGS[ending[0]]) if ending is not None and ending[0] in _ENDINGS else None
     start = _FIRST_LINE.search(text)
-    first = start[0] if start is not None else ""
+    first = start[1] if start is not None else ""
     if found is ListFormat.JSON or (found is None and first.startswith(("[", "{"))):
         return ListFormat.YAML if first.startswith("{") else ListFormat.JSON
     if found is not None:

@@ -17,6 +17,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL).fullmatch
 _AUTHORITY_END = re.compile(r"[/?#]")
 _PORT = re.compile(r"[0-9]{1,5}", re.ASCII).fullmatch
 _SAFE = "/:@!$&'()*+,;=-._~%?[]|"
+_CLEAN = re.compile(r"[A-Za-z0-9/:@!$&'()*+,;=._~%?\[\]|-]*", re.ASCII).fullmatch
 _QUOTED = 60
 
 
@@ -34,13 +35,9 @@ class WrittenAddress(msgspec.Struct, frozen=True, kw_only=True):
 
 def quote_address(text: str) -> str:
     """Return an address for an error line: short, on one line, and without what could be a secret."""
-    scheme, separator, rest = text.partition("://")
     if "@" in text:
-        return (
-            f"{scheme}://…@{rest.rpartition('@')[2][:_QUOTED]}"
-            if separator
-            else f"…@{text.rpartition('@')[2][:_QUOTED]}"
-        )
+        scheme, separator, _ = text.rpartition("@")[0].partition("://")
+        text = f"{scheme if separator else ''}{separator}…@{text.rpartition('@')[2]}"
     return repr(text if len(text) <= _QUOTED else text[:_QUOTED] + "…")[1:-1]
 
 
@@ -50,13 +47,12 @@ def split_scheme(text: str) -> tuple[str, str]:
     return ("", text) if found is None else (found[1].lower(), found[2])
 
 
-def split_address(text: str, source: str) -> WrittenAddress:
-    """Take an address apart.
+def split_address(text: str, scheme: str, rest: str, source: str) -> WrittenAddress:
+    """Take apart what `split_scheme` made of an address; `text` is for error lines.
 
     Raises:
         UserError: there is no usable host in it, or something that an address must not hold.
     """
-    scheme, rest = split_scheme(text)
     end = _AUTHORITY_END.search(rest)
     authority, tail = (rest, "") if end is None else (rest[: end.start()], rest[end.start() :])
     if "@" in authority:
@@ -94,4 +90,4 @@ def _split_port(authority: str, text: str, source: str) -> tuple[str, int | None
 
 def _encode(part: str) -> str:
     """Percent-encode what cannot stand in a request line; what is encoded already stays as it is."""
-    return quote(part, safe=_SAFE, encoding="utf-8", errors="replace")
+    return part if _CLEAN(part) else quote(part, safe=_SAFE, encoding="utf-8", errors="replace")
