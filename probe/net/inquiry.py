@@ -249,6 +249,9 @@ class Inquiry:
             return
         if self.socket is not None:
             self.socket.settle(self)
+        if not self._hushed:
+            self._hushed = True
+            self._hush()  # an odd reply is as good a reason to ask elsewhere as none: let the planner use the hold
         self.state = State.HOLDING
         self._hold_until_s = self.ctx.journal.started_boot_s + t_s + self.ctx.hold_s
         self._reschedule(self._hold_until_s)
