@@ -332,3 +332,16 @@ async def test_the_as_of_each_address_is_noted() -> None:
     numbers = {PUBLIC: 15133}
     seen = await ask(answer_plainly, asn_of=lambda address: numbers.get(address, 0))
     assert seen.asns == (15133,)
+
+
+async def test_a_reply_after_the_timeout_is_kept_but_changes_nothing() -> None:
+    def late(query: bytes) -> list[Reply]:
+        return [Reply(build_reply(query, ("A", PUBLIC)), after_s=0.15)]
+
+    async with run_resolver(late) as fake, asking(timeout_s=0.1, hold_s=1.0) as ctx:
+        assert await lookup(ctx, fake.resolver, NAME) == ()
+        await asyncio.sleep(0.15)
+        (seen,) = ctx.journal.observations
+        assert fits(seen) == [ReplyFit.OURS]
+        assert seen.failure.code is FailureCode.TIMEOUT
+        assert seen.t_s < seen.replies[0].t_s
