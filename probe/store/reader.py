@@ -18,8 +18,8 @@ from probe.model.measurement import Measurement
 from probe.model.pattern import Pattern
 from probe.model.vantage import Baseline
 from probe.model.verdict import Cause, Confidence, Status
+from probe.store.cards import HOUR_MS
 from probe.store.errors import build_user_error
-from probe.store.recorder import HOUR_MS
 from probe.store.segments import decode_phases
 from probe.store.values import History, Kept, PhaseSpread, Run, Spread, StoredMeasurement, Tally
 from probe.store.vault import Vault

@@ -13,7 +13,7 @@ from probe.model.snapshot import Phase
 from probe.model.vantage import Baseline
 from probe.model.verdict import Status, Verdict
 from probe.net.clock import Clock
-from probe.store.cards import Card, Cards, find_target_no
+from probe.store.cards import HOUR_MS, Card, Cards, Segment, find_target_no
 from probe.store.held import Held, unseal
 from probe.store.jobs import AddBaseline, AddEvents, AddRun, FillSlot, Job, ReplaceVerdict
 from probe.store.pack import Packed, decode_record, pack, pack_or_nothing
@@ -21,7 +21,6 @@ from probe.store.segments import encode_phases, merge_phases
 from probe.store.values import Kept
 from probe.store.vault import Vault
 
-HOUR_MS = 3_600_000
 SAMPLE_ONE_IN = 100
 _HELD_PREFIX = "held_prefix"
 _ENCODER = msgspec.msgpack.Encoder()
@@ -34,6 +33,8 @@ class Recorder:
         self._connection = connection
         self._clock = clock
         self._cards = Cards(connection)
+        self._changed_cards: dict[int, Card] = {}
+        self._changed_segments: dict[tuple[int, int, int], tuple[int, Segment]] = {}
         self._loose: dict[bytes, bytes] = {}
         """Certificates of measurements that are only held; they go in with the next batch."""
         self._to_hold: dict[int, Measurement] = {}
@@ -64,9 +65,15 @@ class Recorder:
                 assert_never(never)
 
     def before_commit(self) -> None:
-        """Write what earlier batches left over."""
+        """Write what the batch changed in memory, and what earlier ones left over."""
+        self._write_changed()
         if self._loose:
             self.vault.keep_certificates(self._loose, self._now_ms())
+
+    def _write_changed(self) -> None:
+        self._cards.write(self._changed_cards.values(), self._changed_segments.values())
+        self._changed_cards.clear()
+        self._changed_segments.clear()
 
     def committed(self) -> None:
         """Take note that all jobs since the last call are safe."""
@@ -78,6 +85,8 @@ class Recorder:
     def rolled_back(self) -> None:
         """Forget all that the lost transaction brought; the jobs will come again."""
         self._cards.forget()
+        self._changed_cards.clear()
+        self._changed_segments.clear()
         self.vault.forget()
         self._to_hold.clear()
         self._last_baseline = None
@@ -115,25 +124,20 @@ class Recorder:
 
     def _fold(self, card: Card, measurement: Measurement, phases: tuple[Phase, ...]) -> None:
         at_ms, took_us = round(measurement.started_at * 1000), round(measurement.runtime_s * 1e6)
-        segment = self._cards.find_segment(card, at_ms // HOUR_MS, at_ms)
+        if card.segment is not None and card.segment.hour != at_ms // HOUR_MS:
+            self._write_changed()
+        segment = self._cards.find_segment(card, at_ms)
         segment.first_ms, segment.last_ms = min(segment.first_ms, at_ms), max(segment.last_ms, at_ms)
         segment.min_us = min(segment.min_us, took_us) if segment.runs else took_us
         segment.max_us = max(segment.max_us, took_us)
         segment.sum_us += took_us
         segment.runs += 1
         segment.phases = merge_phases(segment.phases, phases)
-        self._connection.execute(
-            "INSERT OR REPLACE INTO segments (hour, target_no, part, first_ms, last_ms, runs, min_us, sum_us, max_us,"
-            " phases) VALUES (?,?,?,?,?,?,?,?,?,?)",
-            (
-                segment.hour, card.no, segment.part, segment.first_ms, segment.last_ms, segment.runs, segment.min_us,
-                segment.sum_us, segment.max_us, segment.phases,
-            ),
-        )  # fmt: skip
+        self._changed_segments[card.no, segment.hour, segment.part] = card.no, segment
 
     def _insert_run(self, card: Card, measurement: Measurement, phases: tuple[Phase, ...]) -> None:
         at_ms, verdict = round(measurement.started_at * 1000), measurement.verdict
-        card.segment = None
+        card.broken = True
         self._connection.execute(
             "INSERT OR REPLACE INTO runs (hour, target_no, at_ms, id, status, pattern, cause, confidence, duration_us,"
             " phases) VALUES (?,?,?,?,?,?,?,?,?,?)",
@@ -159,18 +163,21 @@ class Recorder:
         return unseal(*row) if row is not None else None
 
     def _count(self, card: Card, measurement: Measurement) -> None:
-        status, at_ms = measurement.verdict.status, round(measurement.started_at * 1000)
+        """Count a run, unless it was broken off: that says nothing about its target."""
+        if measurement.interrupted:
+            return
+        status, ended_ms = measurement.verdict.status, round((measurement.started_at + measurement.runtime_s) * 1000)
         card.runs += 1
-        card.last_run_ms, card.last_status, card.last_id = at_ms, status.value, measurement.id
-        if status is Status.OK:
-            card.last_ok_ms = at_ms
+        card.last_run_ms, card.last_status, card.last_id = ended_ms, status.value, measurement.id
+        if status.reachable:
+            card.last_ok_ms = ended_ms
         if not status.reachable:
             code = find_failure(measurement)
             card.failures += 1
             card.failed_id, card.last_code = measurement.id, code.value if code else ""
             if code is not None:
                 card.codes[code.value] = card.codes.get(code.value, 0) + 1
-        self._cards.write(card)
+        self._changed_cards[card.no] = card
 
     def _put_episode(self, card: Card, episode: Episode) -> None:
         known = card.episode

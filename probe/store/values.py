@@ -68,8 +68,9 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     status: Status
     """Of the last run, judged or not."""
     last_run_at: float
+    """When it ended; wall time, seconds since the epoch."""
     last_ok_at: float = 0.0
-    """0 = never."""
+    """When the last run that found it usable ended; 0 = never."""
     runs_total: int = 0
     failures_total: int = 0
     failures: dict[FailureCode, int] = {}

@@ -1,5 +1,6 @@
 """Measurements of realistic shape and size, made by number: two addresses, a three-certificate chain, a page."""
 
+import functools
 import hashlib
 import random
 from typing import Any
@@ -68,17 +69,23 @@ def make_chain(number: int) -> tuple[bytes, ...]:
 
 def make_page(number: int, at: float, size: int = 40_000) -> bytes:
     """Return a page: its site's own text, of which a tenth is another every hour, and a nonce."""
-    words = [random.Random(f"w{i}").randbytes(3).hex()[: 2 + i % 5] for i in range(4000)]
-    site, hour = random.Random(f"site{number}"), random.Random(f"{number}-{int(at // 3600)}")
-    parts = [f"<html><head><title>Site {number}</title><script nonce={random.Random(at).randbytes(16).hex()}>"]
+    nonce = random.Random(at).randbytes(16).hex().encode()
+    head = b"<html><head><title>Site %d</title><script nonce=%s>" % (number, nonce)
+    return (head + _make_text(number, int(at // 3600), size))[:65536]
+
+
+@functools.lru_cache(maxsize=256)
+def _make_text(number: int, hour: int, size: int) -> bytes:
+    site, news = random.Random(f"site{number}"), random.Random(f"{number}-{hour}")
+    words = [random.Random(f"w{i}").randbytes(3).hex()[: 2 + i % 5] for i in range(1000)]
+    parts: list[str] = []
     length = 0
     while length < size:
-        source = hour if len(parts) % 10 == 0 else site
-        parts.append(
-            f'<div class="card item-{source.choice(words)}"><p>{" ".join(source.choices(words, k=12))}</p></div>'
-        )
+        source = news if len(parts) % 10 == 9 else site
+        text = " ".join(source.choices(words, k=12))
+        parts.append(f'<div class="card item-{source.choice(words)}"><p>{text}</p></div>')
         length += len(parts[-1])
-    return "".join(parts).encode()[:65536]
+    return "".join(parts).encode()
 
 
 def make_ok(
@@ -336,3 +343,14 @@ def _exchange(
         bytes_sent=212,
         bytes_received=len(head) + len(body),
     )
+
+
+def make_server_side(number: int = 0, at: float = START, *, serial: int = 0) -> Measurement:
+    """Return a measurement of a server that answers with an error page."""
+    healthy = make_ok(number, at, serial=serial, body=make_page(number, at, 3000))
+    observations = tuple(
+        msgspec.structs.replace(o, status=503, reason="Service Unavailable") if isinstance(o, HTTPExchange) else o
+        for o in healthy.observations
+    )
+    verdict = Verdict(status=Status.SERVER_SIDE, cause=Cause.SERVER, confidence=Confidence.C2, depth=Depth.PAGE)
+    return msgspec.structs.replace(healthy, observations=observations, verdict=verdict)
