@@ -17,6 +17,8 @@ class PathJudgement(msgspec.Struct, frozen=True, kw_only=True):
     family: int
     usable: bool
     evidence: tuple[Evidence, ...] = ()
+    heated: bool = False
+    """It failed where another measurement had triggered something: no data, see `heat.py`."""
 
 
 class Folded(msgspec.Struct, frozen=True, kw_only=True):

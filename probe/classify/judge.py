@@ -7,6 +7,7 @@ from probe.classify.depth import proven_depth, working
 from probe.classify.facts import PathFacts, build_table
 from probe.classify.fitness import suspended
 from probe.classify.fold import Folded, PathJudgement, fold_paths, one_per_layer, path_confidence
+from probe.classify.heat import build_hot_evidence, is_heated
 from probe.classify.name_facts import NameFacts
 from probe.classify.rule import F, Rule
 from probe.classify.rules_name import NAME_RULES
@@ -64,7 +65,11 @@ def judge_hop(case: Case, table: tuple[Try, ...], hop: int) -> Folded:
         return _with_name(name_evidence, paths, _elsewhere(case, table, hop))
     if not paths:
         return _without_paths(case, names)
-    return fold_paths(paths)
+    cold = tuple(path for path in paths if not path.heated)
+    if not cold:
+        withheld = tuple(build_hot_evidence(path.spot, hop) for path in paths)
+        return Folded(usable=Usable.NONE, cause=Cause.UNKNOWN, confidence=Confidence.C0, evidence=withheld)
+    return fold_paths(cold)
 
 
 def _with_name(name: Evidence, paths: tuple[PathJudgement, ...], elsewhere: tuple[Evidence, ...]) -> Folded:
@@ -124,7 +129,8 @@ def judge_paths(case: Case, table: tuple[Try, ...], hop: int) -> tuple[PathJudge
     for spot, family in spots.items():
         facts = PathFacts(case, table, hop, spot, frozenset(spots) - {spot})
         evidence, usable = _judge_path(facts)
-        judgements.append(PathJudgement(spot=spot, family=family, usable=usable, evidence=evidence))
+        heated = not usable and is_heated(facts.failing, facts.table)
+        judgements.append(PathJudgement(spot=spot, family=family, usable=usable, evidence=evidence, heated=heated))
         if facts.exchange is not None and facts.failing is None:
             asked.add(spot)
     bad_page = any(path.spot in asked and not path.usable for path in judgements)

@@ -112,7 +112,7 @@ def _chain(case: Case, table: tuple[Try, ...], trouble: Trouble, troubles: tuple
         return []
     chain = _Chain(case, table, trouble)
     step = Step.HANDSHAKE if trouble.layer is Layer.TLS else Step.FETCH
-    if chain.controls < chain.tests:
+    if chain.controls < min(chain.tests, PAIRS):
         if not chain.failing(chain.last(NameKind.TEST)):
             return []
         return [_at(trouble, chain.design, step, case.neutral_names[0], NameKind.NEUTRAL, chain.controls + 1)]
@@ -124,7 +124,9 @@ def _chain(case: Case, table: tuple[Try, ...], trouble: Trouble, troubles: tuple
 
 def _enough(case: Case, table: tuple[Try, ...], trouble: Trouble, troubles: tuple[Trouble, ...]) -> bool:
     alike = [t for t in troubles if t.layer is trouble.layer and t.place is trouble.place and _has_trigger(t)]
-    return sum(_Chain(case, table, t).tests for t in alike) >= PAIRS
+    hot = {row.spot for row in table if row.hot and row.experiment is None}
+    # At a hot place the check's own try proves nothing: it counts from the first control that passes there.
+    return sum(_Chain(case, table, t).tests - (t.spot in hot) for t in alike) >= PAIRS
 
 
 def _other_port(troubles: tuple[Trouble, ...]) -> list[Experiment]:
