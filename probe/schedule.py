@@ -166,6 +166,16 @@ class Schedule:
             self._dead -= 1
         return heap[0].due_s if heap else None
 
+    def count_due(self, now_s: float) -> int:
+        """Return how many runs are due and not started; only what is due is looked at."""
+        heap, found, at = self._heap, 0, [0]
+        while at:
+            position = at.pop()
+            if position < len(heap) and heap[position].due_s <= now_s:
+                found += heap[position].alive
+                at += (2 * position + 1, 2 * position + 2)
+        return found + sum(map(len, self._parked.values()))
+
     def done(self, target_id: str) -> None:
         """Tell that a target's run has ended, in whatever way."""
         self._running.discard(target_id)

@@ -53,7 +53,7 @@ class View:
                 targets=schedule.targets,
                 lag_s=agent.lag_s,
                 in_flight=agent.in_flight,
-                queued=schedule.waiting,
+                queued=agent.queued,
                 missed_runs_total=schedule.missed_runs_total,
                 stretch_ratio=schedule.stretch_ratio,
             ),
@@ -71,13 +71,7 @@ class View:
         if store is None:
             return ()
         until = self._agent.environment.stack.clock.wall_s() + 1
-        names = [target] if target else [snapshot.target.id for snapshot in self.snapshots()]
-
-        def read() -> list[Run]:
-            found = [run for name in names for run in store.load_runs(name, since, until, limit)]
-            return sorted(found, key=lambda run: run.last_at, reverse=True)[:limit]
-
-        return await asyncio.to_thread(read)
+        return await asyncio.to_thread(store.load_runs, target, since, until, limit)
 
     async def measurement(self, measurement: str) -> Measurement | None:
         """Return one that is kept whole."""

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from probe.classify.heat import hot_places, was_heated
 from probe.classify.symptom import find_symptom
 from probe.daemon.alarm import MassAlarm
 from probe.daemon.board import Board
@@ -12,11 +13,12 @@ from probe.daemon.evidence import EvidenceMemory
 from probe.daemon.figures import LoopLag
 from probe.episodes import fold, reanchor
 from probe.gate import Gate
+from probe.model.endpoint import Endpoint
 from probe.model.episode import EpisodeState, Event, EventKind, Fold, Pace, RunOutcome
 from probe.model.measurement import Measurement
 from probe.model.target import Target
 from probe.model.vantage import Baseline, VantageState
-from probe.model.verdict import Cause
+from probe.model.verdict import Cause, Status
 from probe.net.clock import Clock
 from probe.pipeline.environment import Environment
 from probe.pipeline.measure import Run, Wish
@@ -28,7 +30,13 @@ log = logging.getLogger("wallprobe")
 DEEP_EVERY_S = 86400.0
 LAG_LIMIT_S = 0.02
 """Starts are held back while the loop wakes later than this: a burst falsifies timings."""
+HELD_BACK_S = 0.05
+"""One start in this time then: a host that is always slow must measure as well."""
 STARTS_AT_ONCE = 8
+COLD_MARGIN_S = 0.5
+STATES_EVERY_S = 1.0
+STATES_PER_S = 5000
+"""What folding knows is saved this often at most, and less often when much is open at once."""
 STOP_WITHIN_S = 3.0
 FIRST_RUN_CONNECTIONS = 6.0
 """Half the connection budget at three addresses a target: the spacing of hastened first runs."""
@@ -65,13 +73,15 @@ class Agent:
         self._clock: Clock = environment.stack.clock
         self._targets: dict[str, Target] = {}
         self._unseen: set[str] = set()
+        """Targets of which nothing is known yet: neither from this process nor from an earlier one."""
         self._memory = EvidenceMemory()
         self._alarm = MassAlarm()
         self._tasks: dict[asyncio.Task[None], Run] = {}
         self._wake = asyncio.Event()
         self._vantage_state: VantageState | None = None
+        self._states_changed = False
+        self._states_due_s = -math.inf
         self._lag_s = 0.0
-        self._stopping = False
 
     @property
     def in_flight(self) -> int:
@@ -84,8 +94,13 @@ class Agent:
         return self._lag_s
 
     @property
+    def queued(self) -> int:
+        """Return how many runs are due and have not started."""
+        return self.schedule.count_due(self._clock.boot_s())
+
+    @property
     def ready(self) -> bool:
-        """Tell whether every target had its first turn, or there is none."""
+        """Tell whether something is known of every target, or was once."""
         return self.first_round or not self._unseen
 
     def adopt(self, targets: tuple[Target, ...]) -> None:
@@ -93,22 +108,23 @@ class Agent:
         self._targets = {target.id: target for target in targets}
         self.schedule.replace(targets, self._clock.boot_s())
         self._memory.keep_only(self._targets)
-        seen = {s.target.id for s in self.board.snapshots() if s.runs_total}
-        self._unseen = set() if self.first_round else set(self._targets) - seen
-        self._hasten(targets)
+        ran_at = {snapshot.target.id: snapshot.last_run_at for snapshot in self.board.snapshots()}
+        self._unseen = {target.id for target in targets if not ran_at.get(target.id)}
+        self.first_round = self.first_round or not self._unseen
+        wall_s = self._clock.wall_s()
+        self._hasten([t for t in targets if not 0 <= wall_s - ran_at.get(t.id, -math.inf) <= t.interval_s])
         self._wake.set()
 
-    def _hasten(self, targets: tuple[Target, ...]) -> None:
-        """Run what was never run soon, at half the budget: nobody wants to wait a whole interval for a first answer."""
-        now_s, apart_s = (
-            self._clock.boot_s(),
-            FIRST_RUN_CONNECTIONS / self.environment.settings.limits.connections_per_s,
-        )
-        waiting = (target for target in targets if target.id in self._unseen)
+    def _hasten(self, waiting: list[Target]) -> None:
+        """Run what was never run, or not for long, soon: nobody wants to wait a whole interval for a first answer.
+
+        At half the budget, so that regular runs fit in as well; the last ones may come by their own slot first.
+        """
+        now_s = self._clock.boot_s()
+        apart_s = FIRST_RUN_CONNECTIONS / self.environment.settings.limits.connections_per_s
         for number, target in enumerate(waiting):
-            if number * apart_s > target.interval_s / 2:
-                break
-            self.schedule.follow_up(target.id, now_s + number * apart_s)
+            if number * apart_s <= target.interval_s / 2:
+                self.schedule.follow_up(target.id, now_s + number * apart_s)
 
     async def serve(self) -> None:
         """Run what is due until cancelled; then stop what is under way and store what was measured."""
@@ -126,19 +142,21 @@ class Agent:
                 except TimeoutError:
                     pass
         finally:
-            self._stopping = True
             self.lag.stop()
             await self._stop_runs()
+            self._save_states(now=True)
 
     def _start_due(self) -> float:
         """Start what is due as far as limits allow; return how long to sleep at most."""
         now_s = self._clock.boot_s()
         self._note_clock_step(now_s)
+        self._save_states()
         room = self.environment.settings.limits.sockets // 2 - len(self._tasks)
-        if room <= 0 or self.lag.recent_s > LAG_LIMIT_S:
-            return 0.05
-        for due in self.schedule.due(now_s, min(room, STARTS_AT_ONCE)):
+        lagging = self.lag.recent_s > LAG_LIMIT_S
+        for due in self.schedule.due(now_s, max(0, min(room, 1 if lagging else STARTS_AT_ONCE))):
             self._start(due, now_s)
+        if room <= 0 or lagging:
+            return HELD_BACK_S
         next_due_s = self.schedule.next_due_s()
         return 1.0 if next_due_s is None else min(1.0, max(0.001, next_due_s - self._clock.boot_s()))
 
@@ -147,11 +165,20 @@ class Agent:
         if target is None:
             self.schedule.done(due.target)
             return
+        hot_until_s = self._hot_until(e.endpoint for pending in due.pending for e in pending.experiments)
+        if hot_until_s is not None:
+            self.schedule.postpone(due, hot_until_s + COLD_MARGIN_S)
+            return
         self._lag_s = max(0.0, now_s - due.due_s)
         run = Run(self.environment, self.monitor, target, self._wish(due, target, now_s))
         task = asyncio.get_running_loop().create_task(self._complete(run, due, target))
         self._tasks[task] = run
         task.add_done_callback(self._forget)
+
+    def _hot_until(self, endpoints: Iterable[Endpoint | None]) -> float | None:
+        """Return when the last of these places is cold again; `None` = all are."""
+        times = [self.gate.hot_until(endpoint) for endpoint in set(endpoints) if endpoint is not None]
+        return max((time for time in times if time is not None), default=None)
 
     def _wish(self, due: DueRun, target: Target, now_s: float) -> Wish:
         cites = self._memory.cites(target.id, self._clock.wall_s())
@@ -167,24 +194,28 @@ class Agent:
     async def _complete(self, run: Run, due: DueRun, target: Target) -> None:
         try:
             await run.complete()
+            self._take(run.finish(interrupted=False))
         except asyncio.CancelledError:
-            self._keep_interrupted(run)
+            self._keep_interrupted(run, target)
             raise
         except Exception:
+            # A fault of our own says nothing about the target.
             self.crashes_total += 1
             log.exception("measurement crashed", extra={"target": target.id})
-        else:
-            self._take(run.finish(interrupted=False), due)
         finally:
             self.schedule.done(target.id)
             self._unseen.discard(target.id)
             self.first_round = self.first_round or not self._unseen
 
-    def _keep_interrupted(self, run: Run) -> None:
-        if self.store is not None and run.has_observations:
-            self.store.add(run.finish(interrupted=True))
+    def _keep_interrupted(self, run: Run, target: Target) -> None:
+        try:
+            if self.store is not None and run.has_observations:
+                self.store.add(run.finish(interrupted=True))
+        except Exception:
+            self.crashes_total += 1
+            log.exception("interrupted measurement crashed", extra={"target": target.id})
 
-    def _take(self, measurement: Measurement, due: DueRun) -> None:
+    def _take(self, measurement: Measurement) -> None:
         """Fold a finished run into everything that remembers."""
         target, now_s = measurement.target, self._clock.boot_s()
         interval_s = self.schedule.effective_interval_s(target)
@@ -192,7 +223,8 @@ class Agent:
         folded = fold(known, _outcome(measurement), interval_s)
         self.states[target.id] = folded.state
         self._watch_mass(measurement, known, now_s)
-        self._memory.take(measurement, find_symptom(measurement.observations))
+        if measurement.verdict.status is not Status.INSUFFICIENT:
+            self._memory.take(measurement, find_symptom(measurement.observations))
         phases = self.board.update(measurement, folded.state, interval_s)
         self._reschedule(measurement, folded, now_s)
         if measurement.target.labels.get(SHAM) and measurement.verdict.cause is Cause.NETWORK:
@@ -200,8 +232,19 @@ class Agent:
             log.warning("interference found on a neutral target", extra={"target": target.id})
         if self.store is not None:
             self.store.add(measurement, episode=folded.state.episode, events=folded.events, phases=phases)
+        self._states_changed |= folded.state.unsettled or (known is not None and known.unsettled)
         for event in folded.events:
             self._tell(event)
+
+    def _save_states(self, *, now: bool = False) -> None:
+        """Keep what the episodes alone do not say: runs that wait for confirmation, and shares of failing runs."""
+        now_s = self._clock.boot_s()
+        if self.store is None or not self._states_changed or (now_s < self._states_due_s and not now):
+            return
+        self._states_changed = False
+        unsettled = tuple(state for state in self.states.values() if state.unsettled)
+        self.store.save_states(unsettled)
+        self._states_due_s = now_s + max(STATES_EVERY_S, len(unsettled) / STATES_PER_S)
 
     def _watch_mass(self, measurement: Measurement, known: EpisodeState | None, now_s: float) -> None:
         was_reachable = known is not None and known.episode is not None and known.episode.status.reachable
@@ -211,7 +254,10 @@ class Agent:
 
     def _reschedule(self, measurement: Measurement, folded: Fold, now_s: float) -> None:
         target_id = measurement.target.id
-        if folded.confirmation is not None:
+        hot_until_s = self._hot_until(hot_places(measurement)) if was_heated(measurement.verdict) else None
+        if hot_until_s is not None:
+            self.schedule.follow_up(target_id, hot_until_s + COLD_MARGIN_S)
+        elif folded.confirmation is not None:
             started_s = now_s - measurement.runtime_s
             self.schedule.follow_up(target_id, max(now_s, started_s + folded.confirmation.after_s))
         else:

@@ -5,20 +5,20 @@ from collections.abc import Sequence
 import msgspec
 
 from probe.export.durations import DurationCounts
+from probe.export.families import choose_level
 from probe.export.metrics import TargetChunk, render_target
-from probe.model.episode import EpisodeState
+from probe.model.episode import Episode, EpisodeState
 from probe.model.failure import FailureCode
 from probe.model.measurement import Measurement
 from probe.model.outcome import find_failure, measure_phases
 from probe.model.settings import PerTarget
 from probe.model.snapshot import Phase, TargetSnapshot
 from probe.model.target import Target
-from probe.model.verdict import Status
+from probe.model.verdict import Status, Verdict
 from probe.store.values import Tally
 
-FULL_UP_TO = 5000
-"""Above so many targets a page at `full` would be too long for a scrape (some 30 series each)."""
 VALID_INTERVALS = 3
+"""A verdict is believed for so many effective intervals: a gap, in the words of VERDICTS section 5."""
 
 
 class Board:
@@ -33,9 +33,7 @@ class Board:
     @property
     def level(self) -> PerTarget:
         """Return how much of each target is on /metrics."""
-        if self._level is not None:
-            return self._level
-        return PerTarget.FULL if len(self._snapshots) <= FULL_UP_TO else PerTarget.STATUS
+        return choose_level(self._level, len(self._snapshots))
 
     def replace(
         self,
@@ -60,14 +58,22 @@ class Board:
         if before is not None:
             return msgspec.structs.replace(before, target=target)
         tally, state = tallies.get(target.id), states.get(target.id)
-        return TargetSnapshot(
-            target=target,
-            episode=state.episode if state else None,
-            runs_total=tally.runs_total if tally else 0,
-            failures_total=tally.failures_total if tally else 0,
-            failures=dict(tally.failures) if tally else {},
-            last_run_at=tally.last_run_at if tally else 0.0,
-            last_ok_at=tally.last_ok_at if tally else 0.0,
+        episode = state.episode if state else None
+        snapshot = TargetSnapshot(target=target, episode=episode, verdict=_last_word(episode))
+        if tally is None:
+            return snapshot
+        return msgspec.structs.replace(
+            snapshot,
+            measurement=tally.measurement,
+            runs_total=tally.runs_total,
+            failures_total=tally.failures_total,
+            failures=dict(tally.failures),
+            last_failure=tally.last_failure,
+            failed_measurement=tally.failed_measurement,
+            last_run_at=tally.last_run_at,
+            last_ok_at=tally.last_ok_at,
+            valid_until=tally.last_run_at + VALID_INTERVALS * target.interval_s if episode else 0.0,
+            stale=episode is not None and tally.status is Status.INSUFFICIENT,
         )
 
     def snapshot(self, target_id: str) -> TargetSnapshot | None:
@@ -90,6 +96,7 @@ class Board:
         if before is None:
             return phases
         failure = find_failure(measurement)
+        failed = not measurement.verdict.status.reachable
         judged = measurement.verdict.status is not Status.INSUFFICIENT
         ended_at = measurement.started_at + measurement.runtime_s
         self.durations.observe(measurement.target.check, measurement.runtime_s)
@@ -103,8 +110,10 @@ class Board:
             valid_until=ended_at + VALID_INTERVALS * effective_interval_s if judged else before.valid_until,
             duration_s=measurement.runtime_s,
             runs_total=before.runs_total + 1,
-            failures_total=before.failures_total + (failure is not None),
+            failures_total=before.failures_total + failed,
             failures=_count(before.failures, failure),
+            last_failure=failure if failed else before.last_failure,
+            failed_measurement=measurement.id if failed else before.failed_measurement,
             phases=phases,
             stale=not judged,
         )
@@ -117,3 +126,16 @@ def _count(failures: dict[FailureCode, int], failure: FailureCode | None) -> dic
     if failure is None:
         return failures
     return failures | {failure: failures.get(failure, 0) + 1}
+
+
+def _last_word(episode: Episode | None) -> Verdict | None:
+    """Return what an earlier process last said: an alert must not end because the agent was restarted."""
+    if episode is None:
+        return None
+    return Verdict(
+        status=episode.status,
+        patterns=episode.patterns,
+        cause=episode.cause,
+        confidence=episode.confidence,
+        summary="As last judged, before the agent was restarted.",
+    )

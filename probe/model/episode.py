@@ -125,6 +125,11 @@ class EpisodeState(msgspec.Struct, frozen=True, kw_only=True):
     score: float = 0.0
     """Log-likelihood ratio of the test by which a mixed episode ends; 0 or below."""
 
+    @property
+    def unsettled(self) -> bool:
+        """Tell whether there is more to know than the episode and the time of its last run."""
+        return self.candidate is not None or self.mixed or self.recent != 0
+
 
 class Pace(StrEnum):
     """What a run means for how often the target is run."""

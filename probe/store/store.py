@@ -9,7 +9,7 @@ from typing import Self
 
 import msgspec
 
-from probe.model.episode import Episode, Event
+from probe.model.episode import Episode, EpisodeState, Event
 from probe.model.errors import UserError
 from probe.model.ledger import Ledger
 from probe.model.measurement import Measurement
@@ -20,7 +20,7 @@ from probe.model.vantage import Baseline
 from probe.model.verdict import Verdict
 from probe.net.clock import Clock
 from probe.store.errors import build_user_error
-from probe.store.jobs import AddBaseline, AddEvents, AddRun, Job, ReplaceVerdict
+from probe.store.jobs import AddBaseline, AddEvents, AddRun, FillSlot, Job, ReplaceVerdict
 from probe.store.ledger import StoreLedger
 from probe.store.pack import is_whole
 from probe.store.place import WriterLock, find_path, make_place
@@ -31,6 +31,7 @@ from probe.store.schema import connect, prepare, read_version
 from probe.store.writer import Writer
 
 CLOSE_TIMEOUT_S = 5.0
+_STATES = "episode_states"
 
 
 class Store:
@@ -113,6 +114,25 @@ class Store:
     def add_baseline(self, baseline: Baseline) -> None:
         """Record a look at the vantage; only what is new is kept, and one an hour. Never blocks."""
         self._add(AddBaseline(baseline=baseline))
+
+    def save_states(self, states: tuple[EpisodeState, ...]) -> None:
+        """Keep what folding knows beyond the episodes, in place of what was kept before; never blocks."""
+        self._add(FillSlot(name=_STATES, data=msgspec.msgpack.encode(states)))
+
+    def load_states(self) -> dict[str, EpisodeState]:
+        """Return what folding the next run of each target needs; an episode that is newer than a state replaces it."""
+        episodes = self.load_episodes()
+        states = {
+            target: EpisodeState(target=target, episode=episode, last_run_at=episode.last_run_at)
+            for target, episode in episodes.items()
+        }
+        data = self._reader.load_slot(_STATES)
+        for state in msgspec.msgpack.decode(data, type=tuple[EpisodeState, ...]) if data else ():
+            episode = episodes.get(state.target)
+            known = None if state.episode is None else state.episode.since.first_in
+            if known == (None if episode is None else episode.since.first_in):
+                states[state.target] = msgspec.structs.replace(state, episode=episode)
+        return states
 
     def replace_verdict(self, measurement: str, verdict: Verdict) -> None:
         """Give a kept measurement another verdict; waits only when the queue is full."""
