@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import gc
 import logging
 import signal
 from collections.abc import Callable
@@ -20,8 +21,7 @@ from probe.daemon.sham import mark_sham
 from probe.daemon.vantage_clock import watch_vantage
 from probe.gate import Gate
 from probe.gate.server import GateServer
-from probe.model.episode import EpisodeState
-from probe.model.errors import UserError
+from probe.model.errors import CombinedUserError, UserError
 from probe.model.settings import Settings
 from probe.model.spread import stable_hash
 from probe.model.target import Target
@@ -53,13 +53,16 @@ class Service:
         self._notifier = Notifier(environ)
         self._stop = asyncio.Event()
         self._reloading = asyncio.Lock()
+        self._told: set[str] = set()
+        """What was said of the lists already: a bad line is told once, not at every refresh."""
         self._environment = contextlib.AsyncExitStack()
 
     async def serve(self) -> None:
         """Serve until SIGTERM or SIGINT."""
         settings = self._read_settings()
-        loaded = await self._load(settings)
         self._refuse_risk(settings)
+        loaded = await self._load(settings)
+        _refuse_nothing(settings, loaded)
         stack = Stack.open(ca_file=settings.ca_file)
         clock = stack.clock
         with contextlib.ExitStack() as kept:
@@ -71,11 +74,6 @@ class Service:
                 opened.push_async_callback(self._close_environment)
                 environment = await self._open_environment(settings, gate, stack)
                 monitor = await opened.enter_async_context(open_monitor(environment))
-                episodes = store.load_episodes()
-                states = {
-                    name: EpisodeState(target=name, episode=episode, last_run_at=episode.last_run_at)
-                    for name, episode in episodes.items()
-                }
                 schedule = Schedule(seed=stable_hash(settings.vantage.id), wall_s=clock.wall_s(), boot_s=clock.boot_s())
                 agent = Agent(
                     environment=environment,
@@ -84,10 +82,13 @@ class Service:
                     store=store,
                     schedule=schedule,
                     board=Board(settings.per_target),
-                    states=states,
+                    states=store.load_states(),
                 )
                 view = View(agent, lambda: self._reload(agent, view))
                 self._take_targets(agent, settings, loaded)
+                # The targets stay for as long as the process: looking through them again and again would stall the loop.
+                gc.collect()
+                gc.freeze()
                 view.reload_stats = msgspec.structs.replace(view.reload_stats, last_success_at=clock.wall_s())
                 server = GateServer(gate, gate_socket(settings))
                 await server.start()
@@ -138,10 +139,12 @@ class Service:
 
     async def _load(self, settings: Settings) -> Loaded:
         loaded = await self._reader.load(settings.targets, settings.defaults)
-        for error in loaded.errors:
-            log.warning("target not usable", extra={"error": str(error)})
-        for note in loaded.notes:
+        errors, notes = {str(error) for error in loaded.errors}, set(loaded.notes)
+        for error in sorted(errors - self._told):
+            log.warning("target not usable", extra={"error": error})
+        for note in sorted(notes - self._told):
             log.info("target list", extra={"note": note})
+        self._told = errors | notes
         return loaded
 
     def _refuse_risk(self, settings: Settings) -> None:
@@ -151,8 +154,7 @@ class Service:
             raise UserError("target lists", risk_statement(), remedy)
 
     def _take_targets(self, agent: Agent, settings: Settings, loaded: Loaded) -> Load:
-        sham = mark_sham(_sham_targets(settings, {target.id for target in loaded.targets}))
-        targets: tuple[Target, ...] = (*loaded.targets, *sham)
+        targets = _with_sham(settings, loaded)
         load = calculate_load(targets, settings.limits)
         log.info("load", extra={"load": str(load)})
         tallies = agent.store.load_tallies() if agent.store is not None else {}
@@ -171,6 +173,7 @@ class Service:
                 settings = self._read_settings()
                 self._refuse_risk(settings)
                 loaded = await self._load(settings)
+                _warn_of_restart(agent.environment.settings, settings)
                 agent.environment = await self._open_environment(settings, agent.gate, agent.environment.stack)
                 agent.monitor.adopt(agent.environment)
                 agent.gate.adopt(settings.limits)
@@ -197,8 +200,8 @@ class Service:
             settings = agent.environment.settings
             await asyncio.sleep(min((source.refresh_s for source in settings.targets), default=300.0))
             loaded = await self._load(settings)
-            known = {snapshot.target.id: snapshot.target for snapshot in agent.board.snapshots()}
-            if any(known.get(target.id) != target for target in loaded.targets) or len(known) > len(loaded.targets):
+            known = tuple(snapshot.target for snapshot in agent.board.snapshots())
+            if known != _with_sham(settings, loaded):
                 self._take_targets(agent, settings, loaded)
 
     async def _feed_watchdog(self, agent: Agent) -> None:
@@ -209,6 +212,31 @@ class Service:
             await asyncio.sleep(period_s)
 
 
-def _sham_targets(settings: Settings, taken: set[str]) -> list[Target]:
-    targets = [parse_address(url, source="sham") for url in settings.anchors.sham]
-    return [target for target in targets if target.id not in taken]
+def _refuse_nothing(settings: Settings, loaded: Loaded) -> None:
+    """Refuse to start when every list is broken; a list that is fetched may be there in a minute.
+
+    Raises:
+        UserError: not one target could be read.
+    """
+    fetched = any(source.http_sd for source in settings.targets)
+    if loaded.targets or not loaded.errors or fetched:
+        return
+    raise loaded.errors[0] if len(loaded.errors) == 1 else CombinedUserError(loaded.errors)
+
+
+def _warn_of_restart(before: Settings, after: Settings) -> None:
+    """Say which changes a reload cannot make."""
+    pairs = (
+        ("web", before.web, after.web),
+        ("store", before.store, after.store),
+        ("tls", before.ca_file, after.ca_file),
+    )
+    for section, old, new in pairs:
+        if old != new:
+            log.warning("takes effect after a restart", extra={"section": section})
+
+
+def _with_sham(settings: Settings, loaded: Loaded) -> tuple[Target, ...]:
+    taken = {target.id for target in loaded.targets}
+    sham = [parse_address(url, source="sham") for url in settings.anchors.sham]
+    return (*loaded.targets, *mark_sham(target for target in sham if target.id not in taken))

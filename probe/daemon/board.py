@@ -43,10 +43,14 @@ class Board:
         tallies: dict[str, Tally],
     ) -> None:
         """Show these targets from now on: those that stay keep their state, those that went are gone."""
+        before, chunks, level_before = self._snapshots, self._chunks, self.level
         self._level = level
-        before = self._snapshots
         self._snapshots = {t.id: self._take_over(t, before.get(t.id), states, tallies) for t in targets}
-        self._chunks = {t: render_target(snapshot, self.level) for t, snapshot in self._snapshots.items()}
+        kept = chunks if self.level is level_before else {}
+        self._chunks = {
+            name: kept[name] if snapshot is before.get(name) and name in kept else render_target(snapshot, self.level)
+            for name, snapshot in self._snapshots.items()
+        }
 
     def _take_over(
         self,
@@ -56,7 +60,7 @@ class Board:
         tallies: dict[str, Tally],
     ) -> TargetSnapshot:
         if before is not None:
-            return msgspec.structs.replace(before, target=target)
+            return before if before.target == target else msgspec.structs.replace(before, target=target)
         tally, state = tallies.get(target.id), states.get(target.id)
         episode = state.episode if state else None
         snapshot = TargetSnapshot(target=target, episode=episode, verdict=_last_word(episode))

@@ -5,6 +5,7 @@ planner is asked what would change the verdict. The run ends when nothing is in 
 """
 
 import asyncio
+import contextlib
 import dataclasses
 from collections.abc import Coroutine
 from typing import Any
@@ -34,6 +35,10 @@ from probe.pipeline.monitor import VantageMonitor
 HOLD_S = 2.0
 """How long a suspicious DNS question keeps listening: forged answers come within 0.4 s, real ones within 2 s."""
 RETRY_S = 1.0
+RETRIES = 30
+"""A run that the storm guard lets ask nothing for so long ends; the next one asks instead."""
+HELD_AT_MOST_S = 30.0
+"""A failure waits this long for a look at the vantage; then it is not judged (VERDICTS section 3)."""
 RECENT_S = 60.0
 """A page in the clear is believed when a look at the vantage this young was fit."""
 
@@ -77,6 +82,8 @@ class Run:
         self._check: asyncio.Task[Any] | None = None
         self._spawned: list[asyncio.Task[None]] = []
         self._replan_due = False
+        self._retrying = False
+        self._retries = 0
         self._group: asyncio.TaskGroup | None = None
         families = environment.vantage.families if target.family is None else (int(target.family),)
         self._context = Context(
@@ -194,7 +201,9 @@ class Run:
         for experiment in wanted:
             if not self._environment.may_follow_up(1):
                 # The storm guard's budget is spent; what is left out now is asked for again in a moment.
-                self._spawn(group, self._replan_later())
+                if not self._retrying and self._retries < RETRIES:
+                    self._retrying = True
+                    self._spawn(group, self._replan_later())
                 break
             self._experiments.append(experiment)
             self._running.add(experiment.id)
@@ -218,7 +227,7 @@ class Run:
 
     async def _look_at_vantage(self) -> None:
         """Look at once after the first sign of trouble: nothing can be settled without it."""
-        self._baseline = await self._monitor.look_after(self._context.stack.clock.boot_s())
+        self._baseline = await self._look_after(self._context.stack.clock.boot_s())
         self._replan()
 
     async def _run_experiment(self, experiment: Experiment) -> None:
@@ -229,6 +238,8 @@ class Run:
 
     async def _replan_later(self) -> None:
         await asyncio.sleep(RETRY_S)
+        self._retrying = False
+        self._retries += 1
         self._replan()
 
     async def _run_pending(self) -> None:
@@ -246,7 +257,14 @@ class Run:
         failures = [o.t_s for o in self._journal.observations if o.failure is not None and o.role is Role.TARGET]
         since_s = self._journal.started_boot_s + (max(failures) if failures else -RECENT_S)
         if self._baseline is None or self._baseline.started_boot_s < since_s:
-            self._baseline = await self._monitor.look_after(since_s)
+            self._baseline = await self._look_after(since_s)
+
+    async def _look_after(self, boot_s: float) -> Baseline | None:
+        """Return a look at the vantage that started at this moment or later; `None` = none came in time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HELD_AT_MOST_S):
+                return await self._monitor.look_after(boot_s)
+        return None
 
 
 def build_case(environment: Environment, target: Target, wish: Wish, **seen: object) -> Case:

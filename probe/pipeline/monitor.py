@@ -31,7 +31,8 @@ class VantageMonitor:
         """Return a baseline that started at or after this moment: quick, then full when the quick one is unfit."""
         if self._clock.boot_s() < self._alarmed_until_s:
             first = await self._shared(boot_s, quick=False)
-            return await self._shared(first.started_boot_s + ALARM_APART_S, quick=False)
+            second = await self._shared(first.started_boot_s + ALARM_APART_S, quick=False)
+            return second if first.fit else first
         baseline = await self._shared(boot_s, quick=True)
         if baseline.state in (VantageState.ONLINE, VantageState.DEGRADED):
             return baseline
