@@ -49,8 +49,8 @@ def render_duration(seconds: float) -> str:
     """Return the shortest exact way to write it, in one unit: `5 m`, `1 h`, `90 s`."""
     for unit in ("d", "h", "m"):
         if seconds >= SECONDS[unit] and seconds % SECONDS[unit] == 0:
-            return f"{seconds / SECONDS[unit]:g} {unit}"
-    return f"{seconds:g} s"
+            return f"{seconds / SECONDS[unit]:.10g} {unit}"
+    return f"{seconds:.10g} s"
 
 
 def render_size(size: float) -> str:
