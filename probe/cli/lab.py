@@ -6,16 +6,15 @@ import signal
 import sys
 
 import click
-import msgspec
 
-from probe.lab import score as scoring
+from probe.cli.lab_score import score
 from probe.lab.agent import render_config
-from probe.lab.grade import Grade
 from probe.lab.proof import prove_scenario
 from probe.lab.run import Lab
 from probe.lab.scenarios import build_scenarios
 from probe.lab.scenarios.model import Scenario
-from probe.lab.score import Mark, Score
+from probe.lab.selfcheck import Proof
+from probe.lab.spread import spread
 from probe.lab.world.atlas import build_world
 from probe.lab.world.plan import World
 from probe.model.errors import UserError
@@ -58,15 +57,7 @@ def prove(scenarios: tuple[str, ...], seed: int) -> int:
     return asyncio.run(_prove(scenarios, seed))
 
 
-@lab.command()
-@click.option("--scenario", "scenarios", multiple=True, metavar="NAME", help="Only these; all without any.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per scenario, then one with the figures.")
-@click.option("--jobs", default=2, show_default=True, help="Labs side by side.")
-@_SEED
-def score(scenarios: tuple[str, ...], as_json: bool, jobs: int, seed: int) -> int:
-    """Run the real check in every scenario and hold its answers against the truth; 1 = some are wrong."""
-    names = tuple(find_scenario(build_world(seed), name).name for name in scenarios)
-    return asyncio.run(_score(names or tuple(build_scenarios(build_world(seed))), seed, jobs, as_json))
+lab.add_command(score)
 
 
 def find_scenario(world: World, name: str) -> Scenario:
@@ -100,48 +91,16 @@ async def _stand_in(name: str, command: tuple[str, ...], seed: int) -> int:
 
 async def _prove(names: tuple[str, ...], seed: int) -> int:
     failed = 0
-    async with Lab(seed) as running:
-        chosen = names or tuple(build_scenarios(running.world))
-        for name in chosen:
-            proofs = await prove_scenario(running, find_scenario(running.world, name))
-            missing = [proof for proof in proofs if not proof.holds]
-            failed += bool(missing)
-            click.echo(f"{'✗' if missing else '✓'} {name}")
-            for proof in missing:
-                met = "; ".join(f"{one.outcome.value} {one.wrong}".strip() for one in proof.met)
-                click.echo(f"    {proof.symptom.trial} wanted {proof.symptom.outcome.value}, met {met}")
+    chosen = tuple(find_scenario(build_world(seed), name).name for name in names)
+    async for name, proofs in spread(chosen or tuple(build_scenarios(build_world(seed))), _prove_one, seed=seed):
+        missing = [proof for proof in proofs if not proof.holds]
+        failed += bool(missing)
+        click.echo(f"{'✗' if missing else '✓'} {name}")
+        for proof in missing:
+            met = "; ".join(f"{one.outcome.value} {one.wrong}".strip() for one in proof.met)
+            click.echo(f"    {proof.symptom.trial} wanted {proof.symptom.outcome.value}, met {met}")
     return 1 if failed else 0
 
 
-_SIGNS = {Grade.EXACT: "✓", Grade.CAREFUL: "~", Grade.MISSED: "-", Grade.WRONG: "✗"}
-
-
-async def _score(names: tuple[str, ...], seed: int, jobs: int, as_json: bool) -> int:
-    marks: list[Mark] = []
-    async for mark in scoring.score(names, seed=seed, jobs=jobs):
-        marks.append(mark)
-        if as_json:
-            click.echo(msgspec.json.encode(mark))
-        else:
-            _print_mark(mark)
-    total = Score(seed=seed, marks=tuple(marks))
-    if as_json:
-        click.echo(msgspec.json.encode({"seed": seed, "scenarios": len(marks), **total.shares}))
-    else:
-        click.echo(f"\n{len(marks)} scenarios, seed {seed}")
-        for figure, value in total.shares.items():
-            click.echo(f"  {figure:28} {value:.3f}")
-        for (true, said), times in sorted(total.confusion.items()):
-            click.echo(f"  {true.value:15} said {said.value:15} {times}")
-    return 1 if any(mark.grade is Grade.WRONG for mark in marks) else 0
-
-
-def _print_mark(mark: Mark) -> None:
-    said = ", ".join(pattern.value for pattern in mark.said.patterns) or "-"
-    click.echo(
-        f"{_SIGNS[mark.grade]} {mark.scenario:30} {mark.said.status.value:15} {said:30} {mark.said.runtime_s:5.1f} s"
-    )
-    if mark.grade is not Grade.EXACT:
-        click.echo(f"    {mark.why}")
-        for reason in mark.reasons[:3]:
-            click.echo(f"    evidence: {reason}")
+async def _prove_one(running: Lab, scenario: Scenario) -> tuple[str, tuple[Proof, ...]]:
+    return scenario.name, await prove_scenario(running, scenario)

@@ -1,17 +1,14 @@
-"""The truth score: the real `check` in every scenario, held against what is so."""
+"""What many graded answers come to: the figures by which two versions are compared. Pure.
 
-import asyncio
+Source: hierarchical precision and recall as in Kiritchenko et al. 2005, micro-averaged over ancestor sets.
+"""
+
 import statistics
-import time
-from collections.abc import AsyncIterator
 
 import msgspec
 
-from probe.lab.agent import check
-from probe.lab.grade import ACCUSING, MODEST, Grade, Said, compare_patterns, grade
-from probe.lab.run import Lab
-from probe.lab.scenarios import build_scenarios
-from probe.lab.scenarios.model import Scenario, Truth
+from probe.lab.grade import ACCUSING, MODEST, Grade, Said, compare_patterns
+from probe.lab.scenarios.model import Truth
 from probe.model.verdict import Cause, Status
 
 
@@ -23,94 +20,103 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     said: Said
     grade: Grade
     why: str
+    """Why the grade is not better; empty if it is the best."""
     wall_s: float
     """From the start of the program to its end."""
     reasons: tuple[str, ...] = ()
     """The evidence that was given."""
 
+    @property
+    def accuses_falsely(self) -> bool:
+        """Tell whether the network is accused of what is not its doing: the worst error."""
+        accused = self.said.status in ACCUSING or (
+            self.said.status is Status.DEGRADED and self.said.cause is Cause.NETWORK
+        )
+        return accused and self.truth.cause is not Cause.NETWORK
+
+
+class Tally(msgspec.Struct, frozen=True, kw_only=True):
+    """How often one status was said of what is another."""
+
+    true: Status
+    said: Status
+    times: int
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole score in numbers; a ratio is `None` where there is nothing to count."""
+
+    scenarios: int
+    exact: int
+    careful: int
+    missed: int
+    wrong: int
+    false_accusations: int
+    """Blocked, likely blocked, or degraded by the network, said of what no network does."""
+    careful_on_clean: int
+    exact_ratio: float | None
+    status_accuracy: float | None
+    """Of all answers, how many have the true status, or the strongest that can be told from here."""
+    cause_accuracy: float | None
+    """Of those that name a cause."""
+    pattern_precision: float | None
+    """Of the nodes named, how many are true."""
+    pattern_recall: float | None
+    """Of the true nodes, how many were named."""
+    verdict_median_s: float | None
+    verdict_worst_s: float | None
+
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
-    """All marks, and what they come to."""
+    """All marks of one round."""
 
     seed: int
     marks: tuple[Mark, ...]
+    outside: bool = False
+    """There was an outside view to ask."""
 
     @property
-    def shares(self) -> dict[str, float]:
-        """Return the figures by which two versions are compared."""
-        total = len(self.marks) or 1
-        by_grade = {g.value: sum(m.grade is g for m in self.marks) / total for g in Grade}
-        innocent = [m for m in self.marks if m.truth.cause is not Cause.NETWORK]
-        named = [(m.truth, m.said) for m in self.marks if m.said.patterns]
-        blamed = [m for m in self.marks if m.said.cause not in (Cause.UNKNOWN, Cause.NONE)]
-        hierarchy = compare_patterns(named)
-        return {
-            **by_grade,
-            "status_accuracy": sum(m.said.status is m.truth.status for m in self.marks) / total,
-            "cause_accuracy": sum(m.said.cause is m.truth.cause for m in blamed) / (len(blamed) or 1),
-            "false_blocked": float(sum(m.said.status in ACCUSING for m in innocent)),
-            "careful_on_clean": float(sum(m.said.status in MODEST for m in self.marks if m.truth.status is Status.OK)),
-            "pattern_precision": -1.0 if hierarchy.precision is None else hierarchy.precision,
-            "pattern_recall": -1.0 if hierarchy.recall is None else hierarchy.recall,
-            "seconds_to_verdict_median": statistics.median([m.said.runtime_s for m in self.marks] or [0.0]),
-        }
+    def figures(self) -> Figures:
+        """Count."""
+        marks = self.marks
+        grades = {grade: sum(mark.grade is grade for mark in marks) for grade in Grade}
+        blamed = [m for m in marks if m.said.cause not in (Cause.UNKNOWN, Cause.NONE)]
+        seconds = [m.said.runtime_s for m in marks]
+        return Figures(
+            scenarios=len(marks),
+            exact=grades[Grade.EXACT],
+            careful=grades[Grade.CAREFUL],
+            missed=grades[Grade.MISSED],
+            wrong=grades[Grade.WRONG],
+            false_accusations=sum(m.accuses_falsely for m in marks),
+            careful_on_clean=sum(m.said.status in MODEST for m in marks if m.truth.status is Status.OK),
+            exact_ratio=_ratio(grades[Grade.EXACT], len(marks)),
+            status_accuracy=_ratio(sum(self._has_true_status(m) for m in marks), len(marks)),
+            cause_accuracy=_ratio(sum(m.said.cause is m.truth.cause for m in blamed), len(blamed)),
+            pattern_precision=compare_patterns([(m.truth, m.said) for m in marks if m.said.patterns]).precision,
+            pattern_recall=compare_patterns([(m.truth, m.said) for m in marks]).recall,
+            verdict_median_s=statistics.median(seconds) if seconds else None,
+            verdict_worst_s=max(seconds, default=None),
+        )
 
     @property
-    def confusion(self) -> dict[tuple[Status, Status], int]:
-        """Return how often which status was said of which."""
-        table: dict[tuple[Status, Status], int] = {}
-        for mark in self.marks:
-            key = (mark.truth.status, mark.said.status)
-            table[key] = table.get(key, 0) + 1
-        return table
+    def confusion(self) -> tuple[Tally, ...]:
+        """Return which status was said of which, and how often."""
+        pairs = [(m.truth.status, m.said.status) for m in self.marks]
+        order = list(Status)
+        found = sorted(set(pairs), key=lambda pair: (order.index(pair[0]), order.index(pair[1])))
+        return tuple(Tally(true=true, said=said, times=pairs.count((true, said))) for true, said in found)
+
+    @property
+    def misses(self) -> tuple[Mark, ...]:
+        """Return every answer that is not exact, the worst first."""
+        order = (Grade.WRONG, Grade.MISSED, Grade.CAREFUL)
+        return tuple(m for grade in order for m in self.marks if m.grade is grade)
+
+    def _has_true_status(self, mark: Mark) -> bool:
+        wanted = mark.truth.status if self.outside or mark.truth.local is None else mark.truth.local
+        return mark.said.status in (wanted, mark.truth.status)
 
 
-async def mark_scenario(lab: Lab, scenario: Scenario) -> Mark:
-    """Run the real check in a scenario and grade its answer.
-
-    Raises:
-        UserError: the check printed no answer.
-    """
-    await lab.play(scenario)
-    await asyncio.sleep(scenario.settles_s)
-    started_s = time.monotonic()
-    record = await check(lab, scenario.target)
-    said = msgspec.convert(record, type=Said, strict=False)
-    mark, why = grade(scenario.truth, said)
-    return Mark(
-        scenario=scenario.name,
-        truth=scenario.truth,
-        said=said,
-        grade=mark,
-        why=why,
-        wall_s=time.monotonic() - started_s,
-        reasons=tuple(str(e.get("reason", "")) for e in record.get("evidence", ())),
-    )
-
-
-async def score(names: tuple[str, ...], *, seed: int = 0, jobs: int = 2) -> AsyncIterator[Mark]:
-    """Mark these scenarios in several labs side by side, and hand each mark over as it is ready."""
-    waiting: asyncio.Queue[str] = asyncio.Queue()
-    ready: asyncio.Queue[Mark | None] = asyncio.Queue()
-    for name in names:
-        waiting.put_nowait(name)
-
-    async def work() -> None:
-        try:
-            async with Lab(seed) as lab:
-                scenarios = build_scenarios(lab.world)
-                while not waiting.empty():
-                    ready.put_nowait(await mark_scenario(lab, scenarios[waiting.get_nowait()]))
-        finally:
-            ready.put_nowait(None)
-
-    async with asyncio.TaskGroup() as labs:
-        for _ in range(min(jobs, len(names))):
-            labs.create_task(work())
-        running = min(jobs, len(names))
-        while running:
-            mark = await ready.get()
-            if mark is None:
-                running -= 1
-            else:
-                yield mark
+def _ratio(part: int, whole: int) -> float | None:
+    return part / whole if whole else None

@@ -2,10 +2,10 @@
 
 import pytest
 
+from probe.lab.exam import mark_scenario
 from probe.lab.grade import Grade
 from probe.lab.scenarios import build_scenarios
 from probe.lab.scenarios.first import FIRST
-from probe.lab.score import mark_scenario
 from probe.lab.world.atlas import build_world
 from probe.model.verdict import Status
 from tests.lab.conftest import SEED

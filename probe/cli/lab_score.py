@@ -1,0 +1,129 @@
+"""`wallprobe lab score`: run the real check in every scenario, and say how often it is right."""
+
+import asyncio
+import contextlib
+import random
+import sys
+from collections.abc import Callable, Iterator
+
+import click
+import msgspec
+
+from probe.lab.exam import hold_exam
+from probe.lab.grade import Grade
+from probe.lab.scenarios import build_scenarios
+from probe.lab.score import Figures, Mark, Score
+from probe.lab.world.atlas import build_world
+from probe.model.errors import UserError
+
+_SIGNS = {Grade.EXACT: "✓", Grade.CAREFUL: "~", Grade.MISSED: "-", Grade.WRONG: "✗"}
+_RATIOS = {
+    "exact": "exact_ratio",
+    "status accuracy": "status_accuracy",
+    "cause accuracy": "cause_accuracy",
+    "pattern precision": "pattern_precision",
+    "pattern recall": "pattern_recall",
+}
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  wallprobe lab score                              all scenarios, as drawn by a new seed
+  wallprobe lab score --seed 7 --jobs 4            the same names, addresses, delays and order every time
+  wallprobe lab score --scenario clean --json      one JSON object per scenario, then the figures
+"""
+)
+@click.option("--scenario", "scenarios", multiple=True, metavar="NAME", help="Only these; all without any.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per scenario, then one with the figures.")
+@click.option("--jobs", default=2, show_default=True, type=click.IntRange(1, 32), help="Labs side by side.")
+@click.option("--seed", default=None, type=int, help="Draws names, addresses, delays and order; random without it.")
+def score(scenarios: tuple[str, ...], as_json: bool, jobs: int, seed: int | None) -> int:
+    """Run the real check in every scenario and hold its answers against the truth; 1 = some are wrong."""
+    drawn = random.randrange(1_000_000) if seed is None else seed
+    names = choose_scenarios(scenarios, drawn)
+    shown = sys.stdout.isatty() and not as_json
+    with _progress(len(names)) as advance:
+
+        def tell(mark: Mark) -> None:
+            if as_json:
+                click.echo(msgspec.json.encode(mark))
+            elif not shown or mark.grade is not Grade.EXACT:
+                click.echo("\n".join(render_mark(mark)))
+            advance(mark)
+
+        if not as_json:
+            click.echo(f"{len(names)} scenarios, seed {drawn}, {jobs} labs side by side, without an outside view")
+        total = asyncio.run(hold_exam(names, seed=drawn, jobs=jobs, tell=tell))
+    if as_json:
+        click.echo(msgspec.json.encode({"seed": drawn, "figures": total.figures, "confusion": total.confusion}))
+    else:
+        click.echo("\n".join(render_score(total)))
+    return 1 if total.figures.wrong else 0
+
+
+def choose_scenarios(wanted: tuple[str, ...], seed: int) -> tuple[str, ...]:
+    """Return the names asked for, each once, or all.
+
+    Raises:
+        UserError: there is no scenario of that name.
+    """
+    known = build_scenarios(build_world(seed))
+    for name in wanted:
+        if name not in known:
+            raise UserError("lab score", f"there is no scenario {name!r}", "`wallprobe lab list` shows them all")
+    return tuple(dict.fromkeys(wanted)) or tuple(known)
+
+
+def render_mark(mark: Mark) -> list[str]:
+    """Return what a person reads of one answer; of a miss also why, and on what evidence."""
+    said = ", ".join(pattern.value for pattern in mark.said.patterns) or "-"
+    head = f"{_SIGNS[mark.grade]} {mark.scenario:30} {mark.said.status.value:15} {said:30} {mark.said.runtime_s:5.1f} s"
+    if mark.grade is Grade.EXACT:
+        return [head]
+    return [head, f"    {mark.grade.value}: {mark.why}", *(f"    evidence: {reason}" for reason in mark.reasons)]
+
+
+def render_score(total: Score) -> list[str]:
+    """Return the summary: figures, the confusion table, and the misses by name."""
+    figures = total.figures
+    lines = [
+        "",
+        f"{figures.scenarios} scenarios, seed {total.seed}: {figures.exact} exact, {figures.careful} careful, "
+        f"{figures.missed} missed, {figures.wrong} wrong",
+        f"  {'false accusations':20} {figures.false_accusations}",
+        f"  {'careful on clean':20} {figures.careful_on_clean}",
+        *_render_ratios(figures),
+    ]
+    if figures.verdict_median_s is not None:
+        lines.append(
+            f"  {'seconds to verdict':20} median {figures.verdict_median_s:.1f}, worst {figures.verdict_worst_s:.1f}"
+        )
+    lines += ["", f"  {'is':15} {'was called':15} times"]
+    lines += [f"  {tally.true.value:15} {tally.said.value:15} {tally.times:5}" for tally in total.confusion]
+    for grade in (Grade.WRONG, Grade.MISSED, Grade.CAREFUL):
+        names = sorted(mark.scenario for mark in total.misses if mark.grade is grade)
+        if names:
+            lines += ["", f"  {grade.value}: {', '.join(names)}"]
+    return lines
+
+
+def _render_ratios(figures: Figures) -> Iterator[str]:
+    for words, field in _RATIOS.items():
+        ratio: float | None = getattr(figures, field)
+        yield f"  {words:20} {'nothing to count' if ratio is None else f'{ratio:.3f}'}"
+
+
+@contextlib.contextmanager
+def _progress(total: int) -> Iterator[Callable[[Mark], None]]:
+    """Show on a terminal how far it is; silent everywhere else."""
+    if not sys.stderr.isatty():
+        yield lambda mark: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description:30}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("setting up", total=total)
+        yield lambda mark: bar.update(task, advance=1, description=mark.scenario)

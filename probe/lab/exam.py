@@ -1,0 +1,81 @@
+"""The exam: the real `check` in every scenario, each in a lab of its own making, its answers held against the truth."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from probe.lab.agent import check
+from probe.lab.grade import Grade, Said, grade
+from probe.lab.line import Line
+from probe.lab.run import Lab
+from probe.lab.scenarios.model import Scenario
+from probe.lab.score import Mark, Score
+from probe.lab.spread import spread
+from probe.model.errors import UserError
+from probe.model.verdict import Cause, Status
+
+SHORTEST_RTT_S, LONGEST_RTT_S = 0.010, 0.300
+"""Between them the way to foreign hosts and back is drawn by lot."""
+
+
+def draw_line(scenario: Scenario, seed: int) -> Line:
+    """Return the scenario's line with delays that the seed draws; one that is slow by its nature stays as it is."""
+    usual = Line()
+    delays = (scenario.line.access_delay_s, scenario.line.transit_delay_s)
+    if delays != (usual.access_delay_s, usual.transit_delay_s):
+        return scenario.line
+    dice = random.Random(f"{seed} {scenario.name}")
+    one_way_s = SHORTEST_RTT_S * (LONGEST_RTT_S / SHORTEST_RTT_S) ** dice.random() / 2
+    access_s = one_way_s * dice.uniform(0.1, 0.4)
+    return msgspec.structs.replace(scenario.line, access_delay_s=access_s, transit_delay_s=one_way_s - access_s)
+
+
+async def mark_scenario(lab: Lab, scenario: Scenario, line: Line | None = None) -> Mark:
+    """Run the real check in a scenario and grade its answer; a check without one is a wrong answer."""
+    await lab.play(scenario, line)
+    await asyncio.sleep(scenario.settles_s)
+    started_s = time.monotonic()
+    reasons: tuple[str, ...] = ()
+    try:
+        record = await check(lab, scenario.target)
+    except (UserError, TimeoutError) as error:
+        said = Said(status=Status.INSUFFICIENT, cause=Cause.INSTRUMENT)
+        mark, why = Grade.WRONG, f"the check gave no answer: {error or 'it took too long'}"
+    else:
+        said = msgspec.convert(record, type=Said, strict=False)
+        mark, why = grade(scenario.truth, said)
+        reasons = tuple(str(evidence.get("reason", "")) for evidence in record.get("evidence", ()))
+    return Mark(
+        scenario=scenario.name,
+        truth=scenario.truth,
+        said=said,
+        grade=mark,
+        why=why,
+        wall_s=time.monotonic() - started_s,
+        reasons=reasons,
+    )
+
+
+async def hold_exam(names: tuple[str, ...], *, seed: int, jobs: int, tell: Callable[[Mark], None]) -> Score:
+    """Mark these scenarios in several labs side by side, in an order that the seed draws, and tell of each at once.
+
+    Raises:
+        UserError: the kernel refuses a lab.
+    """
+    order = list(names)
+    random.Random(seed).shuffle(order)
+    marks: list[Mark] = []
+
+    async def sit(lab: Lab, scenario: Scenario) -> Mark:
+        return await mark_scenario(lab, scenario, draw_line(scenario, seed))
+
+    try:
+        async for mark in spread(tuple(order), sit, seed=seed, jobs=jobs):
+            marks.append(mark)
+            tell(mark)
+    except* UserError as refused:
+        raise refused.exceptions[0] from None
+    return Score(seed=seed, marks=tuple(marks))
