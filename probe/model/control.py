@@ -1,0 +1,73 @@
+"""The outside view: what we ask a control to measure, and what it saw.
+
+A control stands where the censor is not on the path. What it saw are observations like ours, with role `control`.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from probe.model.observation import Observation
+from probe.model.target import CheckName
+
+
+class ControlKind(StrEnum):
+    """Who answered: what a report can hold depends on it."""
+
+    WALLPROBE = "wallprobe"
+    """Our own server: every step, every hop, chains, times and body hashes."""
+    OONI = "ooni"
+    """OONI's test helper: no chains, times, hashes or redirect hops; of HTTP the last page alone."""
+
+
+class ControlRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a control is asked to measure: a target's address in parts, and where its name led us."""
+
+    check: CheckName
+    host: str
+    """Server name or address literal, lower-case and IDNA-encoded."""
+    port: int
+    path: str = "/"
+    """Path and query, of a web target."""
+    secure: bool = True
+    """Web only: https or http."""
+    addresses: tuple[str, ...] = ()
+    """Address literals that the client's own resolvers gave for `host`: the control tries these besides its own."""
+    server_names: tuple[str, ...] = ()
+    """SNI values to shake hands with on each address; empty = the host. An empty string in it = no SNI."""
+    query_type: str = "A"
+    """Of a dns target."""
+    families: tuple[int, ...] = (4, 6)
+    timeout_s: float = 10.0
+    """Per step; the control has an upper bound of its own."""
+
+
+class ControlReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What one control said, or why it said nothing: a control that cannot be reached is a finding, not an error."""
+
+    control: str
+    """Its name: as configured, else its host and port."""
+    kind: ControlKind = ControlKind.WALLPROBE
+    asked_at: float
+    """Wall time (UTC) at which it was asked."""
+    age_s: float = 0.0
+    """How old the answer was when it was handed over; 0 = asked for this very measurement."""
+    runtime_s: float = 0.0
+    """How long the control needed, the way there and back included."""
+    asn: int = 0
+    """AS that the control stands in; 0 = not known."""
+    country: str = ""
+    """Its country (ISO 3166); empty = not known."""
+    observations: tuple[Observation, ...] = ()
+    """What it saw, every redirect hop included; times are seconds since the start of its own measurement."""
+    failure: str = ""
+    """Why there is no answer, such as `connection_reset: connect`; empty = it answered. Never judged as text."""
+    blocked: bool = False
+    """With `failure`: the network kept us from it (silence, reset, foreign certificate), not its own refusal."""
+    tried: tuple[str, ...] = ()
+    """Controls that failed before this one was asked, each with its failure."""
+
+    @property
+    def answered(self) -> bool:
+        """Tell whether there is an outside view at all."""
+        return not self.failure
