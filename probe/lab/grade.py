@@ -19,7 +19,7 @@ class Grade(StrEnum):
     CAREFUL = "careful"
     """Less than is so, and nothing that is not."""
     MISSED = "missed"
-    """It works, and what is wrong with it went unseen."""
+    """What is wrong went unseen."""
     WRONG = "wrong"
 
 
@@ -37,6 +37,8 @@ def grade(truth: Truth, said: Said, *, outside: bool = False) -> tuple[Grade, st
     accused = said.cause is Cause.NETWORK and said.status in (*ACCUSING, Status.DEGRADED)
     if accused and truth.cause is not Cause.NETWORK:
         return Grade.WRONG, f"accuses the network, and the cause is {truth.cause.value}"
+    if said.status is Status.OK and not truth.status.reachable:
+        return Grade.MISSED, f"says ok of what is {truth.status.value}"
     if said.status.reachable != truth.status.reachable and said.status not in MODEST:
         return Grade.WRONG, f"says {said.status.value} of what is {truth.status.value}"
     if said.cause not in (truth.cause, Cause.UNKNOWN, Cause.NONE) and said.status is not Status.INSUFFICIENT:

@@ -20,7 +20,7 @@ import msgspec
 
 from probe.lab.scenarios.model import Ask, Greet, Load, Outcome, Reach, Resolve, Symptom, Trial
 
-PATIENCE_S = 1.5
+PATIENCE_S = 1.2
 """After so long a silence is one; every true answer of the lab comes sooner."""
 _BY_ERRNO = {
     errno.ECONNRESET: Outcome.RESET,

@@ -4,12 +4,25 @@ from probe.lab.scenarios.connections import CONNECTIONS
 from probe.lab.scenarios.first import FIRST
 from probe.lab.scenarios.flows import FLOWS
 from probe.lab.scenarios.model import Build, Scenario
+from probe.lab.scenarios.ooni import PLAIN
+from probe.lab.scenarios.ooni_redirects import REDIRECTS
+from probe.lab.scenarios.requests import REQUESTS
 from probe.lab.scenarios.resolvers import RESOLVERS
 from probe.lab.scenarios.servers import SERVERS
 from probe.lab.scenarios.vantages import VANTAGES
 from probe.lab.world.plan import World
 
-BUILDS: tuple[Build, ...] = (*FIRST, *RESOLVERS, *CONNECTIONS, *FLOWS, *SERVERS, *VANTAGES)
+BUILDS: tuple[Build, ...] = (
+    *FIRST,
+    *RESOLVERS,
+    *CONNECTIONS,
+    *REQUESTS,
+    *FLOWS,
+    *SERVERS,
+    *VANTAGES,
+    *PLAIN,
+    *REDIRECTS,
+)
 
 
 def build_scenarios(world: World) -> dict[str, Scenario]:

@@ -12,9 +12,14 @@ POOL = ("31.13.94.37", "108.160.167.174", "157.240.2.14")
 TEREDO = ("2001::6ca0:a7ae", "2001::9df0:20e")
 BOGON = "10.10.34.35"
 BLOCK_BODY = (
-    "<html><head><title>Access restricted</title></head><body><h1>Access to this site has been restricted by order "
-    "of the competent authority.</h1></body></html>\n"
+    "<html><head><title>Доступ ограничен</title></head><body><h1>Доступ к запрашиваемому ресурсу ограничен</h1>"
+    "<p>Access to this site is restricted by a decision of the competent authority.</p></body></html>\n"
 )
+"""A page that is seen in the field, with a phrase that lists of fingerprints know."""
+STRANGE_BODY = (
+    "<html><head><title>Notice</title></head><body>This address was restricted; ask your provider.</body></html>\n"
+)
+"""A page that no list knows."""
 LONG_GONE_S = 3.5
 """After so long every residual punishment of the scenarios is over."""
 
@@ -112,7 +117,7 @@ def loads(site: Site, *, path: str = "/", min_bytes: int = 0, max_bytes: int | N
     return Symptom(trial=trial)
 
 
-def render_block_page(status: str = "403 Forbidden", *fields: str) -> str:
+def render_block_page(status: str = "403 Forbidden", *fields: str, body: str = BLOCK_BODY) -> str:
     """Return the response that boxes put in place of a page."""
-    head = (f"HTTP/1.1 {status}", "Content-Type: text/html", "Connection: close", *fields)
-    return "\r\n".join((*head, f"Content-Length: {len(BLOCK_BODY)}", "", BLOCK_BODY))
+    head = (f"HTTP/1.1 {status}", "Content-Type: text/html; charset=utf-8", "Connection: close", *fields)
+    return "\r\n".join((*head, f"Content-Length: {len(body.encode())}", "", body))

@@ -276,7 +276,7 @@ RESOLVERS: tuple[Build, ...] = (
         name="dns-bogon-in-path",
         about="a box answers in every resolver's name with a private address; no true answer follows",
         then=ForgeAnswer(copies=((BOGON,),), in_path=True, mirrors_ttl=True),
-        truth=blocked(Pattern.DNS_INJECTION_BOGON),
+        truth=blocked(Pattern.DNS_INJECTION_BOGON, Pattern.DNS_INJECTION_POOL),
         meets=(BOGON,),
     ),
     _OnTheWay(

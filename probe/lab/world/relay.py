@@ -38,10 +38,13 @@ async def end_tls(
     loop = asyncio.get_running_loop()
     protocol = asyncio.StreamReaderProtocol(asyncio.StreamReader(), serve)
     far = await asyncio.open_connection(sock=outer)
-    accepted = asyncio.ensure_future(loop.connect_accepted_socket(lambda: protocol, inner, ssl=context))
-    try:
-        await relay(seen, (reader, writer), far)
-    finally:
-        far[1].close()
+
+    async def accept() -> None:
+        # A client that leaves during the handshake is no fault of ours.
         with contextlib.suppress(OSError):
-            await accepted
+            await loop.connect_accepted_socket(lambda: protocol, inner, ssl=context)
+
+    async with asyncio.TaskGroup() as ends:
+        ends.create_task(accept())
+        ends.create_task(relay(seen, (reader, writer), far))
+    far[1].close()

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 import struct
+import traceback
 from collections.abc import Callable
 from typing import cast
 
@@ -25,6 +26,7 @@ class Servers:
         self._keyring = keyring
         self._servers: list[asyncio.Server] = []
         self._datagrams: list[asyncio.DatagramTransport] = []
+        self._tasks: set[asyncio.Future[None]] = set()
 
     async def open(self, world: World) -> None:
         """Start every server of the plan."""
@@ -85,7 +87,19 @@ class Servers:
         listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((address, port))
-        self._servers.append(await asyncio.start_server(serve, sock=listening, ssl=context, backlog=BACKLOG))
+
+        def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            # The loop holds tasks weakly, and the stream drops its own when the client leaves.
+            task = asyncio.ensure_future(serve(reader, writer))
+            self._tasks.add(task)
+            task.add_done_callback(self._forget)
+
+        self._servers.append(await asyncio.start_server(keep, sock=listening, ssl=context, backlog=BACKLOG))
+
+    def _forget(self, task: "asyncio.Future[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (fault := task.exception()) is not None and not isinstance(fault, OSError):
+            traceback.print_exception(fault)
 
 
 class _Datagrams(asyncio.DatagramProtocol):
@@ -139,7 +153,7 @@ class _Picky:
                 await asyncio.wait_for(reader.read(), 60.0)
             else:
                 abort_with_reset(writer)
-        except (OSError, TimeoutError):
+        except (OSError, TimeoutError, ExceptionGroup):
             pass
         finally:
             writer.close()

@@ -27,8 +27,8 @@ def test_accusing_the_network_of_what_is_not_its_doing_is_wrong():
             assert grade(truth, say(status, Cause.NETWORK, Pattern.IP_DROP))[0] is Grade.WRONG
 
 
-def test_calling_a_blocked_site_ok_or_its_server_guilty_is_wrong():
-    assert grade(SNI, say(Status.OK))[0] is Grade.WRONG
+def test_blaming_a_blocked_sites_server_is_wrong_and_calling_it_ok_a_miss():
+    assert grade(SNI, say(Status.OK))[0] is Grade.MISSED
     assert grade(SNI, say(Status.SERVER_SIDE, Cause.SERVER, Pattern.SRV_TLS_REFUSED))[0] is Grade.WRONG
     assert grade(SNI, say(Status.DOWN, Cause.OUTAGE, Pattern.SRV_DOWN))[0] is Grade.WRONG
 
