@@ -18,11 +18,18 @@ def run_command(arguments: list[str]) -> int:
     Our own faults rise: Python shows where and exits with 1.
     """
     try:
-        code = commands.main(args=arguments, prog_name="wallprobe", standalone_mode=False)
+        # Not `commands.main`: click ends the process itself when the reader of a pipe has gone.
+        with commands.make_context("wallprobe", list(arguments)) as context:
+            code = commands.invoke(context)
         sys.stdout.flush()
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return error.exit_code
     except click.ClickException as error:
         print(f"wallprobe: {error.format_message()}; see `wallprobe --help`", file=sys.stderr)
         return error.exit_code
