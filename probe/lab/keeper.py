@@ -20,6 +20,7 @@ from probe.lab import syscalls, topology
 from probe.lab.forwarder import Forwarder
 from probe.lab.messages import (
     LIMIT_BYTES,
+    LIMIT_DESCRIPTORS,
     Died,
     Exited,
     Kill,
@@ -78,7 +79,7 @@ class Keeper:
                     self._reap()
 
     def _obey(self) -> bool:
-        data, descriptors, _flags, _address = socket.recv_fds(self._control, LIMIT_BYTES, 3)
+        data, descriptors, _flags, _address = socket.recv_fds(self._control, LIMIT_BYTES, LIMIT_DESCRIPTORS)
         if not data:
             return False
         message = decode(data)
@@ -99,7 +100,12 @@ class Keeper:
         self._programs[order.id] = pid
 
     def _become(self, order: Spawn, descriptors: list[int]) -> NoReturn:
-        """Turn this fork into the program; whatever prevents it goes to the program's own stderr."""
+        """Turn this fork into the program; whatever prevents it goes to the program's own stderr.
+
+        Descriptors after the third are listening sockets, passed as systemd does: see sd_listen_fds(3).
+        """
+        passed = len(descriptors) - 3
+        listening = {"LISTEN_FDS": str(passed), "LISTEN_PID": str(os.getpid())} if passed else {}
         try:
             for number, descriptor in enumerate(descriptors):
                 os.dup2(descriptor, number)
@@ -107,7 +113,7 @@ class Keeper:
             for number in (signal.SIGINT, signal.SIGCHLD, signal.SIGPIPE):
                 signal.signal(number, signal.SIG_DFL)
             os.chdir(order.folder)
-            os.execvpe(order.argv[0], order.argv, order.environment)
+            os.execvpe(order.argv[0], order.argv, {**order.environment, **listening})
         except OSError as error:
             os.write(2, f"{order.argv[0]}: {error.strerror}\n".encode())
         finally:

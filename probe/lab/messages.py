@@ -9,6 +9,8 @@ from probe.lab.line import Line
 from probe.lab.world.plan import World
 
 LIMIT_BYTES = 1 << 20
+LIMIT_DESCRIPTORS = 8
+"""As many come with one message at most."""
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
@@ -53,7 +55,7 @@ class Serve(msgspec.Struct, frozen=True, kw_only=True, tag="serve"):
 
 
 class Spawn(msgspec.Struct, frozen=True, kw_only=True, tag="spawn"):
-    """To the keeper: run a program in the client; its three descriptors come along."""
+    """To the keeper: run a program in the client; its three descriptors, and sockets it inherits, come along."""
 
     id: int
     argv: tuple[str, ...]

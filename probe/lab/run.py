@@ -175,9 +175,13 @@ class Lab:
             self.kill(number)
 
     def spawn(
-        self, argv: list[str], descriptors: tuple[int, int, int], *, environment: dict[str, str] | None = None
+        self, argv: list[str], descriptors: tuple[int, ...], *, environment: dict[str, str] | None = None
     ) -> tuple[int, "asyncio.Future[int]"]:
-        """Start a program in the client on these three descriptors; its number, and its exit code when it ends."""
+        """Start a program in the client; return its number, and its exit code when it ends.
+
+        Its first three descriptors are what programs have; those after them are listening sockets of our own network,
+        which it finds as it would find systemd's.
+        """
         number = next(self._numbers)
         self._exits[number] = asyncio.get_running_loop().create_future()
         order = Spawn(
