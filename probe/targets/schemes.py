@@ -4,6 +4,7 @@ The same target always gets the same canonical address, however it was written.
 """
 
 import difflib
+import re
 from collections.abc import Callable
 from urllib.parse import unquote
 
@@ -18,6 +19,7 @@ from probe.targets.written_address import WrittenAddress, quote_address
 
 QUERY_TYPES = frozenset(["A", "AAAA", "CAA", "CNAME", "HTTPS", "MX", "NS", "PTR", "SOA", "SRV", "SVCB", "TXT"])
 FORMS = "write https://…, http://…, tcp://host:port, tls://…, dns://name, dot://…, doh+https://… or icmp://…"
+_ALPN = re.compile(r"[A-Za-z0-9./_-]{1,64}(?:,[A-Za-z0-9./_-]{1,64}){0,7}", re.ASCII).fullmatch
 _HTTP_PORTS = frozenset({80, 8080})
 _HTTPS_PORTS = frozenset({443, 8443})
 
@@ -70,15 +72,18 @@ def _tcp(written: WrittenAddress, text: str, source: str) -> Parsed:
 
 
 def _tls(written: WrittenAddress, text: str, source: str) -> Parsed:
-    query = _read_query(written, ("sni",), text, source)
+    query = _read_query(written, ("sni", "alpn"), text, source)
     port = written.port or 443
-    address = f"tls://{bracket(written.host)}:{port}"
-    params = NO_WORDS
+    params = {}
     if "sni" in query and query["sni"].lower() != written.host:
-        sni = _name(query["sni"], text, source) if query["sni"] else ""
-        params = {"sni": sni}
-        address += f"?sni={sni}"
-    return Parsed(check=CheckName.TLS, address=address, host=written.host, port=port, params=params)
+        params["sni"] = _name(query["sni"], text, source) if query["sni"] else ""
+    if "alpn" in query:
+        if _ALPN(query["alpn"]) is None:
+            raise UserError(source, f"{quote_address(text)}: no ALPN names", "write alpn=h2,http/1.1")
+        params["alpn"] = query["alpn"]
+    tail = "&".join(f"{key}={value}" for key, value in params.items())
+    address = f"tls://{bracket(written.host)}:{port}" + (f"?{tail}" if tail else "")
+    return Parsed(check=CheckName.TLS, address=address, host=written.host, port=port, params=params or NO_WORDS)
 
 
 def _dns(written: WrittenAddress, text: str, source: str) -> Parsed:

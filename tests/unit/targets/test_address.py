@@ -57,6 +57,9 @@ def test_parameters_of_a_scheme_are_kept_in_canonical_form():
     assert parse_address("tls://192.0.2.1?sni=WWW.example.org").params == {"sni": "www.example.org"}
     assert parse_address("tls://192.0.2.1?sni=").params == {"sni": ""}
     assert parse_address("tls://a.example?sni=a.example").params == {}
+    alpn = parse_address("tls://a.example?alpn=h2,http/1.1&sni=")
+    assert alpn.params == {"sni": "", "alpn": "h2,http/1.1"}
+    assert parse_address(alpn.address) == alpn
     dot = parse_address("dot://9.9.9.9#dns.quad9.net")
     assert dot.params == {"sni": "dns.quad9.net"}
     doh = parse_address("doh+https://8.8.8.8/q?name=example.org&type=HTTPS#dns.google")
@@ -92,6 +95,7 @@ def test_parameters_of_a_scheme_are_kept_in_canonical_form():
         ("dns://example.org:53", "no port"),
         ("icmp://a.example:1", "no port"),
         ("tls://a.example?sin=b.example", "no parameter 'sin'"),
+        ("tls://a.example?alpn=h%202", "no ALPN names"),
         ("tls://a.example?sni=a.example&sni=b.example", "given twice"),
         ("https://" + "a" * 5000, "5008 characters"),
         ("https://" + "a." * 150 + "example", "not a host name"),
@@ -187,7 +191,7 @@ def test_any_text_is_a_target_or_a_user_error(text):
 _HEADS = ["https://", "http://", "tcp://", "tls://", "dns://", "dot://", "doh+https://", "icmp://", "udp://9.9.9.9"]
 _HOSTS = ["a.example", "192.0.2.1", "[2001:db8::1]", "::1", "é", "。", "ß", "xn--", "0x", "99999999999", "\u200d"]
 _MARKS = ["[", "]", ":", ":443", "/", "?", "#", "@", "%", "&", "\\", " ", "\x00", "-", "_", ".", "\ud800"]
-_PIECES = st.sampled_from([*_HEADS, *_HOSTS, *_MARKS, "sni=", "type=A", "resolver="])
+_PIECES = st.sampled_from([*_HEADS, *_HOSTS, *_MARKS, "sni=", "alpn=h2", "type=A", "resolver="])
 
 
 @given(st.lists(_PIECES, max_size=8).map("".join))
