@@ -3,8 +3,7 @@
 `PathFacts` looks at the table from one path (an address of the name, in one redirect hop): its own tries are `OWN`,
 those at the name's other addresses `SIBLING`. `NameFacts`, in `name_facts.py`, looks at the answers to the name.
 
-What counts toward n (VERDICTS section 2): a failed test counts only if the place was cold, or a control there succeeded
-after the previous failure (T C T C).
+What counts toward n is said in `pairs.py`.
 """
 
 import functools
@@ -12,38 +11,46 @@ import functools
 import msgspec
 
 from probe.classify.case import Case
-from probe.classify.symptom import inherits
-from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try, build_tries
+from probe.classify.pairs import SPOKE, Pairs, count_pairs
+from probe.classify.symptom import find_symptom, inherits
+from probe.classify.tries import Layer, Outcome, Try, build_tries, is_literal
 from probe.model.experiment import Design, NameKind, Place
-from probe.model.observation import HTTPExchange, TCPConnect, TLSHandshake
+from probe.model.observation import DNSLookup, HTTPExchange, Role, TLSHandshake
+from probe.model.target import CheckName
 
 TEST, NEUTRAL, NONE = NameKind.TEST, NameKind.NEUTRAL, NameKind.NONE
 OWN, SIBLING, ELSEWHERE = Place.OWN, Place.SIBLING, Place.ELSEWHERE
-
-SPOKE = frozenset({Outcome.OK, Outcome.ALERT, Outcome.UNTRUSTED})
-"""The place answered in TLS, whatever it said: it neither reset, hung up nor kept silent."""
 
 
 def build_table(case: Case) -> tuple[Try, ...]:
     """Return every try of the case, cited ones first and with the times they had relative to this run."""
     rows: list[Try] = []
-    cites = case.cites if case.cites and inherits(case.observations, case.cites[0].observations) else ()
-    for citation in cites:
+    for citation in case.cites if _may_cite(case) else ():
         for row in build_tries(citation.observations, citation.experiments, citation.measurement):
             shifted = msgspec.structs.replace(
                 row, started_s=row.started_s - citation.age_s, ended_s=row.ended_s - citation.age_s
             )
             rows.append(shifted)
     rows.extend(build_tries(case.observations, case.experiments))
-    return tuple(rows)
+    if case.target.check in (CheckName.DOT, CheckName.DOH):
+        return tuple(rows)
+    asked = {str(row.observation.resolver.endpoint) for row in rows if isinstance(row.observation, DNSLookup)}
+    # The way to a resolver, as after a truncated answer, is no path to the target.
+    return tuple(row for row in rows if row.layer is Layer.DNS or row.experiment is not None or row.spot not in asked)
 
 
-class Pairs(msgspec.Struct, frozen=True, kw_only=True):
-    """Counted tries of a paired design: failed tests against good controls."""
+def _may_cite(case: Case) -> bool:
+    """Tell whether an earlier run speaks here: this one failed in no other way, or made experiments only."""
+    if not case.cites or not inherits(case.observations, case.cites[0].observations):
+        return False
+    checked = any(observation.role is Role.TARGET for observation in case.observations)
+    return not checked or bool(find_symptom(case.observations))
 
-    tests: int
-    controls: int
-    transactions: tuple[int, ...] = ()
+
+def own_checks(table: tuple[Try, ...]) -> tuple[Try, ...]:
+    """Return the check's own tries; those of the cited run when this one made experiments only."""
+    checks = tuple(row for row in table if row.experiment is None)
+    return tuple(row for row in checks if not row.measurement) or checks
 
 
 class PathFacts:
@@ -136,34 +143,20 @@ class PathFacts:
         broken = self.failing
         if broken is None:
             return Pairs(tests=0, controls=0)
-        tests: list[Try] = []
-        controls: list[Try] = []
-        for spot in sorted({self.spot, *self.siblings}):
-            spot_tests, spot_controls = self._pairs_at(layer, spot, broken.outcome)
-            tests += spot_tests
-            controls += spot_controls
-        return Pairs(
-            tests=len(tests),
-            controls=len(controls),
-            transactions=tuple(row.transaction for row in tests + controls if not row.measurement),
-        )
+        spots = sorted({self.spot, *self.siblings})
+        places = [tuple(r for r in self.table if r.layer in (layer, Layer.TCP) and r.spot == spot) for spot in spots]
+        return count_pairs(places, broken.outcome)
 
-    def _pairs_at(self, layer: Layer, spot: str, outcome: Outcome) -> tuple[list[Try], list[Try]]:
-        here = [r for r in self.table if r.layer is layer and r.spot == spot]
-        controls = [r for r in here if r.kind is NEUTRAL and r.outcome in SPOKE]
-        tests = sorted((r for r in here if r.kind is TEST and r.outcome in TRIGGERABLE), key=lambda r: r.started_s)
-        hot = any(isinstance(r.observation, TCPConnect) and r.hot for r in self.table if r.spot == spot)
-        counted: list[Try] = []
-        previous: Try | None = None
-        for test in tests:
-            cleared = any(
-                (previous is None or c.started_s >= previous.started_s) and c.ended_s <= test.started_s
-                for c in controls
-            )
-            if (previous is None and not hot) or cleared or _is_late(test):
-                counted.append(test)
-            previous = test
-        return [t for t in counted if t.outcome is outcome], controls
+    @functools.cached_property
+    def names_somebody(self) -> bool:
+        """Tell whether the step that broke the path sent a host name in the clear: an address literal is none."""
+        broken = self.failing
+        if broken is None:
+            return False
+        seen = broken.observation
+        if isinstance(seen, TLSHandshake):
+            return bool(seen.server_name) and not is_literal(seen.server_name)
+        return isinstance(seen, HTTPExchange) and not seen.secure and not is_literal(host_of(seen.url))
 
     def hung_up_unasked(self, outcome: Outcome) -> bool:
         """Tell whether the peer ended an idle connection, so that nothing we sent can be the reason."""
@@ -207,9 +200,9 @@ def _is_hold(row: Try) -> bool:
     return row.experiment is not None and row.experiment.design is Design.HOLD
 
 
-def _is_late(row: Try) -> bool:
-    return row.experiment is not None and row.experiment.about == LATE
-
-
-LATE = "late"
-"""Marks tests that follow a cool-down and five good controls: VERDICTS lets all five of them count."""
+def host_of(url: str) -> str:
+    """Return the host of an absolute URL, without its port and without brackets."""
+    authority = url.split("//", 1)[-1].split("/", 1)[0]
+    if authority.startswith("["):
+        return authority[1:].split("]", 1)[0]
+    return authority.split(":", 1)[0]

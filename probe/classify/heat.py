@@ -7,7 +7,7 @@ one like those of an earlier run whose evidence is cited: then the heat is the t
 
 from collections.abc import Iterable
 
-from probe.classify.facts import SPOKE
+from probe.classify.pairs import SPOKE
 from probe.classify.tries import TRIGGERABLE, Outcome, Try
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import NameKind

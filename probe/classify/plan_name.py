@@ -1,8 +1,8 @@
 """Follow-ups about the answer to a name: other resolvers, encrypted ones, neutral names, and who owns the addresses."""
 
 from probe.classify.case import Case
-from probe.classify.facts import SPOKE
 from probe.classify.name_facts import NameFacts
+from probe.classify.pairs import SPOKE
 from probe.classify.tries import ENCRYPTED, TRIGGERABLE, Layer, Outcome, Try
 from probe.classify.trouble import Trouble, hop_name
 from probe.model.endpoint import Endpoint

@@ -3,14 +3,12 @@
 import msgspec
 
 from probe.classify.case import Case
-from probe.classify.facts import LATE, SPOKE
+from probe.classify.pairs import LATE, PAIRS, SPOKE
 from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try
 from probe.classify.trouble import Trouble
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Pending, Place, Step
 
-PAIRS = 5
-"""Fisher exact, two-sided: five failures against five successes give p = 0.008 (VERDICTS section 2)."""
 PLACES_AT_MOST = 4
 
 

@@ -5,11 +5,24 @@ from collections.abc import Callable
 from probe.classify.facts import PathFacts
 from probe.classify.pages import differ, find_fingerprint, is_challenge, is_country_refusal
 from probe.classify.rule import C1, C2, C3, Rule
-from probe.classify.rules_path import ARTEFACT, HTTP, NET, OBSERVED, SERVER, UNKNOWN, D, named, unasked, unnamed
+from probe.classify.rules_path import (
+    ARTEFACT,
+    HTTP,
+    NET,
+    OBSERVED,
+    SERVER,
+    UNKNOWN,
+    D,
+    named,
+    repeated,
+    unasked,
+    unexplained,
+    unnamed,
+)
 from probe.classify.tries import Outcome
 from probe.model.expectation import unmet_expectations
 from probe.model.failure import FailureCode
-from probe.model.observation import HTTPExchange
+from probe.model.observation import Ending, HTTPExchange
 from probe.model.pattern import Pattern
 from probe.model.verdict import Confidence
 
@@ -37,18 +50,26 @@ def _proven(facts: PathFacts) -> bool:
 
 def _known_page(facts: PathFacts) -> bool:
     page = _page(facts)
-    return page is not None and not _proven(facts) and find_fingerprint(page, facts.case.reference) is not None
+    if page is None or _proven(facts) or _own_page(facts):
+        return False
+    return find_fingerprint(page, facts.case.reference) is not None
 
 
 def _country_page(facts: PathFacts) -> bool:
     page = _page(facts)
-    found = find_fingerprint(page, facts.case.reference) if page is not None and not _proven(facts) else None
+    found = find_fingerprint(page, facts.case.reference) if page is not None and _known_page(facts) else None
     return found is not None and facts.case.vantage.country_code in found.expected_countries
 
 
 def _other_page_encrypted(facts: PathFacts) -> bool:
     page, encrypted = _page(facts), facts.encrypted_page
     return page is not None and encrypted is not None and _cleartext(facts) and differ(page, encrypted)
+
+
+def _own_page(facts: PathFacts) -> bool:
+    """Tell whether the site's own https page reads like a block page as well: then it is the site's."""
+    encrypted = facts.encrypted_page
+    return encrypted is not None and find_fingerprint(encrypted, facts.case.reference) is not None
 
 
 def _same_encrypted(facts: PathFacts) -> bool:
@@ -96,6 +117,17 @@ def _unmet(facts: PathFacts) -> bool:
 def _broken_code(facts: PathFacts) -> FailureCode | None:
     exchange = facts.exchange
     return exchange.failure.code if exchange is not None and exchange.failure is not None else None
+
+
+def _cut(*endings: Ending | None) -> _Test:
+    """An answer began, and did not complete."""
+    return lambda f: f.failed(HTTP, Outcome.CUT) and f.exchange is not None and f.exchange.ending in endings
+
+
+def _cut_short(rule_id: str, test: _Test, pattern: Pattern, reason: str) -> Rule[PathFacts]:
+    return Rule(
+        id=rule_id, when=test, pattern=pattern, cause=UNKNOWN, family=OBSERVED, level=repeated, reason=reason
+    )  # fmt: skip
 
 
 _server_error = _page_that(lambda page: page.status >= 500)
@@ -165,7 +197,7 @@ PAGE_RULES: tuple[Rule[PathFacts], ...] = (
     ),
     Rule(
         id="srv.redirect_loop.own_word",
-        when=lambda f: _broken_code(f) is FailureCode.TOO_MANY_REDIRECTS,
+        when=lambda f: _broken_code(f) is FailureCode.TOO_MANY_REDIRECTS and _proven(f),
         pattern=Pattern.SRV_REDIRECT_LOOP,
         cause=SERVER,
         family=OBSERVED,
@@ -173,11 +205,19 @@ PAGE_RULES: tuple[Rule[PathFacts], ...] = (
     ),
     Rule(
         id="srv.http_error.location",
-        when=lambda f: _broken_code(f) is FailureCode.HTTP_INVALID_REDIRECT,
+        when=lambda f: _broken_code(f) is FailureCode.HTTP_INVALID_REDIRECT and _proven(f),
         pattern=Pattern.SRV_HTTP_ERROR,
         cause=SERVER,
         family=OBSERVED,
         reason="The server redirects to an address that is none.",
+    ),
+    Rule(
+        id="http.redirect.cleartext",
+        when=lambda f: _broken_code(f) in (FailureCode.TOO_MANY_REDIRECTS, FailureCode.HTTP_INVALID_REDIRECT),
+        pattern=Pattern.HTTP,
+        cause=UNKNOWN,
+        family=OBSERVED,
+        reason="A redirect that leads nowhere came in the clear; anyone on the way could have sent it.",
     ),
     Rule(
         id="srv.unexpected.proven",
@@ -206,7 +246,32 @@ HTTP_RULES: tuple[Rule[PathFacts], ...] = (
     unnamed(HTTP, Outcome.RESET, Pattern.HTTP_RESET, "The connection is reset after the request."),
     unnamed(HTTP, Outcome.FIN, Pattern.HTTP_FIN, "The connection is closed after the request."),
     unnamed(HTTP, Outcome.SILENT, Pattern.HTTP_TIMEOUT, "Nothing comes back after the request."),
+    _cut_short(
+        "http.reset.mid_page",
+        _cut(Ending.RESET),
+        Pattern.HTTP_RESET,
+        "The page begins, and the connection is reset before its end.",
+    ),
+    _cut_short(
+        "http.fin.mid_page", _cut(Ending.FIN), Pattern.HTTP_FIN, "The page begins, and is closed before its end."
+    ),
+    _cut_short(
+        "flow.stalled.mid_page",
+        lambda f: f.failed(HTTP, Outcome.CUT),
+        Pattern.FLOW,
+        "The page begins, and does not come to its end in time.",
+    ),
+    Rule(
+        id="srv.http_error.garbled",
+        when=lambda f: f.failed(HTTP, Outcome.GARBAGE) and _proven(f),
+        pattern=Pattern.SRV_HTTP_ERROR,
+        cause=SERVER,
+        family=OBSERVED,
+        level=lambda f: max(repeated(f), C1),
+        reason="The server itself, under its own certificate, sends what is not HTTP.",
+    ),
     unnamed(HTTP, Outcome.GARBAGE, Pattern.HTTP, "What comes back is not HTTP."),
+    unexplained(HTTP, Pattern.HTTP, "The exchange fails in a way that tells nothing of its cause."),
     *PAGE_RULES,
 )
 """A page that came may still be none of the site's; a refusal in the clear may be anybody's."""

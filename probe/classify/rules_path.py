@@ -1,6 +1,7 @@
 """Rules about one path: reaching an address, shaking hands there. First match in a layer speaks."""
 
 from probe.classify.facts import NEUTRAL, OWN, SIBLING, PathFacts
+from probe.classify.pairs import PAIRS
 from probe.classify.rule import C0, C1, C2, Rule
 from probe.classify.tries import TRIGGERABLE, Layer, Outcome, is_private
 from probe.model.experiment import Design
@@ -32,7 +33,7 @@ def repeated(facts: PathFacts) -> Confidence:
 def paired(facts: PathFacts, layer: Layer) -> Confidence:
     """C2 from five counted failures against five good controls (Fisher exact, two-sided p = 0.008); C1 below."""
     pairs = facts.pairs(layer)
-    return C2 if pairs.tests >= 5 and pairs.controls >= 5 else C1
+    return C2 if pairs.tests >= PAIRS and pairs.controls >= PAIRS else C1
 
 
 def _icmp(facts: PathFacts) -> IcmpError | None:
@@ -60,6 +61,14 @@ def _code(facts: PathFacts) -> FailureCode | None:
     return broken.observation.failure.code if broken and broken.observation.failure else None
 
 
+def _family_broken(facts: PathFacts) -> bool:
+    """Tell whether the path is IPv6, and every IPv6 anchor failed as well."""
+    baseline, broken = facts.case.baseline, facts.failing
+    if baseline is None or not baseline.families or broken is None or ":" not in broken.address:
+        return False
+    return 6 not in baseline.families and broken.outcome in (Outcome.SILENT, Outcome.UNREACHABLE)
+
+
 def _sibling_port_ok(facts: PathFacts) -> bool:
     return bool(facts.seen(TCP, Outcome.OK, design=Design.PORTS))
 
@@ -73,6 +82,15 @@ TCP_RULES: tuple[Rule[PathFacts], ...] = (
         family=OBSERVED,
         level=C0,
         reason="This host could not open the connection.",
+    ),
+    Rule(
+        id="net.ipv6_broken.anchors_too",
+        when=_family_broken,
+        pattern=Pattern.NET_IPV6_BROKEN,
+        cause=LOCAL,
+        family=A,
+        level=C2,
+        reason="IPv6 does not work from here at all; neutral places fail over it too.",
     ),
     Rule(
         id="local.firewall.icmp",
@@ -176,12 +194,15 @@ def named(layer: Layer, outcome: Outcome, pattern: Pattern, what: str) -> Rule[P
     return Rule(
         id=f"{pattern.value}.neutral_ok",
         when=lambda f: (
-            f.failed(layer, outcome) and f.spoke(layer, name=NEUTRAL, at=(OWN, SIBLING)) and f.pairs(layer).controls > 0
+            f.failed(layer, outcome)
+            and f.names_somebody
+            and f.spoke(layer, name=NEUTRAL, at=(OWN, SIBLING))
+            and f.pairs(layer).controls > 0
         ),
         pattern=pattern,
         cause=NET,
         family=A,
-        level=lambda f: min(repeated(f) if f.pairs(layer).tests < 5 else C2, paired(f, layer)),
+        level=lambda f: min(repeated(f) if f.pairs(layer).tests < PAIRS else C2, paired(f, layer)),
         reason=f"{what} a neutral name at the same address goes through.",
     )
 
@@ -191,6 +212,20 @@ def unnamed(layer: Layer, outcome: Outcome, pattern: Pattern, what: str) -> Rule
     return Rule(
         id=f"{pattern.value}.{outcome.value}.seen",
         when=lambda f: f.failed(layer, outcome),
+        pattern=pattern,
+        cause=UNKNOWN,
+        family=OBSERVED,
+        level=repeated,
+        reason=what,
+    )
+
+
+def unexplained(layer: Layer, pattern: Pattern, what: str) -> Rule[PathFacts]:
+    """Return the last rule of a layer: whatever else broke it, the path does not work."""
+    others = frozenset(Outcome) - {Outcome.OK, Outcome.INSTRUMENT, Outcome.UNTRUSTED}
+    return Rule(
+        id=f"{pattern.value}.broken.seen",
+        when=lambda f: f.failed(layer, *others),
         pattern=pattern,
         cause=UNKNOWN,
         family=OBSERVED,
@@ -245,6 +280,7 @@ TLS_RULES: tuple[Rule[PathFacts], ...] = (
     unnamed(TLS, Outcome.FIN, Pattern.TLS_FIN, "The connection is closed during the handshake."),
     unnamed(TLS, Outcome.SILENT, Pattern.TLS_TIMEOUT, "Nothing comes back during the handshake."),
     unnamed(TLS, Outcome.GARBAGE, Pattern.TLS, "What comes back is not TLS."),
+    unexplained(TLS, Pattern.TLS, "The handshake fails in a way that tells nothing of its cause."),
 )
 
 

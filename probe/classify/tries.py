@@ -43,6 +43,8 @@ class Outcome(StrEnum):
     SILENT = "silent"
     ALERT = "alert"
     GARBAGE = "garbage"
+    CUT = "cut"
+    """An answer began and did not complete."""
     UNTRUSTED = "untrusted"
     NO_SUCH_NAME = "nxdomain"
     NO_ANSWER = "no_answer"
@@ -104,6 +106,9 @@ _OUTCOMES = {
     FailureCode.SSL_UNKNOWN_AUTHORITY: Outcome.UNTRUSTED,
     FailureCode.HTTP_REQUEST_FAILED: Outcome.GARBAGE,
 }
+
+_REDIRECT_CODES = frozenset({FailureCode.HTTP_INVALID_REDIRECT, FailureCode.TOO_MANY_REDIRECTS})
+"""The answer came whole; only where it leads is wrong."""
 
 _ENDINGS = {Ending.RESET: Outcome.RESET, Ending.FIN: Outcome.FIN, Ending.SILENCE: Outcome.SILENT}
 
@@ -195,14 +200,27 @@ def _read_tls(observation: TLSHandshake) -> Outcome:
 
 
 def _read_http(observation: HTTPExchange) -> Outcome:
-    if observation.failure is None or observation.status:
-        return (
-            Outcome.OK if observation.ending in (None, Ending.FIN) else _ENDINGS.get(observation.ending, Outcome.ERROR)
-        )
-    return _read_failure(observation)
+    """Say how an exchange came out; a page that did not complete is no success, whatever its status."""
+    failure = observation.failure
+    if failure is None or failure.code in _REDIRECT_CODES:
+        return Outcome.OK
+    if not observation.status or failure.code in INSTRUMENT_CODES:
+        return _read_failure(observation)
+    if 300 <= observation.status < 400 and observation.location:
+        return Outcome.OK
+    return Outcome.GARBAGE if failure.code is FailureCode.HTTP_REQUEST_FAILED else Outcome.CUT
 
 
 ENCRYPTED = frozenset({Transport.DOT, Transport.DOH})
+
+
+def is_literal(name: str) -> bool:
+    """Tell whether a host is an address already."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def is_private(address: str) -> bool:
