@@ -19,7 +19,6 @@ from probe.model.target import Target
 
 WALL_STEP_S = 2.0
 """A wall clock that moved by more than this against the boot clock was stepped."""
-BACK_OFF_LIMIT_S = 3600.0
 
 
 class RunKind(StrEnum):
@@ -113,6 +112,8 @@ class Schedule:
         """Extras that became due while their target ran."""
         self._stretch = 1.0
         self._missed = 0
+        self.longest_interval_s = 3600.0
+        """Back-off ends here."""
 
     def replace(self, targets: Iterable[Target], now_s: float) -> ScheduleChange:
         """Run these from now on. Whoever was here with the same interval keeps phase, back-off and extras."""
@@ -207,10 +208,10 @@ class Schedule:
             self._add_extra(msgspec.structs.replace(run, due_s=at_s))
 
     def back_off(self, target_id: str) -> None:
-        """Double the interval, up to an hour, from the next slot on: another run that found the same bad state."""
+        """Double the interval, up to a limit, from the next slot on: another run that found the same bad state."""
         slot = self._slots.get(target_id)
         if slot is not None:
-            most = max(1, int(BACK_OFF_LIMIT_S // slot.interval_s))
+            most = max(1, int(self.longest_interval_s // slot.interval_s))
             factor = min(slot.factor * 2, most)
             self._move(slot, slot.due_s + (factor - slot.factor) * slot.interval_s * self._stretch, factor)
 

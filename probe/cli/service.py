@@ -160,6 +160,7 @@ class Service:
         tallies = agent.store.load_tallies() if agent.store is not None else {}
         agent.board.replace(targets, settings.per_target, agent.states, tallies)
         agent.adopt(targets)
+        agent.schedule.longest_interval_s = settings.limits.longest_interval_s
         agent.schedule.set_stretch(load.stretch, agent.environment.stack.clock.boot_s())
         agent.gate.expect(load.connections_per_s)
         return load

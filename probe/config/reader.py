@@ -172,6 +172,7 @@ def _read_limits(fields: Fields) -> Limits:
         sockets=section.integer("sockets", figures.sockets, low=8, high=1_000_000),
         bytes_per_day=section.size("bytes_per_day", figures.bytes_per_day, low=1_000_000),
         cool_down_s=section.duration("cool_down", figures.cool_down_s, low=0.1, high=86400.0),
+        longest_interval_s=section.duration("longest_interval", figures.longest_interval_s, low=1.0, high=86400.0),
     )
     section.finish()
     return limits

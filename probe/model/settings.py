@@ -34,6 +34,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     bytes_per_day: int = 2_000_000_000
     cool_down_s: float = 200.0
     """How long an endpoint stays hot after a step failed there with a name or signature sent."""
+    longest_interval_s: float = 3600.0
+    """To this the interval of a target doubles while it is unreachable and nothing changes."""
 
 
 class TargetSource(msgspec.Struct, frozen=True, kw_only=True):
