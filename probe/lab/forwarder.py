@@ -183,7 +183,8 @@ class Forwarder:
         message = decode(data)
         if isinstance(message, Forward):
             self._path = Path(message, time.monotonic())
-            self._waiting.clear()
+            if not message.keeps_packets:
+                self._waiting.clear()
             self._packets = 0
             send(self._control, Ready())
         elif isinstance(message, Count):

@@ -33,6 +33,8 @@ class Forward(msgspec.Struct, frozen=True, kw_only=True, tag="forward"):
     line: Line = Line()
     empty_addresses: tuple[str, ...] = ()
     seed: int = 0
+    keeps_packets: bool = False
+    """Packets under way still arrive: the world stays the same."""
 
 
 class Count(msgspec.Struct, frozen=True, kw_only=True, tag="count"):
