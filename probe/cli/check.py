@@ -12,7 +12,10 @@ from probe.config.reader import load_config
 from probe.export.network import build_network_report
 from probe.export.record import build_record
 from probe.export.report import Line, build_report
+from probe.gate.remote import GateUnreachable
+from probe.model.errors import CombinedUserError, UserError
 from probe.model.measurement import Measurement
+from probe.model.target import Target
 from probe.model.verdict import Status
 from probe.targets.address import parse_address
 
@@ -45,18 +48,22 @@ def check(
     A target is a URL, a bare name, or tcp://, tls://, dns://, dot://, doh+https:// or icmp:// with a host.
     """
     settings = load_config(config_file)
-    parsed = [parse_address(text) for text in targets]
+    parsed = parse_targets(targets)
     checking = Checking(settings, parsed, wait=wait, show_progress=sys.stderr.isatty() and not as_json)
 
-    def show(measurement: Measurement) -> None:
+    def show(measurement: Measurement, final: bool) -> None:
         if as_json:
-            click.echo(msgspec.json.encode(build_record(measurement)))
-        else:
-            paint(build_report(measurement))
-            if verbose:
-                _print_observations(measurement)
+            if final:
+                click.echo(msgspec.json.encode(build_record(measurement)))
+            return
+        paint(build_report(measurement))
+        if verbose:
+            _print_observations(measurement)
 
-    outcome: Outcome = run(checking.complete(show))
+    try:
+        outcome: Outcome = run(checking.complete(show))
+    except GateUnreachable as error:
+        raise click.ClickException(f"the daemon that shares its budgets with this check went away: {error}") from error
     if not parsed and outcome.baseline is not None:
         if as_json:
             click.echo(msgspec.json.encode(outcome.baseline))
@@ -65,6 +72,26 @@ def check(
     for note in outcome.notes:
         click.echo(f"note: {note}", err=True)
     return exit_code([m.verdict.status for m in outcome.measurements]) if exit_status else 0
+
+
+def parse_targets(texts: tuple[str, ...]) -> list[Target]:
+    """Return the targets, each once, before anything is sent.
+
+    Raises:
+        UserError: one cannot be read; `CombinedUserError` when several cannot.
+    """
+    targets: dict[str, Target] = {}
+    errors: list[UserError] = []
+    for text in texts:
+        try:
+            target = parse_address(text)
+        except UserError as error:
+            errors.append(error)
+        else:
+            targets.setdefault(target.id, target)
+    if errors:
+        raise errors[0] if len(errors) == 1 else CombinedUserError(tuple(errors))
+    return list(targets.values())
 
 
 def exit_code(statuses: list[Status]) -> int:

@@ -20,12 +20,14 @@ from probe.net.clock import Clock
 from probe.net.context import Gatekeeper
 from probe.net.stack import Stack
 from probe.pipeline.environment import CHECK_BODY_BYTES, Environment
-from probe.pipeline.measure import Wish, measure
+from probe.pipeline.measure import Run, Wish
 from probe.pipeline.monitor import VantageMonitor
 from probe.store.place import find_path
 from probe.store.store import Store
 
-FIRST_ROUNDS = 3
+Show = Callable[[Measurement, bool], None]
+"""Called with a measurement and whether it is the last one of its target."""
+LATE_ROUNDS = 3
 """A final verdict takes one late round after the cool-down; one more covers a place that was still hot."""
 
 
@@ -46,51 +48,92 @@ class Checking:
         self._wait = wait
         self._progress = Progress(len(targets), enabled=show_progress)
         self._notes: list[str] = []
+        self._finals: list[Measurement] = []
+        self._store: Store | None = None
 
-    async def complete(self, show: Callable[[Measurement], None]) -> Outcome:
-        """Measure everything side by side; `show` is called for each target as soon as it is done."""
+    async def complete(self, show: Show) -> Outcome:
+        """Measure everything side by side; `show` is called as soon as there is a verdict.
+
+        Cancelled, it stores what was seen so far, marked as interrupted.
+
+        Raises:
+            BrokenPipeError: nobody reads any more what is shown.
+            GateUnreachable: the daemon that granted traffic went away.
+        """
         stack = Stack.open(ca_file=self._settings.ca_file)
-        measurements: list[Measurement] = []
         try:
             with contextlib.ExitStack() as kept:
-                store = self._open_store(stack.clock, kept)
+                self._store = self._open_store(stack.clock, kept)
                 async with (
-                    self._open_gate(stack.clock, store) as gate,
+                    self._open_gate(stack.clock, self._store) as gate,
                     open_environment(self._settings, gate, stack) as environment,
                     open_monitor(environment) as monitor,
                 ):
                     with self._progress:
                         if not self._targets:
-                            return Outcome(baseline=await monitor.look(), notes=tuple(self._notes))
-                        jobs = [self._check(environment, monitor, target) for target in self._targets]
-                        for job in asyncio.as_completed([asyncio.ensure_future(job) for job in jobs]):
-                            measurement = await job
-                            measurements.append(measurement)
-                            self._progress.advance(measurement.target.address)
-                            with self._progress.paused():
-                                show(measurement)
-                            if store is not None:
-                                store.add(measurement, episode=None)
-                return Outcome(measurements=tuple(measurements), notes=tuple(self._notes))
+                            baseline = await monitor.look()
+                            return Outcome(baseline=baseline, notes=tuple(self._notes))
+                        await self._check_all(environment, monitor, show)
+                return Outcome(measurements=tuple(self._finals), notes=tuple(self._notes))
         finally:
             await stack.close()
 
-    async def _check(self, environment: Environment, monitor: VantageMonitor, target: Target) -> Measurement:
+    async def _check_all(self, environment: Environment, monitor: VantageMonitor, show: Show) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for target in self._targets:
+                    group.create_task(self._check(environment, monitor, target, show))
+        except BaseExceptionGroup as errors:
+            # What a caller answers comes out of the group as itself; our own faults stay as they are.
+            known: BaseException | None = errors.subgroup((BrokenPipeError, GateUnreachable))
+            while isinstance(known, BaseExceptionGroup):
+                known = known.exceptions[0]
+            if known is not None:
+                raise known from None
+            raise
+
+    async def _check(self, environment: Environment, monitor: VantageMonitor, target: Target, show: Show) -> None:
         """Measure once, and with `--wait` again when the pending experiments are due."""
         wish = Wish(deep=True, body_limit_bytes=CHECK_BODY_BYTES)
-        measurement = await measure(environment, monitor, target, wish)
+        measurement = await self._measure(environment, monitor, target, wish)
         cites: tuple[Citation, ...] = ()
-        for _ in range(FIRST_ROUNDS if self._wait else 0):
+        for _ in range(LATE_ROUNDS if self._wait else 0):
             pending = measurement.verdict.pending
             if not pending:
                 break
+            self._show(show, measurement, final=False)
             delay_s = max(item.due_in_s for item in pending)
             self._progress.wait_for(target.address, delay_s)
             await asyncio.sleep(delay_s)
             cites = (*cites, _cite(measurement, environment.stack.clock))
             late = Wish(cites=cites, continues=measurement.id, pending=pending, body_limit_bytes=CHECK_BODY_BYTES)
-            measurement = await measure(environment, monitor, target, late)
+            measurement = await self._measure(environment, monitor, target, late)
+        self._finals.append(measurement)
+        self._progress.advance(target.address)
+        self._show(show, measurement, final=True)
+
+    async def _measure(
+        self, environment: Environment, monitor: VantageMonitor, target: Target, wish: Wish
+    ) -> Measurement:
+        """Run once and store it; cut short, what was seen so far."""
+        run = Run(environment, monitor, target, wish)
+        try:
+            await run.complete()
+        except asyncio.CancelledError:
+            if run.has_observations:
+                self._keep(run.finish(interrupted=True))
+            raise
+        measurement = run.finish(interrupted=False)
+        self._keep(measurement)
         return measurement
+
+    def _keep(self, measurement: Measurement) -> None:
+        if self._store is not None:
+            self._store.add(measurement, whole=True)
+
+    def _show(self, show: Show, measurement: Measurement, *, final: bool) -> None:
+        with self._progress.paused():
+            show(measurement, final)
 
     def _open_store(self, clock: Clock, kept: contextlib.ExitStack) -> Store | None:
         """Open the database for writing; where a daemon has it, or there is none to be had, say so and go on."""
@@ -103,9 +146,12 @@ class Checking:
     @contextlib.asynccontextmanager
     async def _open_gate(self, clock: Clock, store: Store | None) -> AsyncIterator[Gatekeeper]:
         """Ask a running daemon for grants; keep an own ledger where there is none."""
+        path = gate_socket(self._settings)
         try:
-            remote = await RemoteGate.connect(gate_socket(self._settings))
-        except GateUnreachable:
+            remote = await RemoteGate.connect(path)
+        except GateUnreachable as error:
+            if path.exists():
+                self._notes.append(f"no grants from a daemon, an own ledger is kept: {error}")
             gate = Gate(self._settings.limits, clock, store.ledger if store is not None else None)
             try:
                 yield gate

@@ -86,7 +86,7 @@ class Service:
                 )
                 view = View(agent, lambda: self._reload(agent, view))
                 self._take_targets(agent, settings, loaded)
-                # The targets stay for as long as the process: looking through them again and again would stall the loop.
+                # The targets stay for as long as the process: looking through them again would stall the loop.
                 gc.collect()
                 gc.freeze()
                 view.reload_stats = msgspec.structs.replace(view.reload_stats, last_success_at=clock.wall_s())
