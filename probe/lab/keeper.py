@@ -34,6 +34,7 @@ from probe.lab.messages import (
 )
 from probe.lab.world.atlas import ISP_RESOLVER
 from probe.lab.world.certificates import Authority
+from probe.lab.world.plan import World
 from probe.lab.world.secure import Keyring
 from probe.lab.world.serve import Servers
 
@@ -196,19 +197,17 @@ def hide_host() -> None:
             syscalls.mount(str(FOLDER / name), f"/etc/{name}", flags=syscalls.MS_BIND)
 
 
-def set_up(control: socket.socket, forwarder: socket.socket, world: socket.socket) -> Keeper:
+def set_up(plan: World, control: socket.socket, forwarder: socket.socket, world: socket.socket) -> Keeper:
     """Build everything, from inside the new namespaces.
 
     Raises:
         OSError: the kernel refuses something.
     """
     hide_host()
-    plan = decode(control.recv(LIMIT_BYTES))
-    assert isinstance(plan, Serve)
     trusted = Authority("Meadow Root R1", FOLDER)
     CA_FILE.write_bytes(trusted.pem)
     client = topology.build_client()
-    beyond = topology.build_world(plan.world.all_addresses)
+    beyond = topology.build_world(plan.all_addresses)
     keeper = Keeper(control, client)
     keeper.start_part("world", lambda: serve_world(world, trusted))
     ports = topology.build_port(client.card), topology.build_port(beyond.card)
@@ -245,6 +244,9 @@ def enter_namespaces() -> None:
 def main() -> int:
     """Make the namespaces, fork process 1 into them, and wait for it."""
     control, forwarder, world = (socket.socket(fileno=int(number)) for number in sys.argv[1:4])
+    # Read before anything can fail: what lies unread at the end would keep our last word from the other side.
+    plan = decode(control.recv(LIMIT_BYTES))
+    assert isinstance(plan, Serve)
     syscalls.die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
@@ -260,7 +262,7 @@ def main() -> int:
         return os.waitstatus_to_exitcode(os.waitpid(first, 0)[1])
     syscalls.die_with_parent()
     try:
-        keeper = set_up(control, forwarder, world)
+        keeper = set_up(plan.world, control, forwarder, world)
     except OSError as error:
         what = f"the kernel refuses {error.filename or 'a part of the lab'} ({error.strerror})"
         send(control, Refused(what=what, remedy=REMEDY))

@@ -4,6 +4,7 @@ Whatever happens to this process, the lab goes with it: see `keeper`.
 """
 
 import asyncio
+import contextlib
 import itertools
 import os
 import signal
@@ -204,7 +205,9 @@ class Lab:
     def kill(self, number: int, with_signal: int = signal.SIGKILL) -> None:
         """Send a signal to a program of the client, if it still runs."""
         if number in self._exits and self._pipes:
-            send(self._control, Kill(id=number, signal=with_signal))
+            # A lab that has ended has taken its programs with it.
+            with contextlib.suppress(BrokenPipeError):
+                send(self._control, Kill(id=number, signal=with_signal))
 
     def _hear(self) -> None:
         data = self._control.recv(LIMIT_BYTES)

@@ -5,7 +5,7 @@ import msgspec
 from probe.lab.censor.rules import Divert, Drop, Place, Rule, ToAddress
 from probe.lab.line import Line
 from probe.lab.scenarios.model import Build, Greet, Outcome, Reach, Scenario, Symptom, Truth
-from probe.lab.scenarios.parts import FINE, asks, greets, loads, reaches, resolves, rules, says, works
+from probe.lab.scenarios.parts import FINE, asks, greets, loads, partly, reaches, resolves, rules, says, works
 from probe.lab.world.atlas import BOX_V4, BOX_V6, DOMESTIC, FAKE_ADDRESS, HOME_RESOLVER
 from probe.lab.world.plan import Lie, Page, World
 from probe.model.pattern import Pattern
@@ -165,7 +165,7 @@ def fake_ip(world: World) -> Scenario:
         about="a proxy on the router answers every name from 198.18.0.0/15 and carries the connections on",
         world=world.lie("isp", {"*": Lie(addresses=(FAKE_ADDRESS,))}),
         target=site.url,
-        truth=FINE,
+        truth=partly(Pattern.LOCAL_FAKE_IP, cause=Cause.LOCAL),
         symptoms=(
             says(site, FAKE_ADDRESS),
             says(world.sites["anchor1"], FAKE_ADDRESS),
