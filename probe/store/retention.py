@@ -47,14 +47,15 @@ class Trimmer:
         self._next_round_boot_s = 0.0
         self._last_times = (clock.wall_s(), clock.boot_s())
         self._shrinking = False
+        self._stage = 0
+        """How far shrinking has come in the order of what is missed least."""
         self._frames_seen = 0
 
     def step(self) -> bool:
         """Trim one slice; tell whether there is more to do now."""
         busy = self._step_age()
         busy = self._step_size() or busy
-        if busy:
-            self._sweep_frames()
+        self._sweep_frames()
         self._give_back()
         return busy
 
@@ -132,28 +133,45 @@ class Trimmer:
         if not self._shrinking:
             return False
         self._shrinking = used > limit * _GOAL_RATIO and self._delete_least()
+        if not self._shrinking:
+            self._stage = 0
         return self._shrinking
 
     def _delete_least(self) -> bool:
-        """Delete a slice of what is missed least; `False` = nothing is left that may go."""
-        bodies = [
+        """Delete a slice of what is missed least; `False` = nothing is left that may go.
+
+        Before more is given up, the frames that the last stage left without records are looked for.
+        """
+        stages = (
+            self._delete_pages,
+            lambda: self._delete_slice("o.status = 'ok'"),
+            lambda: self._delete_slice("o.status <> 'ok'"),
+            self._delete_oldest_hour,
+        )
+        if self._stage >= len(stages):
+            return False
+        if not stages[self._stage]():
+            self._sweep_all_frames()
+            self._stage += 1
+        return True
+
+    def _delete_pages(self) -> bool:
+        chosen = [
             row[0]
             for row in self._connection.execute(
                 "SELECT DISTINCT b.seq FROM bodies b JOIN observations o ON o.seq = b.seq"
                 f" WHERE o.status = 'ok' AND NOT {_UNTOUCHABLE} ORDER BY b.seq LIMIT {SLICE_ROWS}"
             )
         ]
-        if bodies:
-            with self._transaction():
-                self._delete_by_seq("bodies", "seq", bodies)
-            return True
-        for condition in ("o.status = 'ok'", "o.status <> 'ok'"):
-            chosen = self._choose(f"{condition} AND NOT {_UNTOUCHABLE}", "seq")
-            if chosen:
-                with self._transaction():
-                    self._delete_measurements(chosen)
-                return True
-        return self._delete_oldest_hour()
+        with self._transaction():
+            self._delete_by_seq("bodies", "seq", chosen)
+        return bool(chosen)
+
+    def _delete_slice(self, condition: str) -> bool:
+        chosen = self._choose(f"{condition} AND NOT {_UNTOUCHABLE}", "seq")
+        with self._transaction():
+            self._delete_measurements(chosen)
+        return bool(chosen)
 
     def _delete_oldest_hour(self) -> bool:
         hours = [self._one(f"SELECT min(hour) FROM {table}") for table in ("segments", "runs")]
@@ -177,28 +195,44 @@ class Trimmer:
     def _delete_by_seq(self, table: str, column: str, chosen: list[int]) -> None:
         self._connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", [(seq,) for seq in chosen])
 
-    def _sweep_frames(self) -> None:
-        """Delete the frames among the next few that no record was made against and none will be."""
+    def _sweep_all_frames(self) -> None:
+        self._frames_seen = 0
+        while self._sweep_frames():
+            pass
+
+    def _sweep_frames(self) -> bool:
+        """Delete those of the next few frames that no record has and, unless space is short, none will have.
+
+        Return whether there are more.
+        """
         rows = self._connection.execute(
             "SELECT no, target_no, kind, made_ms FROM frames WHERE no > ? ORDER BY no LIMIT ?",
             (self._frames_seen, SLICE_ROWS * 5),
         ).fetchall()
         self._frames_seen = rows[-1][0] if rows else 0
         old_ms = round((self._clock.wall_s() - self._settings.keep_s) * 1000)
-        unused = [row[0] for row in rows if self._is_unused(row[0], row[1], row[2], is_old=row[3] < old_ms)]
+        unused = [
+            number
+            for number, target_no, kind, made_ms in rows
+            if self._is_unused(number, target_no, kind, forgo=self._shrinking or made_ms < old_ms)
+        ]
         if unused:
             with self._transaction():
                 self._delete_by_seq("frames", "no", unused)
             self._on_deleted()
+        return bool(rows)
 
-    def _is_unused(self, number: int, target_no: int, kind: str, *, is_old: bool) -> bool:
+    def _is_unused(self, number: int, target_no: int, kind: str, *, forgo: bool) -> bool:
+        """Tell whether a frame has no records; the one in use counts as such only if it is to be forgone."""
         for table in ("observations", "bodies"):
             if self._connection.execute(f"SELECT 1 FROM {table} WHERE frame = ? LIMIT 1", (number,)).fetchone():
                 return False
+        if forgo:
+            return True
         row = self._connection.execute(
             "SELECT max(no) FROM frames WHERE target_no = ? AND kind = ?", (target_no, kind)
         ).fetchone()
-        return is_old or row[0] != number
+        return bool(row[0] != number)
 
     def _give_back(self) -> None:
         """Shrink the file by some of the pages that nothing uses."""

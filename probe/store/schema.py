@@ -4,6 +4,7 @@ Times are milliseconds since the epoch, durations microseconds. `runs` and `segm
 the rows being written lie together; a target's history is then one look-up per hour.
 """
 
+import os
 import sqlite3
 from collections.abc import Mapping
 
@@ -142,21 +143,31 @@ MIGRATIONS: Migrations = {}
 
 
 def connect(path: str, *, read_only: bool = False) -> sqlite3.Connection:
-    """Open a connection with our settings; transactions are begun by hand.
+    """Open a connection, and change nothing yet; transactions are begun by hand.
 
     Raises:
         sqlite3.Error: as SQLite says.
     """
-    uri = "file:" + path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-    mode = "?mode=ro" if read_only else "?mode=rw"
-    connection = sqlite3.connect(uri + mode, uri=True, timeout=5.0, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA cache_size=-4096")
     if not read_only:
-        connection.execute("PRAGMA secure_delete=OFF")
-        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute(f"PRAGMA journal_size_limit={16 << 20}")
+        return _connect(path, "mode=rw")
+    try:
+        return _connect(path, "mode=ro")
+    except sqlite3.OperationalError:
+        # A reader needs the log's index, and who may not write there cannot make one. With no log it needs none.
+        if os.path.exists(path + "-wal"):
+            raise
+        return _connect(path, "mode=ro&immutable=1")
+
+
+def _connect(path: str, mode: str) -> sqlite3.Connection:
+    uri = "file:" + path.replace("%", "%25").replace("?", "%3f").replace("#", "%23") + "?" + mode
+    connection = sqlite3.connect(uri, uri=True, timeout=5.0, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA cache_size=-4096")
+        connection.execute("SELECT 1 FROM sqlite_master")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 
@@ -186,11 +197,17 @@ def read_version(connection: sqlite3.Connection, where: str) -> int:
 def prepare(connection: sqlite3.Connection, where: str, migrations: Migrations = MIGRATIONS) -> None:
     """Make the tables, or bring older ones up to date: all in one transaction, so a kill leaves the old state.
 
+    A file that is not ours is not touched.
+
     Raises:
         UserError: the file is not ours, is too new, or too old to be brought up to date.
         sqlite3.Error: as SQLite says.
     """
     version = read_version(connection, where)
+    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute(f"PRAGMA journal_size_limit={16 << 20}")
     if version == VERSION:
         return
     statements = [f"PRAGMA application_id={APPLICATION_ID}", TABLES] if version == -1 else []

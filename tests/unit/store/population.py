@@ -26,7 +26,7 @@ class Population:
     """
 
     def __init__(self, targets: int = 25) -> None:
-        self._targets = targets
+        self.targets = targets
         self._healthy = [make_ok(number) for number in range(targets)]
         self._onsets: dict[int, Measurement] = {}
         self._serial = 0
@@ -34,8 +34,8 @@ class Population:
     def run_day(self, day: int) -> Iterator[AddRun]:
         """Yield the runs of a day in their order."""
         for step in range(int(DAY_S / INTERVAL_S)):
-            for number in range(self._targets):
-                at = START + day * DAY_S + step * INTERVAL_S + number * INTERVAL_S / self._targets
+            for number in range(self.targets):
+                at = START + day * DAY_S + step * INTERVAL_S + number * INTERVAL_S / self.targets
                 self._serial += 1
                 kind = number % 25
                 if kind in (7, 19):
