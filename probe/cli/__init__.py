@@ -8,6 +8,7 @@ import click
 COMMANDS = {
     "check": ("probe.cli.check:check", "Check targets now: verdict first, then the evidence."),
     "run": ("probe.cli.run:run", "Run the agent: schedule, database, metrics."),
+    "demo": ("probe.cli.demo:demo", "Watch the agent at work against a censor on this machine."),
     "targets": ("probe.cli.targets:targets", "Look at target lists: lint, list, import."),
     "config": ("probe.cli.config:config", "Look at the configuration: check."),
     "history": ("probe.cli.history:history", "Show what was found on a target over time."),

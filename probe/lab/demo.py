@@ -51,6 +51,8 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     status: Status | None = None
     patterns: tuple[str, ...] = ()
     """As that verdict said."""
+    had_episode: bool = False
+    """There was an unreachable episode: only what has begun can end."""
     confirmed_after_s: float | None = None
     """The episode that begins or ends with it."""
 
@@ -185,16 +187,18 @@ def observe(sighting: Sighting, rows: tuple[Row, ...], at_s: float) -> Sighting:
     """Note what these rows say of a change; what was noted before stays."""
     change = sighting.change
     since_s = at_s - change.at_s
-    if since_s < 0 or sighting.confirmed_after_s is not None:
-        return sighting
     row = next(row for row in rows if row.address.rstrip("/") == change.address.rstrip("/"))
-    seen = msgspec.structs.replace(sighting, begun=True)
+    had_episode = sighting.had_episode or row.episode_status not in (None, Status.OK)
+    seen = msgspec.structs.replace(sighting, had_episode=had_episode)
+    if since_s < 0 or sighting.confirmed_after_s is not None:
+        return seen
+    seen = msgspec.structs.replace(seen, begun=True)
     if seen.noticed_after_s is None and row.status is not Status.INSUFFICIENT and _shows(row.status, change):
         seen = msgspec.structs.replace(seen, noticed_after_s=since_s, status=row.status, patterns=row.patterns)
-    if seen.noticed_after_s is not None and row.episode_status is not None and _shows(row.episode_status, change):
+    if seen.noticed_after_s is not None and had_episode and _shows(row.episode_status, change):
         seen = msgspec.structs.replace(seen, confirmed_after_s=since_s)
     return seen
 
 
-def _shows(status: Status, change: Change) -> bool:
+def _shows(status: Status | None, change: Change) -> bool:
     return (status is Status.OK) is change.lifted

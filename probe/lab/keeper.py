@@ -108,9 +108,10 @@ class Keeper:
         passed = len(descriptors) - 3
         listening = {"LISTEN_FDS": str(passed), "LISTEN_PID": str(os.getpid())} if passed else {}
         try:
+            # First of all: the numbers that the program's descriptors get may be those of our own.
+            syscalls.enter(self._client.namespace, syscalls.CLONE_NEWNET)
             for number, descriptor in enumerate(descriptors):
                 os.dup2(descriptor, number)
-            syscalls.enter(self._client.namespace, syscalls.CLONE_NEWNET)
             for number in (signal.SIGINT, signal.SIGCHLD, signal.SIGPIPE):
                 signal.signal(number, signal.SIG_DFL)
             os.chdir(order.folder)
