@@ -1,6 +1,7 @@
 """Situations with known truth."""
 
 from probe.lab.scenarios.connections import CONNECTIONS
+from probe.lab.scenarios.edges import EDGES
 from probe.lab.scenarios.first import FIRST
 from probe.lab.scenarios.flows import FLOWS
 from probe.lab.scenarios.model import Build, Scenario
@@ -22,6 +23,7 @@ BUILDS: tuple[Build, ...] = (
     *VANTAGES,
     *PLAIN,
     *REDIRECTS,
+    *EDGES,
 )
 
 
