@@ -37,22 +37,25 @@ _ELECTED_SHARE = 0.4
 _CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 
-async def run(target: Target, ctx: Context) -> None:
-    """Fetch the page, and the pages that it redirects to."""
+async def run(target: Target, ctx: Context, *, addresses: tuple[str, ...] | None = None) -> None:
+    """Fetch the page, and the pages that it redirects to.
+
+    `addresses` is where the host leads, when that is known already; `None` = ask.
+    """
     if target.family is not None:
         ctx = dataclasses.replace(ctx, families=(int(target.family),))
     async with asyncio.TaskGroup() as paths:
-        await _follow(target, ctx, paths)
+        await _follow(target, ctx, paths, addresses)
 
 
-async def _follow(target: Target, ctx: Context, paths: asyncio.TaskGroup) -> None:
+async def _follow(target: Target, ctx: Context, paths: asyncio.TaskGroup, known: tuple[str, ...] | None) -> None:
     """Visit hop after hop; a slow path of an earlier hop goes on meanwhile."""
     request = _build_first(target)
     jar: tuple[Cookie, ...] = ()
     at_home = True
     for hop in range(MAX_REDIRECTS + 1):
         here = ctx if hop == 0 else dataclasses.replace(ctx, hop=hop)
-        addresses = await lookup_system(here, request.host)
+        addresses = known if hop == 0 and known is not None else await lookup_system(here, request.host)
         if hop == 0:
             at_home = all(is_special(address) for address in addresses)
         addresses = choose_addresses(addresses, at_home=at_home or hop == 0, families=here.families)

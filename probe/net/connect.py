@@ -108,7 +108,10 @@ class _Connection:
     async def dial(self) -> tuple[Channel | None, TCPConnect]:
         """Connect; return the channel, `None` if it failed, and what was seen."""
         ctx, journal = self._ctx, self._ctx.journal
-        grant = self._grant = await ctx.gate.ask(Traffic.CONNECT, self._endpoint, ctx.holder)
+        try:
+            grant = self._grant = await ctx.gate.ask(Traffic.CONNECT, self._endpoint, ctx.holder)
+        except PermissionError as error:
+            return None, self._build_refused(error)
         transaction = journal.next_transaction()
         started_s = journal.elapsed_s()
         channel, failure, retransmits = None, None, 0
@@ -139,6 +142,21 @@ class _Connection:
             queued_s=grant.queued_s,
             hot=grant.hot,
             asn=ctx.asn_of(self._endpoint.address),
+        )
+
+    def _build_refused(self, error: PermissionError) -> TCPConnect:
+        """Return the observation of a connection that the gate forbids: nothing was opened, nothing learned."""
+        ctx = self._ctx
+        now_s = ctx.journal.elapsed_s()
+        return TCPConnect(
+            transaction=ctx.journal.next_transaction(),
+            t0_s=now_s,
+            t_s=now_s,
+            endpoint=self._endpoint,
+            failure=build_failure(Stage.CONNECT, error),
+            role=ctx.role,
+            hop=ctx.hop,
+            experiment=ctx.experiment,
         )
 
     async def _finish(self, sock: socket.socket, transaction: int, started_s: float) -> tuple[Channel, int]:

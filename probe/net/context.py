@@ -17,7 +17,11 @@ class Gatekeeper(Protocol):
     """The gate as the steps see it: nothing is opened without its `Grant`."""
 
     async def ask(self, traffic: Traffic, endpoint: Endpoint | None, holder: str) -> Grant:
-        """Wait until the budgets, and the endpoint's other holders, allow one operation."""
+        """Wait until the budgets, and the endpoint's other holders, allow one operation.
+
+        Raises:
+            PermissionError: a policy forbids it; a connection then fails with `permission_denied`.
+        """
         ...
 
     def release(self, grant: Grant, *, bytes_sent: int = 0, bytes_received: int = 0) -> None:

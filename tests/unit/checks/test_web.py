@@ -5,12 +5,13 @@ import time
 
 import pytest
 
+from probe.checks import web
 from probe.checks.paths import MAX_PATHS
 from probe.model.endpoint import AddressFamily
 from probe.model.failure import FailureCode
 from probe.model.observation import DNSLookup, Ending, HTTPExchange, TCPConnect, TLSHandshake
-from probe.model.target import Header, Request
-from tests.fakes import OpenGate
+from probe.model.target import CheckName, Header, Request, Target
+from tests.fakes import OpenGate, make_context
 from tests.unit.checks.world import PAGE, assert_all_released, keep_silent, open_world, reset, say, seen, the_exchange
 
 
@@ -193,3 +194,13 @@ async def test_a_cancelled_check_gives_everything_back():
         with pytest.raises(asyncio.CancelledError):
             await task
         assert len(gate.asked) == len(gate.released) == 4
+
+
+async def test_a_host_whose_addresses_are_known_is_not_looked_up() -> None:
+    async with open_world() as world:
+        port = await world.serve(world.answer(PAGE))
+        target = Target(id="t", check=CheckName.WEB, address="x", host="known.test", port=port, secure=False)
+        ctx = make_context(world.stack, families=(4,))
+        await web.run(target, ctx, addresses=("127.0.0.1",))
+    assert [type(seen) for seen in ctx.journal.observations] == [TCPConnect, HTTPExchange]
+    assert world.nameserver.asked == []

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import errno
 import socket
 import subprocess
@@ -13,7 +14,7 @@ import msgspec
 import pytest
 
 from probe.model.endpoint import Endpoint
-from probe.model.experiment import Traffic
+from probe.model.experiment import Grant, Traffic
 from probe.model.failure import FailureCode, Stage
 from probe.model.observation import Ending, Silence, TCPConnect
 from probe.net.capabilities import Capabilities
@@ -454,3 +455,18 @@ async def test_what_was_never_acknowledged_is_not_sent_again_after_closing(ctx: 
         left.set()
         assert done.wait(5)
     assert ended == ["reset"]
+
+
+class ForbiddingGate(OpenGate):
+    async def ask(self, traffic: Traffic, endpoint: Endpoint | None, holder: str) -> Grant:
+        raise PermissionError(errno.EACCES, "not a public address")
+
+
+async def test_a_place_that_the_gate_forbids_is_an_observation_and_nothing_is_sent(ctx: Context) -> None:
+    forbidden = dataclasses.replace(ctx, gate=ForbiddingGate())
+    with serving(stay_silent) as endpoint:
+        async with connect(forbidden, endpoint) as channel:
+            assert channel is None
+    failure = only(ctx).failure
+    assert failure is not None
+    assert (failure.code, failure.detail) == (FailureCode.PERMISSION_DENIED, "not a public address")
