@@ -1,9 +1,10 @@
-# Two commands set everything up: `make run` starts the agent on this network, `make test` proves that it works.
+# Each sets everything up: `make demo` shows the main job on any machine, `make run` starts the agent on this network,
+# `make test` proves that it works.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check format bench setup clean
+.PHONY: demo run test check format bench setup clean
 
 setup: $(VENV)/.ready
 
@@ -11,6 +12,9 @@ $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test,packets]'
 	touch $@
+
+demo: setup
+	$(BIN)/wallprobe demo
 
 run: setup
 	$(BIN)/wallprobe run
