@@ -1,0 +1,79 @@
+"""The gate of measurements made for others: policy first, then a bound on open sockets.
+
+Not `probe.gate`: that keeps one holder at a time at a place, so that nobody's follow-ups disturb each other on a
+censored path. Here the path is clean, and many clients may ask about the same place at once.
+"""
+
+import asyncio
+import collections
+import errno
+import itertools
+
+from probe.control.policy import Policy
+from probe.model.endpoint import Endpoint
+from probe.model.experiment import Grant, Traffic
+
+
+class OutboundGate:
+    """Implements `probe.net.context.Gatekeeper`. Long-lived, one per process. `policy=None` forbids nothing."""
+
+    def __init__(self, policy: Policy | None, sockets: int) -> None:
+        self._policy = policy
+        self._limit = sockets
+        self._serials = itertools.count(1)
+        self._open: set[int] = set()
+        self._waiting: collections.deque[asyncio.Future[None]] = collections.deque()
+        self.refused_total = 0
+
+    @property
+    def in_flight(self) -> int:
+        """Return how many connections are open."""
+        return len(self._open)
+
+    async def ask(self, traffic: Traffic, endpoint: Endpoint | None, holder: str) -> Grant:
+        """Grant what the policy allows, connections as soon as there is a socket for them.
+
+        DNS questions pass: whom to ask is configured, never a client's choice.
+
+        Raises:
+            PermissionError: the policy forbids this address or port.
+        """
+        grant = Grant(serial=next(self._serials), traffic=traffic, endpoint=endpoint)
+        if traffic is Traffic.DNS:
+            return grant
+        if endpoint is not None and self._policy is not None:
+            echo = traffic is Traffic.ECHO
+            reason = self._policy.refuses_address(endpoint.address) if echo else self._policy.refuses(endpoint)
+            if reason:
+                self.refused_total += 1
+                raise PermissionError(errno.EACCES, reason)
+        if len(self._open) >= self._limit:
+            await self._wait()
+        self._open.add(grant.serial)
+        return grant
+
+    def release(self, grant: Grant, *, bytes_sent: int = 0, bytes_received: int = 0) -> None:
+        """Take a socket back, and let the next in line have it."""
+        if grant.serial in self._open:
+            self._open.remove(grant.serial)
+            self._let_in()
+
+    def triggered(self, endpoint: Endpoint) -> None:
+        """Nothing to remember: no censor is on this path."""
+
+    async def _wait(self) -> None:
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(place)
+        try:
+            await place
+        except BaseException:
+            if place.done() and not place.cancelled():
+                self._let_in()
+            raise
+
+    def _let_in(self) -> None:
+        while self._waiting:
+            place = self._waiting.popleft()
+            if not place.done():
+                place.set_result(None)
+                return

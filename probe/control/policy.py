@@ -1,0 +1,47 @@
+"""What a control measures for others: no open prober, no way into the network that it stands in.
+
+The gate asks this of every address at the moment it is dialled, so a name that leads elsewhere the second time (DNS
+rebinding) and a redirect into a private network are refused like anything else.
+"""
+
+import dataclasses
+import ipaddress
+from typing import TypeAlias
+
+from probe.model.endpoint import Endpoint
+from probe.protocols.special_address import is_special
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+PORTS = frozenset({80, 443, 853})
+"""Web and encrypted DNS; others are the operator's to name."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Where packets may go."""
+
+    ports: frozenset[int] = PORTS
+    networks: tuple[Network, ...] = ()
+    """Special networks that are allowed all the same, as in a laboratory."""
+
+    def refuses(self, endpoint: Endpoint) -> str:
+        """Return why this may not be dialled; an empty string = it may."""
+        if endpoint.port not in self.ports:
+            return f"port {endpoint.port} is not measured here"
+        return self.refuses_address(endpoint.address)
+
+    def refuses_address(self, address: str) -> str:
+        """Return why nothing may go to this address, whatever the port; an empty string = it may."""
+        if not is_special(address) or self._is_allowed(address):
+            return ""
+        return f"{address[:64]} is not a public address"
+
+    def _is_allowed(self, address: str) -> bool:
+        if not self.networks:
+            return False
+        try:
+            literal = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(literal in network for network in self.networks)
