@@ -70,17 +70,16 @@ class Hierarchy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compare_patterns(pairs: list[tuple[Truth, Said]]) -> Hierarchy:
-    """Return the hierarchical precision of what was named and recall of what is so, over all answers."""
+    """Return the hierarchical precision of what was named and recall of what is so, over all answers.
+
+    An answer is held against the pattern that it comes nearest to, of those that are so or look so from here.
+    """
     named = true = both = 0
     for truth, said in pairs:
         ours = {node for pattern in said.patterns[:1] for node in pattern.ancestors}
-        theirs = {node for pattern in truth.patterns for node in pattern.ancestors}
-        best = max((_shared(ours, pattern) for pattern in truth.patterns), default=0)
+        candidates = [set(pattern.ancestors) for pattern in (*truth.patterns, *truth.seen)]
+        nearest = max(candidates, key=lambda nodes: len(nodes & ours), default=set())
         named += len(ours)
-        true += len(truth.patterns[0].ancestors) if truth.patterns else 0
-        both += min(best, len(ours & theirs))
+        true += len(nearest)
+        both += len(nearest & ours)
     return Hierarchy(precision=both / named if named else None, recall=both / true if true else None)
-
-
-def _shared(ours: set[str], pattern: Pattern) -> int:
-    return len(ours & set(pattern.ancestors))

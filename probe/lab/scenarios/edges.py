@@ -125,7 +125,7 @@ def dead_redirect_target(world: World) -> Scenario:
         about="the link works; the site that it leads to is down for everybody",
         world=changed,
         target=world.sites["short"].url + "go",
-        truth=gone(Pattern.SRV_DOWN),
+        truth=gone(Pattern.SRV_DOWN, seen=(Pattern.IP_DROP,)),
         symptoms=(loads(world.sites["short"], path="/go", says="302"), *reaches(world.sites["news"], Outcome.SILENCE)),
     )
 
@@ -160,7 +160,7 @@ def outage_of_a_network(world: World) -> Scenario:
         about="a whole hosting network is down, for everybody",
         world=changed,
         target=site.url,
-        truth=gone(Pattern.OUTAGE_AS),
+        truth=gone(Pattern.OUTAGE_AS, seen=(Pattern.IP_DROP,)),
         symptoms=(*(s for key in inside for s in reaches(world.sites[key], Outcome.SILENCE)), *resolves(site)),
     )
 

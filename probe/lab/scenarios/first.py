@@ -156,7 +156,7 @@ def site_down(world: World) -> Scenario:
         about="nobody is at the site's addresses, for anybody",
         world=world.change("news", is_up=False),
         target=site.url,
-        truth=gone(Pattern.SRV_DOWN),
+        truth=gone(Pattern.SRV_DOWN, seen=(Pattern.IP_DROP,)),
         symptoms=(*reaches(site, Outcome.SILENCE), *resolves(site), *works(world.sites["forum"])),
     )
 

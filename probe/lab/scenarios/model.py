@@ -102,6 +102,8 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     patterns: tuple[Pattern, ...] = ()
     """Primary first."""
     cause: Cause = Cause.NONE
+    seen: tuple[Pattern, ...] = ()
+    """What it looks like from here, where that is not what it is: naming that is no error."""
     local: Status | None = None
     """The strongest status that means on the spot, without an outside view, allow; `None` = the true one."""
 

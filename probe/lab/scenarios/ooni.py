@@ -238,7 +238,7 @@ PLAIN: tuple[Build, ...] = (
             name=name,
             world=make_local,
             secure=secure,
-            truth=gone(Pattern.SRV_DOWN),
+            truth=gone(Pattern.SRV_DOWN, seen=(Pattern.DNS_INJECTION_BOGON,)),
             symptoms=is_told("127.0.0.1"),
         )
         for number, name, secure in ((25, "localhostWithHTTP", False), (26, "localhostWithHTTPS", True))

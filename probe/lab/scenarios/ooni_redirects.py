@@ -221,7 +221,7 @@ REDIRECTS: tuple[Build, ...] = (
         number=50,
         name="websiteDownTCPConnect",
         world=change("news", https_ports=()),
-        truth=gone(Pattern.SRV_DOWN),
+        truth=gone(Pattern.SRV_DOWN, seen=(Pattern.TCP_RST_SYN,)),
         symptoms=meets_greeting(Outcome.REFUSED),
     ),
 )

@@ -51,9 +51,9 @@ def partly(*patterns: Pattern, cause: Cause = Cause.NETWORK) -> Truth:
     return Truth(status=Status.DEGRADED, patterns=patterns, cause=cause)
 
 
-def gone(*patterns: Pattern, local: Status = Status.IMPAIRED) -> Truth:
-    """Return the truth that it works for nobody."""
-    return Truth(status=Status.DOWN, patterns=patterns, cause=Cause.OUTAGE, local=local)
+def gone(*patterns: Pattern, local: Status = Status.IMPAIRED, seen: tuple[Pattern, ...] = ()) -> Truth:
+    """Return the truth that it works for nobody; `seen` is what that looks like from here."""
+    return Truth(status=Status.DOWN, patterns=patterns, cause=Cause.OUTAGE, local=local, seen=seen)
 
 
 def own_doing(*patterns: Pattern) -> Truth:

@@ -196,7 +196,7 @@ def zone_broken(world: World) -> Scenario:
         about="every resolver gets a failure for the name: its own servers are broken",
         world=changed,
         target=site.url,
-        truth=gone(Pattern.SRV_DOWN, local=Status.DOWN),
+        truth=gone(Pattern.SRV_DOWN, local=Status.DOWN, seen=(Pattern.DNS_SERVFAIL,)),
         symptoms=(
             says(site, outcome=Outcome.DNS_ERROR),
             says(site, outcome=Outcome.DNS_ERROR, resolver="1.1.1.1"),

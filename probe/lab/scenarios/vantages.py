@@ -46,9 +46,9 @@ class _OnLine(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def unfit(pattern: Pattern, status: Status = Status.INSUFFICIENT, cause: Cause = Cause.LOCAL) -> Truth:
-    """Return the truth that the fault is the vantage's."""
-    return Truth(status=status, patterns=(pattern,), cause=cause)
+def unfit(pattern: Pattern, status: Status = Status.INSUFFICIENT, cause: Cause = Cause.LOCAL, *seen: Pattern) -> Truth:
+    """Return the truth that the fault is the vantage's; `seen` is what that looks like at a target."""
+    return Truth(status=status, patterns=(pattern,), cause=cause, seen=seen)
 
 
 def foreign_cut(world: World) -> Scenario:
@@ -60,7 +60,7 @@ def foreign_cut(world: World) -> Scenario:
         world=world,
         target=site.url,
         rules=rules(Rule(id="cut", when=ToAddress(), then=Drop(), place=Place.BORDER)),
-        truth=unfit(Pattern.NET_FOREIGN_CUT, Status.IMPAIRED, Cause.UNKNOWN),
+        truth=unfit(Pattern.NET_FOREIGN_CUT, Status.IMPAIRED, Cause.UNKNOWN, Pattern.IP_DROP),
         symptoms=(*reaches(site, Outcome.SILENCE), *works(home), *resolves(site)),
     )
 
@@ -80,6 +80,7 @@ def allow_list_mode(world: World) -> Scenario:
             patterns=(Pattern.NET_ALLOWLIST_MODE,),
             cause=Cause.NETWORK,
             local=Status.LIKELY_BLOCKED,
+            seen=(Pattern.IP_DROP,),
         ),
         symptoms=(*reaches(site, Outcome.SILENCE), *works(world.sites["home1"], allowed)),
     )
@@ -93,7 +94,7 @@ def no_resolver(world: World) -> Scenario:
         about="the access network's resolver does not answer at all",
         world=world.silence("isp"),
         target=site.url,
-        truth=unfit(Pattern.NET_DNS_BROKEN, Status.IMPAIRED),
+        truth=unfit(Pattern.NET_DNS_BROKEN, Status.IMPAIRED, Cause.LOCAL, Pattern.NET_OFFLINE),
         symptoms=(says(site, outcome=Outcome.SILENCE), *resolves(site, "9.9.9.9"), *works(site)),
     )
 
@@ -264,7 +265,7 @@ VANTAGES: tuple[Build, ...] = (
         name="mtu-black-hole",
         about="packets above 700 bytes vanish without a word, for every site",
         line=Line(lost_above_bytes=700),
-        truth=unfit(Pattern.NET_MTU, Status.IMPAIRED, Cause.UNKNOWN),
+        truth=unfit(Pattern.NET_MTU, Status.IMPAIRED, Cause.UNKNOWN, Pattern.TLS_TIMEOUT, Pattern.NET_OFFLINE),
         outcome=Outcome.SILENCE,
     ),
     ipv6_broken,

@@ -1,0 +1,117 @@
+"""Bad input and sudden ends: a clear line each, and nothing left behind."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from probe.lab.agent import check
+from probe.lab.run import Lab
+from probe.lab.scenarios import build_scenarios
+from tests.lab.conftest import SEED
+from tests.lab.leftovers import find_descendants, list_places, wait_for_end
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
+
+WALLPROBE = [sys.executable, "-m", "probe"]
+HOLDING = [*WALLPROBE, "lab", "run", "clean", "--", "sleep", "60"]
+
+
+def run(*argv, timeout_s=60, **options):
+    return subprocess.run(argv, capture_output=True, text=True, timeout=timeout_s, check=False, **options)
+
+
+def start(*argv):
+    # In a session of its own, so that a signal to the group reaches what a terminal's Ctrl-C would reach.
+    return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, text=True)
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays():
+    before = list_places()
+    yield
+    assert list_places() == before
+
+
+@pytest.mark.parametrize("words", [["run", "no-such"], ["prove", "no-such"], ["score", "--scenario", "no-such"]])
+def test_an_unknown_scenario_is_one_clear_line(words):
+    done = run(*WALLPROBE, "lab", *words)
+    assert done.returncode == 2
+    assert "no scenario 'no-such'" in done.stderr
+    assert "`wallprobe lab list` shows them all" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "words", [["lab", "run", "clean", "--", "true"], ["lab", "score", "--scenario", "clean"], ["demo"]]
+)
+def test_a_kernel_that_refuses_namespaces_is_one_line_with_the_remedy(words):
+    limits = "/proc/sys/user/max_net_namespaces"
+    # In a user namespace of our own the limit can be lowered without touching the host's.
+    script = f'echo 0 > {limits} && exec "$@"'
+    done = run("unshare", "--user", "--map-root-user", "sh", "-c", script, "sh", *WALLPROBE, *words)
+    if "unshare" in done.stderr.splitlines()[0] or limits in done.stderr:
+        pytest.skip("no user namespace to try it in")
+    assert done.returncode == 2
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1
+    assert "the kernel refuses" in lines[0]
+    assert "run as root" in lines[0]
+
+
+@pytest.mark.parametrize("after_s", [0.05, 0.3, 0.6, 0.9, 1.3, 2.5])
+def test_ctrl_c_at_any_moment_ends_everything(after_s):
+    held = start(*WALLPROBE, "lab", "score", "--scenario", "clean", "--scenario", "blackhole", "--scenario", "sni-drop")
+    time.sleep(after_s)
+    parts = find_descendants(held.pid)
+    os.killpg(held.pid, signal.SIGINT)
+    _, said = held.communicate(timeout=20)
+    assert wait_for_end(parts) == []
+    # Before our first line runs, the interrupt is Python's own to report.
+    assert after_s < 0.5 or (held.returncode, said) == (130, "")
+
+
+@pytest.mark.parametrize("with_signal", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+def test_a_killed_lab_takes_everything_with_it(with_signal):
+    held = start(*HOLDING)
+    parts = wait_for_program(held.pid)
+    held.send_signal(with_signal)
+    held.communicate(timeout=20)
+    assert wait_for_end(parts) == []
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_whichever_part_is_killed_the_rest_ends_too(number):
+    held = start(*HOLDING)
+    parts = wait_for_program(held.pid)
+    keepers = sorted(parts)[:4]  # in the order of their start: keeper, process 1, world, forwarder
+    os.kill(keepers[number], signal.SIGKILL)
+    held.send_signal(signal.SIGTERM)
+    held.communicate(timeout=20)
+    assert wait_for_end(parts) == []
+
+
+def wait_for_program(parent, patience_s=15.0):
+    """Return the parts of a lab once the program in its client runs as well."""
+    until_s = time.monotonic() + patience_s
+    while len(parts := find_descendants(parent)) < 5:
+        assert time.monotonic() < until_s, "the lab did not come up"
+        time.sleep(0.05)
+    return parts
+
+
+async def test_two_labs_at_once_do_not_meet():
+    async with Lab(SEED) as one, Lab(SEED + 1) as other:
+        scenarios = build_scenarios(one.world), build_scenarios(other.world)
+        await one.play(scenarios[0]["dns-nxdomain"])
+        await other.play(scenarios[1]["clean"])
+        blocked, fine = await asyncio.gather(
+            check(one, scenarios[0]["dns-nxdomain"].target), check(other, scenarios[1]["clean"].target)
+        )
+        assert (blocked["status"], fine["status"]) == ("blocked", "ok")
+    async with Lab(SEED) as again:
+        assert (await again.run_in_client(["true"])).code == 0
