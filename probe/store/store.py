@@ -126,8 +126,7 @@ class Store:
             target: EpisodeState(target=target, episode=episode, last_run_at=episode.last_run_at)
             for target, episode in episodes.items()
         }
-        data = self._reader.load_slot(_STATES)
-        for state in msgspec.msgpack.decode(data, type=tuple[EpisodeState, ...]) if data else ():
+        for state in _decode_states(self._reader.load_slot(_STATES)):
             episode = episodes.get(state.target)
             known = None if state.episode is None else state.episode.since.first_in
             if known == (None if episode is None else episode.since.first_in):
@@ -184,6 +183,16 @@ class Store:
         if self._writer is None:
             raise RuntimeError("the store is closed, or was opened to read")
         return self._writer
+
+
+def _decode_states(data: bytes | None) -> tuple[EpisodeState, ...]:
+    """Return stored states; none when another version wrote them, for the episodes tell the most of it."""
+    if data is None:
+        return ()
+    try:
+        return msgspec.msgpack.decode(data, type=tuple[EpisodeState, ...])
+    except msgspec.DecodeError:
+        return ()
 
 
 def _open_for_writing(path: Path) -> sqlite3.Connection:
