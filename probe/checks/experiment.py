@@ -10,6 +10,7 @@ from probe.model.observation import Role
 from probe.model.target import Target
 from probe.net.connect import connect, hold
 from probe.net.context import Context
+from probe.net.echo import echo
 from probe.net.exchange import exchange
 from probe.net.lookup import lookup, lookup_getaddrinfo
 from probe.net.secure import secure
@@ -42,6 +43,8 @@ async def run_experiment(experiment: Experiment, ctx: Context, target: Target) -
                 pass
         case Step.HOLD:
             await hold(ctx, _endpoint_of(experiment, target), for_s=_HOLD_S)
+        case Step.ECHO:
+            await echo(ctx, _endpoint_of(experiment, target).address)
         case Step.HANDSHAKE:
             await _shake_hands(experiment, ctx, _endpoint_of(experiment, target))
         case Step.FETCH:

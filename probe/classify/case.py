@@ -35,3 +35,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     """The endpoints were left alone for a cool-down before this run: late controls come first."""
     deep: bool = False
     """First sight of the target, or a day since: cheap comparisons run on success too."""
+
+
+def judged_families(case: Case) -> tuple[int, ...]:
+    """Return the families that are judged: the target's own, else those that the vantage has."""
+    if case.target.family is not None:
+        return (case.target.family,)
+    return case.baseline.families if case.baseline and case.baseline.families else case.vantage.families

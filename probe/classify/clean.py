@@ -5,7 +5,7 @@
 
 import functools
 
-from probe.classify.case import Case
+from probe.classify.case import Case, judged_families
 from probe.classify.tries import is_bogus
 from probe.model.endpoint import AddressFamily
 from probe.model.observation import DNSLookup, HTTPExchange, Observation, ReplyFit, Role, TCPConnect, TLSHandshake
@@ -34,13 +34,15 @@ def judge_clean(case: Case) -> Verdict | None:
     if case.target.check is not CheckName.WEB or case.target.expect is not None or case.experiments or case.cites:
         return None
     proven = paged = False
+    families = judged_families(case)
     tried = {4: set[str](), 6: set[str]()}
     for observation in case.observations:
         if not looks_clean(observation):
             return None
         match observation:
             case TCPConnect(hop=0, endpoint=endpoint):
-                tried[endpoint.family].add(endpoint.address)
+                if endpoint.family in families:
+                    tried[endpoint.family].add(endpoint.address)
             case TLSHandshake():
                 if not observation.verified:
                     return None
@@ -49,7 +51,7 @@ def judge_clean(case: Case) -> Verdict | None:
                 paged = not observation.location
             case _:
                 pass
-    if not (proven and paged):
+    if not (proven and paged) or not any(tried.values()):
         return None
     v4, v6 = len(tried[AddressFamily.V4]), len(tried[AddressFamily.V6])
     return Verdict(

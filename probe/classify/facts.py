@@ -13,7 +13,7 @@ import msgspec
 from probe.classify.case import Case
 from probe.classify.pairs import SPOKE, Pairs, count_pairs
 from probe.classify.symptom import find_symptom, inherits
-from probe.classify.tries import Layer, Outcome, Try, build_tries, is_literal
+from probe.classify.tries import ENCRYPTED, Layer, Outcome, Try, build_tries, is_literal
 from probe.model.experiment import Design, NameKind, Place
 from probe.model.observation import DNSLookup, HTTPExchange, Role, TLSHandshake
 from probe.model.target import CheckName
@@ -63,6 +63,8 @@ class PathFacts:
         self.siblings = siblings
         """The other spots that were tried for the name in this hop."""
         self.table = tuple(row for row in table if row.hop == hop and row.layer is not Layer.DNS)
+        self.questions = _questions_at(case, table, spot)
+        """What an encrypted resolver under test was asked here, in order."""
 
     def place(self, row: Try) -> Place:
         """Say where a try went, seen from this path."""
@@ -194,6 +196,20 @@ class PathFacts:
             if row.started_s - last >= 30.0:
                 rounds, last = rounds + 1, row.started_s
         return rounds
+
+
+def _questions_at(case: Case, table: tuple[Try, ...], spot: str) -> tuple[Try, ...]:
+    if case.target.check not in (CheckName.DOT, CheckName.DOH):
+        return ()
+    asked = [row for row in table if isinstance(row.observation, DNSLookup) and row.kind is TEST]
+    return tuple(
+        row
+        for row in asked
+        if isinstance(row.observation, DNSLookup)
+        and row.observation.resolver.transport in ENCRYPTED
+        and str(row.observation.resolver.endpoint) == spot
+        and (row.experiment is None or row.experiment.design is Design.REPEAT)
+    )
 
 
 def _is_hold(row: Try) -> bool:

@@ -33,10 +33,17 @@ def suspended(case: Case, folded: Folded, table: tuple[Try, ...]) -> Folded | No
             return _unfit(Pattern.NET_OFFLINE, "net.offline", "This network has no way out; nothing is judged.")
         case VantageState.PORTAL:
             return _unfit(Pattern.NET_CAPTIVE_PORTAL, "net.portal", "A captive portal answers in place of sites.")
-        case VantageState.FOREIGN_CUT if folded.usable is Usable.NONE:
+        case VantageState.FOREIGN_CUT if folded.usable is Usable.NONE and not _own_reason(folded):
             return _foreign_cut(selective=baseline.selective)
         case _:
             return None
+
+
+def _own_reason(folded: Folded) -> bool:
+    """Tell whether the target fails for a reason that a cut has no part in: its server answered, or this host erred."""
+    if folded.cause in (Cause.SERVER, Cause.LOCAL):
+        return True
+    return folded.cause is Cause.OUTAGE and folded.confidence >= Confidence.C2
 
 
 def _cleartext(table: tuple[Try, ...]) -> bool:

@@ -2,51 +2,57 @@
 
 import msgspec
 
-from probe.classify.case import Case
+from probe.classify.case import Case, judged_families
 from probe.classify.depth import proven_depth, working
-from probe.classify.facts import PathFacts, build_table
+from probe.classify.facts import PathFacts, build_table, own_checks
 from probe.classify.fitness import suspended
 from probe.classify.fold import Folded, PathJudgement, fold_paths, one_per_layer, path_confidence
 from probe.classify.heat import build_hot_evidence, is_heated
 from probe.classify.name_facts import NameFacts
 from probe.classify.rule import F, Rule
+from probe.classify.rules_echo import ECHO_RULES
 from probe.classify.rules_name import NAME_RULES
 from probe.classify.rules_page import HTTP_RULES
 from probe.classify.rules_path import TCP_RULES, TLS_RULES
+from probe.classify.rules_question import QUESTION_RULES
 from probe.classify.rules_trust import TRUST_RULES
 from probe.classify.status import Usable, decide
 from probe.classify.tries import Layer, Outcome, Try
 from probe.model.endpoint import AddressFamily
 from probe.model.experiment import Place
-from probe.model.observation import TCPConnect, TLSHandshake
+from probe.model.observation import ICMPEcho, TCPConnect, TLSHandshake
 from probe.model.target import CheckName
-from probe.model.verdict import RULES_VERSION, Cause, Confidence, Depth, Evidence, Status, Verdict
+from probe.model.verdict import (
+    RULES_VERSION,
+    Cause,
+    Confidence,
+    Evidence,
+    EvidenceFamily,
+    EvidenceLevel,
+    Status,
+    Verdict,
+)
 
-LAYERED = (TCP_RULES, (*TLS_RULES, *TRUST_RULES), HTTP_RULES)
+LAYERED = (ECHO_RULES, TCP_RULES, (*TLS_RULES, *TRUST_RULES), HTTP_RULES, QUESTION_RULES)
 """The rules of a path, a tuple for each layer; in each the first that fires speaks."""
 
 
 def judge(case: Case) -> Verdict:
     """Return the verdict that the case allows; what is still pending is the planner's to add."""
     table = build_table(case)
-    hops = sorted({row.hop for row in table if row.experiment is None})
-    folded, hop = Folded(usable=Usable.NONE), 0
-    for hop in hops:
-        folded = judge_hop(case, table, hop)
-        if folded.usable is not Usable.ALL:
-            break
+    checks = own_checks(table)
+    hops = sorted({row.hop for row in checks})
+    folded = _judge_hops(case, table, hops)
     unfit = suspended(case, folded, table)
     if unfit is not None:
         folded = unfit
-    if not hops:
-        folded = Folded(usable=Usable.NONE, confidence=Confidence.C0)
     status = decide(folded.usable, folded.cause, folded.confidence)
     return Verdict(
         status=status,
         patterns=folded.patterns,
-        cause=folded.cause if status is not Status.OK else Cause.NONE,
+        cause=_cause(status, folded),
         confidence=folded.confidence,
-        depth=proven_depth(table) if hops else Depth.NONE,
+        depth=proven_depth(checks),
         evidence=folded.evidence,
         summary=_summary(status, folded),
         works=working(table) if status is not Status.OK else (),
@@ -54,6 +60,47 @@ def judge(case: Case) -> Verdict:
         rules_version=RULES_VERSION,
         addresses=count_paths(case, table),
     )
+
+
+def _judge_hops(case: Case, table: tuple[Try, ...], hops: list[int]) -> Folded:
+    """Return what holds for the first hop that fails; else for the first that is interfered with, else for the last."""
+    judged: list[Folded] = []
+    for hop in hops:
+        folded = judge_hop(case, table, hop)
+        if folded.usable is Usable.NONE:
+            return folded
+        judged.append(folded)
+    if not judged:
+        return Folded(usable=Usable.NONE, confidence=Confidence.C0)
+    folded = next((f for f in judged if f.usable is Usable.SOME), judged[-1])
+    return _without_page() if folded.usable is Usable.ALL and _page_missing(case, table) else folded
+
+
+def _page_missing(case: Case, table: tuple[Try, ...]) -> bool:
+    """Tell whether a web check ended, with no step failed, before it asked for the page."""
+    checks = own_checks(table)
+    if case.target.check is not CheckName.WEB or any(row.outcome is not Outcome.OK for row in checks):
+        return False
+    return not any(row.layer is Layer.HTTP for row in checks)
+
+
+def _without_page() -> Folded:
+    note = Evidence(
+        rule_id="run.page_not_asked",
+        family=EvidenceFamily.OBSERVED,
+        level=EvidenceLevel.NO_DATA,
+        confidence=Confidence.C0,
+        reason="The run ended before it asked for the page.",
+    )
+    return Folded(usable=Usable.NONE, cause=Cause.UNKNOWN, confidence=Confidence.C0, evidence=(note,))
+
+
+def _cause(status: Status, folded: Folded) -> Cause:
+    """Return who did it; below C2 nobody accuses the network (VERDICTS section 1)."""
+    if status is Status.OK:
+        return Cause.NONE
+    weak = folded.cause is Cause.NETWORK and folded.confidence < Confidence.C2
+    return Cause.UNKNOWN if weak else folded.cause
 
 
 def judge_hop(case: Case, table: tuple[Try, ...], hop: int) -> Folded:
@@ -69,15 +116,28 @@ def judge_hop(case: Case, table: tuple[Try, ...], hop: int) -> Folded:
     if not cold:
         withheld = tuple(build_hot_evidence(path.spot, hop) for path in paths)
         return Folded(usable=Usable.NONE, cause=Cause.UNKNOWN, confidence=Confidence.C0, evidence=withheld)
-    return fold_paths(cold)
+    # What our own host could not even try says nothing, as long as there is a path that it could.
+    return fold_paths(tuple(path for path in cold if not _untried(path)) or cold)
+
+
+def _untried(path: PathJudgement) -> bool:
+    return bool(path.evidence) and path.evidence[0].cause is Cause.INSTRUMENT
 
 
 def _with_name(name: Evidence, paths: tuple[PathJudgement, ...], elsewhere: tuple[Evidence, ...]) -> Folded:
-    """A name whose own answer is forged has no usable path; other layers' findings at its real addresses are added."""
+    """A name whose own answer is forged has no usable path; other layers' findings at its real addresses are added.
+
+    A page at the given address that settles the matter by itself says more than an answer that is only in doubt.
+    """
     loads = any(path.usable and path.evidence == () for path in paths) and name.confidence >= Confidence.C2
     works_anyway = any(path.usable for path in paths) and name.confidence < Confidence.C2
     if works_anyway:
         return fold_paths(paths)
+    pages = fold_paths(paths) if paths and name.confidence < Confidence.C2 else None
+    if pages is not None and pages.confidence > name.confidence and _settled_by_artefact(pages):
+        return msgspec.structs.replace(
+            pages, patterns=one_per_layer((*pages.evidence, name)), evidence=(*pages.evidence, name)
+        )
     evidence = (name, *elsewhere)
     return Folded(
         usable=Usable.SOME if loads else Usable.NONE,
@@ -94,40 +154,30 @@ def _without_paths(case: Case, names: NameFacts) -> Folded:
         return Folded(
             usable=Usable.ALL, confidence=Confidence.C1 if names.agree or not names.encrypted else Confidence.C0
         )
-    if case.target.check is CheckName.ICMP:
-        return _fold_echo(case)
     return Folded(usable=Usable.NONE, cause=Cause.UNKNOWN, confidence=Confidence.C0)
 
 
-def _fold_echo(case: Case) -> Folded:
-    echoes = [row for row in build_table(case) if row.layer is Layer.ICMP]
-    if any(row.outcome is Outcome.OK for row in echoes):
-        return Folded(usable=Usable.ALL, confidence=Confidence.C1)
-    level = Confidence.C1 if len(echoes) >= 2 else Confidence.C0
-    if any(row.outcome is Outcome.INSTRUMENT for row in echoes):
-        return Folded(usable=Usable.NONE, cause=Cause.INSTRUMENT)
-    return Folded(usable=Usable.NONE, cause=Cause.UNKNOWN, confidence=level)
+def _settled_by_artefact(folded: Folded) -> bool:
+    return bool(folded.evidence) and all(e.family is EvidenceFamily.ARTEFACT for e in folded.evidence)
 
 
 def own_spots(table: tuple[Try, ...], hop: int, families: tuple[int, ...]) -> dict[str, AddressFamily]:
-    """Return the places the check itself dialled in a hop, of the families that the vantage has."""
-    return {
-        row.spot: row.observation.endpoint.family
-        for row in table
-        if isinstance(row.observation, TCPConnect) and row.experiment is None and row.hop == hop
-        and row.observation.endpoint.family in families
-    }  # fmt: skip
+    """Return the places the check itself tried in a hop, of the families that the vantage has."""
+    tried = {
+        row.spot: AddressFamily.V6 if ":" in row.address else AddressFamily.V4
+        for row in own_checks(table)
+        if isinstance(row.observation, TCPConnect | ICMPEcho) and row.hop == hop
+    }
+    return {spot: family for spot, family in tried.items() if family in families}
 
 
 def judge_paths(case: Case, table: tuple[Try, ...], hop: int) -> tuple[PathJudgement, ...]:
     """Judge each path of a hop for itself."""
-    families = case.baseline.families if case.baseline and case.baseline.families else case.vantage.families
-    if case.target.family is not None:
-        families = (case.target.family,)
-    spots = own_spots(table, hop, tuple(families)) or own_spots(table, hop, (4, 6))
+    spots = own_spots(table, hop, judged_families(case)) or own_spots(table, hop, (4, 6))
+    earlier = {row.spot for row in table if row.measurement and row.experiment is None and row.layer is Layer.TCP}
     judgements, asked = [], set()
     for spot, family in spots.items():
-        facts = PathFacts(case, table, hop, spot, frozenset(spots) - {spot})
+        facts = PathFacts(case, table, hop, spot, frozenset(earlier | set(spots)) - {spot})
         evidence, usable = _judge_path(facts)
         heated = not usable and is_heated(facts.failing, facts.table)
         judgements.append(PathJudgement(spot=spot, family=family, usable=usable, evidence=evidence, heated=heated))

@@ -2,11 +2,15 @@
 
 import functools
 
+from probe.classify.answers import agrees, comparable, contradict, replied, values_of
 from probe.classify.case import Case
-from probe.classify.tries import ENCRYPTED, Outcome, Try, is_bogus, is_private, is_teredo
-from probe.model.experiment import NameKind
-from probe.model.observation import DNSLookup, ReplyFit, TLSHandshake, Transport
+from probe.classify.tries import ENCRYPTED, Outcome, Try, is_bogus, is_teredo
+from probe.model.experiment import Design, NameKind
+from probe.model.observation import DNSLookup, TLSHandshake, Transport
+from probe.model.target import CheckName
 
+CERTIFICATE_DATES = (9, 10)
+"""X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED."""
 LIES = frozenset({Outcome.NO_SUCH_NAME, Outcome.NO_ANSWER, Outcome.DNS_REFUSED, Outcome.SERVFAIL, Outcome.SILENT})
 
 
@@ -17,27 +21,31 @@ class NameFacts:
         self.case = case
         self.hop = hop
         self.table = tuple(row for row in table if row.hop == hop)
+        question = case.target.params.get("type", "") if case.target.check is CheckName.DNS else ""
+        self._types = (question,) if question else ("A", "AAAA")
         self._lookups = [
             (row, row.observation)
             for row in self.table
-            if isinstance(row.observation, DNSLookup) and row.observation.query_type in ("A", "AAAA")
+            if isinstance(row.observation, DNSLookup) and row.observation.query_type in ("A", "AAAA", question)
         ]
 
     def lookups(
-        self,
-        *,
-        system: bool | None = None,
-        transports: frozenset[Transport] | None = None,
-        name: NameKind = NameKind.TEST,
+        self, *, transports: frozenset[Transport] | None = None, name: NameKind = NameKind.TEST
     ) -> list[tuple[Try, DNSLookup]]:
-        """Return the lookups of this kind, address queries only."""
+        """Return the lookups of this kind, of the name under test or of neutral ones."""
+        asked = {lookup.name for _, lookup in self.own}
         return [
             (row, lookup)
             for row, lookup in self._lookups
             if row.kind is name
-            and (system is None or lookup.resolver.system is system)
+            and (name is not NameKind.TEST or lookup.name in asked or not asked)
             and (transports is None or lookup.resolver.transport in transports)
         ]
+
+    def at_own(self, name: NameKind = NameKind.TEST) -> list[tuple[Try, DNSLookup]]:
+        """Return the lookups at the resolver that the check itself asked."""
+        own = {lookup.resolver.endpoint for _, lookup in self.own}
+        return [(row, lookup) for row, lookup in self.lookups(name=name) if lookup.resolver.endpoint in own]
 
     @functools.cached_property
     def asked(self) -> bool:
@@ -47,8 +55,16 @@ class NameFacts:
     @functools.cached_property
     def own(self) -> list[tuple[Try, DNSLookup]]:
         """Return the check's own lookups: what an ordinary client of this network would have got."""
-        checks = [(row, lookup) for row, lookup in self._lookups if row.experiment is None]
+        checks = [
+            (row, lookup)
+            for row, lookup in self._lookups
+            if row.experiment is None and lookup.query_type in self._types and not self._is_question(lookup)
+        ]
         return [pair for pair in checks if not pair[0].measurement] or checks
+
+    def _is_question(self, lookup: DNSLookup) -> bool:
+        """Tell whether it is what an encrypted resolver under test was asked, not the way to that resolver."""
+        return self.case.target.check in (CheckName.DOT, CheckName.DOH) and lookup.resolver.transport in ENCRYPTED
 
     @functools.cached_property
     def own_addresses(self) -> frozenset[str]:
@@ -64,9 +80,19 @@ class NameFacts:
         return rows[0][0].outcome if rows else Outcome.OK
 
     @functools.cached_property
-    def encrypted(self) -> list[tuple[Try, DNSLookup]]:
+    def encrypted_all(self) -> list[tuple[Try, DNSLookup]]:
         """Return the answers by DoT and DoH that came at all."""
-        return [p for p in self.lookups(transports=ENCRYPTED) if p[0].outcome in LIES | {Outcome.OK} and _replied(p[1])]
+        return [
+            p
+            for p in self.lookups(transports=ENCRYPTED)
+            if p[0].experiment is not None and p[0].outcome in LIES | {Outcome.OK} and replied(p[1])
+        ]
+
+    @functools.cached_property
+    def encrypted(self) -> list[tuple[Try, DNSLookup]]:
+        """Return those of them to questions that our own resolver was asked too."""
+        types = {lookup.query_type for _, lookup in self.own}
+        return [p for p in self.encrypted_all if p[1].query_type in types or not types]
 
     @functools.cached_property
     def encrypted_addresses(self) -> frozenset[str]:
@@ -74,19 +100,33 @@ class NameFacts:
         return frozenset(address for _, lookup in self.encrypted for address in lookup.addresses)
 
     @functools.cached_property
-    def other_udp(self) -> list[tuple[Try, DNSLookup]]:
+    def encrypted_knows(self) -> bool:
+        """Tell whether an encrypted resolver gave what was asked for."""
+        return any(values_of(lookup) for _, lookup in self.encrypted)
+
+    @functools.cached_property
+    def other_family_only(self) -> bool:
+        """Tell whether the name has addresses, but none of the families that this network uses."""
+        return not self.encrypted_knows and any(lookup.addresses for _, lookup in self.encrypted_all)
+
+    @functools.cached_property
+    def other_clear(self) -> list[tuple[Try, DNSLookup]]:
         """Return the answers in the clear of resolvers other than our own."""
-        return [
-            p
-            for p in self.lookups(system=False, transports=frozenset({Transport.UDP, Transport.TCP}))
-            if _replied(p[1])
-        ]
+        own = {lookup.resolver.endpoint for _, lookup in self.own}
+        clear = self.lookups(transports=frozenset({Transport.UDP, Transport.TCP}))
+        return [p for p in clear if p[0].experiment is not None and p[1].resolver.endpoint not in own and replied(p[1])]
 
     def encrypted_deny(self, outcome: Outcome) -> int:
-        """Return how many encrypted resolvers answered like this, when none gave an address."""
-        if self.encrypted_addresses:
+        """Return how many encrypted resolvers answered like this, when none knew the name."""
+        if self.encrypted_knows or self.other_family_only:
             return 0
         return len({str(lookup.resolver) for row, lookup in self.encrypted if row.outcome is outcome})
+
+    @functools.cached_property
+    def both_families_denied(self) -> bool:
+        """Tell whether encrypted resolvers were asked for both families, and gave neither."""
+        types = {lookup.query_type for _, lookup in self.encrypted_all}
+        return {"A", "AAAA"} <= types and not any(lookup.addresses for _, lookup in self.encrypted_all)
 
     @functools.cached_property
     def validated(self) -> frozenset[str]:
@@ -99,20 +139,26 @@ class NameFacts:
 
     @functools.cached_property
     def refuted(self) -> frozenset[str]:
-        """Return the addresses that answered in TLS and showed no valid certificate for the name."""
+        """Return the addresses that showed another certificate; one that is only out of date refutes nothing."""
         shown = {
             row.address
             for row in self.table
             if isinstance(row.observation, TLSHandshake)
             and row.kind is NameKind.TEST
             and row.outcome is Outcome.UNTRUSTED
+            and row.observation.verify_code not in CERTIFICATE_DATES
         }
         return frozenset(shown) - self.validated
 
     @functools.cached_property
+    def truth(self) -> frozenset[str]:
+        """Return the addresses that are the name's: by encrypted DNS, or by their certificate."""
+        return self.validated | self.encrypted_addresses
+
+    @functools.cached_property
     def agree(self) -> bool:
         """Tell whether our answer is confirmed: one address is valid, or encrypted answers share it or its AS."""
-        if self.own_addresses & (self.validated | self.encrypted_addresses):
+        if agrees(self.own_addresses, self.truth):
             return True
         own_asns = {asn for _, lookup in self.own for asn in lookup.asns if asn}
         encrypted_asns = {asn for _, lookup in self.encrypted for asn in lookup.asns if asn}
@@ -120,13 +166,13 @@ class NameFacts:
 
     @functools.cached_property
     def disputed(self) -> bool:
-        """Tell whether encrypted resolvers gave addresses, and none of ours."""
-        return bool(self.own_addresses) and bool(self.encrypted_addresses) and not self.agree
+        """Tell whether encrypted resolvers gave addresses of the same family as ours, and none of ours."""
+        return comparable(self.own_addresses, self.encrypted_addresses) and not self.agree
 
     @functools.cached_property
     def denied(self) -> bool:
         """Tell whether our resolver gave nothing for a name that encrypted resolvers know."""
-        return self.own_outcome in LIES and bool(self.encrypted_addresses)
+        return self.own_outcome in LIES and self.encrypted_knows
 
     @functools.cached_property
     def truth_shown(self) -> bool:
@@ -136,18 +182,28 @@ class NameFacts:
     @functools.cached_property
     def conflicting(self) -> bool:
         """Tell whether one question, sent once, got answers that exclude each other."""
-        return any(_conflict(lookup) for _, lookup in self.lookups(system=True) + self.lookups(system=False))
+        return any(contradict(lookup) for _, lookup in self.lookups())
 
     @functools.cached_property
     def resolver_outside(self) -> bool:
-        """Tell whether our resolver stands outside our own network."""
+        """Tell whether our resolver stands outside our own network: a private or shared address is inside it."""
         endpoints = [lookup.resolver.endpoint for _, lookup in self.own if lookup.resolver.endpoint]
-        return bool(endpoints) and not any(is_private(endpoint.address) for endpoint in endpoints)
+        return bool(endpoints) and not any(is_bogus(endpoint.address) for endpoint in endpoints)
+
+    @functools.cached_property
+    def settles(self) -> bool:
+        """Tell whether an answer counts: our resolver is outside our network, and answers neutral names cleanly."""
+        return self.resolver_outside and self.neutral_clean
+
+    @functools.cached_property
+    def own_is_system(self) -> bool:
+        """Tell whether the check asked this host's own nameservers, not one that the target names."""
+        return all(lookup.resolver.system for _, lookup in self.own)
 
     @functools.cached_property
     def neutral_clean(self) -> bool:
         """Tell whether the same resolver answered three neutral questions, with addresses of the public Internet."""
-        rows = self.lookups(system=True, name=NameKind.NEUTRAL)
+        rows = self.at_own(NameKind.NEUTRAL)
         good = [
             lookup for row, lookup in rows if row.outcome is Outcome.OK and not all(map(is_bogus, lookup.addresses))
         ]
@@ -156,25 +212,47 @@ class NameFacts:
     @functools.cached_property
     def neutral_fails(self) -> bool:
         """Tell whether the same resolver fails neutral questions too."""
-        rows = self.lookups(system=True, name=NameKind.NEUTRAL)
+        rows = self.at_own(NameKind.NEUTRAL)
         return len(rows) >= 2 and all(row.outcome is not Outcome.OK for row, _ in rows)
 
     @functools.cached_property
     def others_clean(self) -> bool:
         """Tell whether another resolver, asked in the clear, gives what the encrypted ones give."""
-        truth = self.encrypted_addresses | self.validated
-        return any(frozenset(lookup.addresses) & truth for _, lookup in self.other_udp)
+        return any(agrees(frozenset(lookup.addresses), self.truth) for _, lookup in self.other_clear)
 
     @functools.cached_property
     def others_lie(self) -> bool:
         """Tell whether resolvers that have nothing to do with ours give none of what the encrypted ones give."""
-        truth = self.encrypted_addresses | self.validated
-        return bool(self.other_udp) and not any(frozenset(o.addresses) & truth for _, o in self.other_udp)
+        return bool(self.other_clear) and not self.others_clean
+
+    @functools.cached_property
+    def contradicts_itself(self) -> bool:
+        """Tell whether one and the same server denies in the clear what it gives when asked in private."""
+        private = {o.resolver.endpoint.address for _, o in self.encrypted if o.resolver.endpoint and values_of(o)}
+        return any(
+            lookup.resolver.endpoint.address in private and not agrees(frozenset(values_of(lookup)), self.truth)
+            for row, lookup in self.lookups(transports=frozenset({Transport.UDP}))
+            if row.experiment is not None
+            and lookup.resolver.endpoint is not None
+            and row.outcome in LIES | {Outcome.OK}
+        )
+
+    @functools.cached_property
+    def persists(self) -> bool:
+        """Tell whether our resolver said it again, and never the truth: one odd answer may be a passing portal's."""
+        again = [(r, o) for r, o in self.at_own() if r.experiment is not None and r.experiment.design is Design.REPEAT]
+        if any(values_of(lookup) and agrees(frozenset(values_of(lookup)), self.truth) for _, lookup in again):
+            return False
+        if self.unmet_answer:
+            return any(_strange(lookup, self._expected) for _, lookup in again)
+        if self.own_addresses:
+            return any(lookup.addresses for _, lookup in again)
+        return any(row.outcome is self.own_outcome for row, _ in again)
 
     @functools.cached_property
     def same_everywhere(self) -> bool:
         """Tell whether resolvers that have nothing to do with ours give the very addresses that ours gave."""
-        return any(frozenset(lookup.addresses) & self.own_addresses for _, lookup in self.other_udp)
+        return any(frozenset(lookup.addresses) & self.own_addresses for _, lookup in self.other_clear)
 
     @functools.cached_property
     def bogon(self) -> bool:
@@ -207,6 +285,7 @@ class NameFacts:
         return (
             self.own_outcome is not Outcome.OK
             or self.conflicting
+            or self.unmet_answer
             or (bool(self.own_addresses) and all(map(is_bogus, self.own_addresses)))
             or any(map(is_teredo, self.own_addresses))
             or bool(self.own_addresses & self.case.reference.forged_addresses)
@@ -216,23 +295,36 @@ class NameFacts:
         """Return the lookups of this hop that belong to this measurement."""
         return tuple(row.transaction for row, _ in self._lookups if not row.measurement)
 
-    def failures(self, *, name: NameKind = NameKind.TEST) -> int:
-        """Return how many of our own resolver's lookups came out like the check's own."""
-        return len([1 for row, _ in self.lookups(system=True, name=name) if row.outcome is self.own_outcome])
+    def failures(self) -> int:
+        """Return how many of our own resolver's lookups came out like the check's own; A and AAAA are one try."""
+        first = min((lookup.query_type for _, lookup in self.own), default="A")
+        return len([1 for row, o in self.at_own() if row.outcome is self.own_outcome and o.query_type == first])
+
+    @functools.cached_property
+    def unmet_answer(self) -> bool:
+        """Tell whether a DNS target's answer has what the user did not list."""
+        return bool(self._expected) and any(_strange(lookup, self._expected) for _, lookup in self.own)
+
+    @functools.cached_property
+    def expected_by_others(self) -> bool:
+        """Tell whether another resolver, asked in the clear, gives what the user expects."""
+        return any(values_of(o) and not _strange(o, self._expected) for _, o in self.other_clear)
+
+    def encrypted_as_expected(self, *, met: bool) -> int:
+        """Return how many encrypted resolvers give what the user expects, or something else."""
+        known = [lookup for _, lookup in self.encrypted if values_of(lookup)]
+        return len({str(o.resolver) for o in known if _strange(o, self._expected) is not met})
+
+    @property
+    def _expected(self) -> tuple[str, ...]:
+        expect = self.case.target.expect
+        return expect.answer if expect is not None and self.case.target.check is CheckName.DNS else ()
 
     @property
     def neutral_good(self) -> int:
         """Return how many neutral questions the same resolver answered well."""
-        return len([1 for row, _ in self.lookups(system=True, name=NameKind.NEUTRAL) if row.outcome is Outcome.OK])
+        return len([1 for row, _ in self.at_own(NameKind.NEUTRAL) if row.outcome is Outcome.OK])
 
 
-def _replied(lookup: DNSLookup) -> bool:
-    return any(reply.fit is ReplyFit.OURS for reply in lookup.replies)
-
-
-def _conflict(lookup: DNSLookup) -> bool:
-    if lookup.sends != 1 or lookup.resolver.transport is not Transport.UDP:
-        return False
-    ours = [reply for reply in lookup.replies if reply.fit is ReplyFit.OURS]
-    sets = [frozenset(a.value for a in reply.answers if a.type in ("A", "AAAA")) for reply in ours]
-    return any(not (first & later) and (first or later) for i, first in enumerate(sets) for later in sets[i + 1 :])
+def _strange(lookup: DNSLookup, expected: tuple[str, ...]) -> bool:
+    return any(value not in expected for value in values_of(lookup))

@@ -66,6 +66,8 @@ def _compare(fingerprint: Fingerprint, text: str) -> bool:
 
 def is_challenge(page: HTTPExchange) -> bool:
     """Tell whether the answer asks the visitor to prove that they are human: the site is reachable."""
+    if page.status < 400:
+        return False
     if any(name.lower() == "cf-mitigated" and value.strip().lower() == "challenge" for name, value in page.headers):
         return True
     body = page.body[:_SEARCHED_BYTES].lower()

@@ -8,7 +8,7 @@ import msgspec
 
 from probe.classify.case import Case
 from probe.classify.facts import build_table
-from probe.classify.plan_name import plan_name
+from probe.classify.plan_name import plan_name, plan_question
 from probe.classify.plan_page import page_later, plan_page
 from probe.classify.plan_path import chain_later, plan_path
 from probe.classify.symptom import inherits
@@ -39,6 +39,7 @@ def plan(case: Case) -> Plan:
         *plan_name(case, table, hop, troubles),
         *plan_path(case, table, hop, troubles),
         *plan_page(case, table),
+        *plan_question(case, table, hop),
     )
     later = (*chain_later(case, table, troubles), *page_later(case, table))
     return Plan(now=_limit(case, wanted), later=later)

@@ -4,14 +4,17 @@ from probe.classify.case import Case
 from probe.classify.name_facts import NameFacts
 from probe.classify.pairs import SPOKE
 from probe.classify.tries import ENCRYPTED, TRIGGERABLE, Layer, Outcome, Try
-from probe.classify.trouble import Trouble, hop_name
+from probe.classify.trouble import Trouble, encrypted_questions, hop_name
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Place, Step
-from probe.model.observation import Resolver
+from probe.model.observation import DNSLookup, Resolver
+from probe.model.target import CheckName
 
 ENCRYPTED_ASKED = 2
 CLEAR_ASKED = 2
 VALIDATED_AT_MOST = 2
+_OTHER_FAMILY = {"A": "AAAA", "AAAA": "A"}
+_ASKED_BY_TLS = (CheckName.WEB, CheckName.TLS)
 REFUSALS = frozenset({Outcome.DNS_REFUSED, Outcome.SERVFAIL, Outcome.SILENT, Outcome.NO_ANSWER})
 
 
@@ -24,10 +27,19 @@ def plan_name(case: Case, table: tuple[Try, ...], hop: int, troubles: tuple[Trou
         return ()
     if not (names.suspicious or waiting or _answer_in_doubt(names, troubles)):
         return ()
-    wanted = [*_ask_others(case, host, hop), *_ask_again(case, names, host, hop)]
+    wanted = [*_ask_others(case, names, host, hop), *_ask_again(case, names, host, hop)]
     if names.disputed or names.denied or names.conflicting:
         wanted += _validate(case, names, host, hop, secure=secure)
     return tuple(wanted)
+
+
+def plan_question(case: Case, table: tuple[Try, ...], hop: int) -> tuple[Experiment, ...]:
+    """Return one repeat of a question that a resolver under test left unanswered, on a new connection."""
+    return tuple(
+        _lookup(Design.REPEAT, seen.name, NameKind.TEST, seen.resolver, number=1, hop=hop, query_type=seen.query_type)
+        for row in encrypted_questions(case, table, hop)
+        if row.outcome is not Outcome.OK and isinstance(seen := row.observation, DNSLookup)
+    )
 
 
 def _answer_in_doubt(names: NameFacts, troubles: tuple[Trouble, ...]) -> bool:
@@ -54,12 +66,29 @@ def _undialled(names: NameFacts) -> frozenset[str]:
     return names.own_addresses - dialled
 
 
-def _ask_others(case: Case, host: str, hop: int) -> list[Experiment]:
+def _ask_others(case: Case, names: NameFacts, host: str, hop: int) -> list[Experiment]:
+    """Ask encrypted resolvers, and others in the clear, what our own was asked.
+
+    A name without addresses of one family may have some of the other: both are asked for before it is given up.
+    """
     encrypted = [r for r in case.resolvers if r.transport in ENCRYPTED][:ENCRYPTED_ASKED]
     clear = [r for r in case.resolvers if r.transport not in ENCRYPTED and not r.system][:CLEAR_ASKED]
-    return [
-        _lookup(Design.RESOLVERS, host, NameKind.TEST, resolver, number=1, hop=hop) for resolver in (*encrypted, *clear)
+    kind = _first_type(names)
+    wanted = [
+        _lookup(Design.RESOLVERS, host, NameKind.TEST, resolver, number=1, hop=hop, query_type=kind)
+        for resolver in (*encrypted, *clear)
     ]
+    if names.own_outcome is Outcome.NO_ANSWER and kind in _OTHER_FAMILY:
+        other = _OTHER_FAMILY[kind]
+        wanted += [
+            _lookup(Design.RESOLVERS, host, NameKind.TEST, resolver, number=2, hop=hop, query_type=other)
+            for resolver in encrypted
+        ]
+    return wanted
+
+
+def _first_type(names: NameFacts) -> str:
+    return min((lookup.query_type for _, lookup in names.own), default="A")
 
 
 def _ask_again(case: Case, names: NameFacts, host: str, hop: int) -> list[Experiment]:
@@ -69,7 +98,8 @@ def _ask_again(case: Case, names: NameFacts, host: str, hop: int) -> list[Experi
     refused = names.own_outcome in REFUSALS and names.denied
     neutral = case.neutral_names[0] if case.neutral_names else ""
     wanted = [
-        _lookup(Design.REPEAT, host, NameKind.TEST, resolver, number=n, hop=hop) for n in range(1, 5 if refused else 2)
+        _lookup(Design.REPEAT, host, NameKind.TEST, resolver, number=n, hop=hop, query_type=_first_type(names))
+        for n in range(1, 5 if refused else 2)
     ]
     if neutral:
         wanted += [
@@ -85,7 +115,9 @@ def _ask_again(case: Case, names: NameFacts, host: str, hop: int) -> list[Experi
     return wanted
 
 
-def _lookup(design: Design, name: str, kind: NameKind, resolver: Resolver, *, number: int, hop: int) -> Experiment:
+def _lookup(
+    design: Design, name: str, kind: NameKind, resolver: Resolver, *, number: int, hop: int, query_type: str = "A"
+) -> Experiment:
     return Experiment(
         id=f"{design.value}.{kind.value}.{resolver}.{hop}.{number}",
         design=design,
@@ -94,6 +126,7 @@ def _lookup(design: Design, name: str, kind: NameKind, resolver: Resolver, *, nu
         name_kind=kind,
         place=Place.OWN if resolver.system else Place.UNRELATED,
         resolver=resolver,
+        query_type=query_type,
         hop=hop,
         cell=number,
     )
@@ -101,7 +134,7 @@ def _lookup(design: Design, name: str, kind: NameKind, resolver: Resolver, *, nu
 
 def _validate(case: Case, names: NameFacts, host: str, hop: int, *, secure: bool) -> list[Experiment]:
     """Ask the addresses themselves: a valid certificate for the name settles whose they are."""
-    port = case.target.port if secure and hop == 0 else 443
+    port = case.target.port if case.target.check in _ASKED_BY_TLS and secure and hop == 0 else 443
     later = _later_addresses(names)
     real = sorted((names.encrypted_addresses | later) - names.own_addresses)[:VALIDATED_AT_MOST]
     given = [] if secure else sorted(names.own_addresses)[:VALIDATED_AT_MOST]

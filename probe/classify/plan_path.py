@@ -4,7 +4,7 @@ import msgspec
 
 from probe.classify.case import Case
 from probe.classify.pairs import LATE, PAIRS, SPOKE
-from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try
+from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try, is_literal
 from probe.classify.trouble import Trouble
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Pending, Place, Step
@@ -27,7 +27,7 @@ def plan_path(case: Case, table: tuple[Try, ...], hop: int, troubles: tuple[Trou
 
 def _has_trigger(trouble: Trouble) -> bool:
     """A name went out in the clear and the connection then broke: TLS with SNI, or HTTP without TLS."""
-    if trouble.outcome not in TRIGGERABLE:
+    if trouble.outcome not in TRIGGERABLE or not trouble.name or is_literal(trouble.name):
         return False
     return trouble.layer is Layer.TLS or (trouble.layer is Layer.HTTP and not trouble.secure)
 
@@ -36,8 +36,7 @@ def _repeat_at_least(case: Case, table: tuple[Try, ...], trouble: Trouble) -> li
     """Where the design cannot go on, one repeat tells a symptom from an accident."""
     if case.cold_start:
         return []
-    control = _Chain(case, table, trouble).last(NameKind.NEUTRAL)
-    stuck = control is not None and _Chain(case, table, trouble).unanswered(control)
+    stuck = _Chain(case, table, trouble).stuck()
     return _repeat(trouble) if stuck or not case.neutral_names else []
 
 
@@ -47,6 +46,8 @@ def _repeat(trouble: Trouble) -> list[Experiment]:
             step = Step.CONNECT
         case Layer.HTTP:
             step = Step.FETCH
+        case Layer.ICMP:
+            step = Step.ECHO
         case _:
             step = Step.HANDSHAKE
     return [_at(trouble, Design.REPEAT, step, trouble.name, NameKind.TEST, 1)]
@@ -69,7 +70,10 @@ def _at(trouble: Trouble, design: Design, step: Step, name: str, kind: NameKind,
 
 
 class _Chain:
-    """The T C T C design at one place, as far as it has gone."""
+    """The T C T C design at one place, as far as it has gone.
+
+    It begins T C C: strict alternation would take a server of which every second connection fails for a filter.
+    """
 
     def __init__(self, case: Case, table: tuple[Try, ...], trouble: Trouble) -> None:
         self.trouble = trouble
@@ -94,15 +98,18 @@ class _Chain:
         row = self._rows.get(experiment.id)
         return row.outcome in TRIGGERABLE if row is not None else experiment.id in self._hushed
 
-    def answered(self, experiment: Experiment) -> bool:
-        """Tell whether a control was answered."""
-        row = self._rows.get(experiment.id)
-        return row is not None and row.outcome in SPOKE
+    def all_answered(self) -> bool:
+        """Tell whether every control so far was answered."""
+        rows = [self._rows.get(e.id) for e in self._neutral()]
+        return bool(rows) and all(row is not None and row.outcome in SPOKE for row in rows)
 
-    def unanswered(self, experiment: Experiment) -> bool:
+    def stuck(self) -> bool:
         """Tell whether a control failed: the place is hot, or the name is not the trigger."""
-        row = self._rows.get(experiment.id) or self._any.get(experiment.id)
-        return row is not None and row.outcome not in SPOKE
+        rows = [self._rows.get(e.id) or self._any.get(e.id) for e in self._neutral()]
+        return any(row is not None and row.outcome not in SPOKE for row in rows)
+
+    def _neutral(self) -> list[Experiment]:
+        return [e for e in self._planned if e.name_kind is NameKind.NEUTRAL]
 
 
 def _chain(case: Case, table: tuple[Try, ...], trouble: Trouble, troubles: tuple[Trouble, ...]) -> list[Experiment]:
@@ -110,12 +117,14 @@ def _chain(case: Case, table: tuple[Try, ...], trouble: Trouble, troubles: tuple
         return []
     chain = _Chain(case, table, trouble)
     step = Step.HANDSHAKE if trouble.layer is Layer.TLS else Step.FETCH
-    if chain.controls < min(chain.tests, PAIRS):
+    if chain.controls < min(chain.tests + 1, PAIRS):
         if not chain.failing(chain.last(NameKind.TEST)):
             return []
-        return [_at(trouble, chain.design, step, case.neutral_names[0], NameKind.NEUTRAL, chain.controls + 1)]
-    last_control = chain.last(NameKind.NEUTRAL)
-    if last_control is None or not chain.answered(last_control) or _enough(case, table, trouble, troubles):
+        if chain.stuck():
+            return []
+        wanted = range(chain.controls + 1, min(chain.tests + 1, PAIRS) + 1)
+        return [_at(trouble, chain.design, step, case.neutral_names[0], NameKind.NEUTRAL, n) for n in wanted]
+    if not chain.all_answered() or _enough(case, table, trouble, troubles):
         return []
     return [_at(trouble, chain.design, step, trouble.name, NameKind.TEST, chain.tests)]
 
@@ -161,8 +170,7 @@ def chain_later(case: Case, table: tuple[Try, ...], troubles: tuple[Trouble, ...
         if not _has_trigger(trouble) or trouble.waiting:
             continue
         chain = _Chain(case, table, trouble)
-        control = chain.last(NameKind.NEUTRAL)
-        if control is None or not chain.unanswered(control):
+        if not chain.stuck():
             continue
         step = Step.HANDSHAKE if trouble.layer is Layer.TLS else Step.FETCH
         controls = [

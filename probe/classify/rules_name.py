@@ -1,7 +1,9 @@
 """Rules about the answers to a name. First match speaks; facts are `NameFacts` of one hop."""
 
 from probe.classify.name_facts import LIES, NameFacts
+from probe.classify.pairs import PAIRS
 from probe.classify.rule import C0, C1, C2, C3, Rule
+from probe.classify.rules_question import UNEXPECTED_RULES
 from probe.classify.tries import Outcome
 from probe.model.pattern import Pattern
 from probe.model.vantage import LocalFinding
@@ -20,24 +22,38 @@ def _has(facts: NameFacts, finding: LocalFinding) -> bool:
     return facts.case.baseline is not None and finding in facts.case.baseline.findings
 
 
-def _settles(facts: NameFacts) -> bool:
-    """A forged answer settles only from a resolver outside our network that answers neutral names cleanly."""
-    return facts.resolver_outside and facts.neutral_clean
-
-
 def _forged_level(facts: NameFacts) -> Confidence:
-    if _settles(facts):
-        return C3 if facts.truth_shown or facts.bogon or facts.pool or facts.teredo else C1
-    return C1
+    """C3 for an answer that nobody can mean; C2 for one whose address shows another's certificate; else C1.
+
+    An address that merely does not work may be a CDN's own node that is down, or a stale answer after a move. Another's
+    certificate may still be such a stale answer, unless one server contradicts itself in the clear and in private.
+    """
+    if not (facts.settles and facts.persists):
+        return C1
+    if facts.bogon or facts.pool or facts.teredo:
+        return C3
+    if not (facts.truth_shown and facts.own_addresses & facts.refuted):
+        return C1
+    return C3 if facts.others_lie and facts.contradicts_itself else C2
+
+
+def _race_level(facts: NameFacts) -> Confidence:
+    return C3 if facts.neutral_clean else C1
 
 
 def _rcode_level(facts: NameFacts) -> Confidence:
-    """An existing name denied is a forged answer; a refusal or silence needs the paired design."""
-    if not _settles(facts):
+    """An existing name denied is a forged answer; a refusal or silence needs the paired design.
+
+    A failure or silence of our resolver alone may be the name's own servers refusing that resolver: only a server that
+    knows the name in private and fails it in the clear excludes that.
+    """
+    if not (facts.settles and facts.persists):
         return C1
     if facts.own_outcome is Outcome.NO_SUCH_NAME and facts.truth_shown:
         return C3
-    return C2 if facts.failures() >= 5 and facts.neutral_good >= 5 else C1
+    if facts.own_outcome in (Outcome.SERVFAIL, Outcome.SILENT) and not facts.contradicts_itself:
+        return C1
+    return C2 if facts.failures() >= PAIRS and facts.neutral_good >= PAIRS else C1
 
 
 def _denying(outcome: Outcome, pattern: Pattern, what: str) -> Rule[NameFacts]:
@@ -61,6 +77,12 @@ _ANSWERS = (
 )
 
 
+def _denial_is_whole(facts: NameFacts, outcome: Outcome) -> bool:
+    """A name without IPv4 addresses may have IPv6 ones: NXDOMAIN speaks for both, an empty answer for one."""
+    addresses = {lookup.query_type for _, lookup in facts.own} <= {"A", "AAAA"}
+    return outcome is not Outcome.NO_ANSWER or not addresses or facts.both_families_denied
+
+
 def _nobody_level(outcome: Outcome) -> Rule[NameFacts]:
     exists = outcome in (Outcome.NO_SUCH_NAME, Outcome.NO_ANSWER)
     return Rule(
@@ -69,7 +91,7 @@ def _nobody_level(outcome: Outcome) -> Rule[NameFacts]:
         pattern=Pattern.SRV_NO_SUCH_NAME if exists else Pattern.SRV_DOWN,
         cause=OUTAGE,
         family=B,
-        level=lambda f: C2 if f.encrypted_deny(outcome) >= 2 else C1,
+        level=lambda f: C2 if f.encrypted_deny(outcome) >= 2 and _denial_is_whole(f, outcome) else C1,
         reason="Encrypted resolvers, which the network cannot rewrite, have no address for the name either.",
     )
 
@@ -102,6 +124,7 @@ NAME_RULES: tuple[Rule[NameFacts], ...] = (
         level=C2,
         reason="A proxy on this machine or router answers every name with an address of its own.",
     ),
+    *UNEXPECTED_RULES,
     Rule(
         id="local.resolver.sinkhole",
         when=lambda f: f.sinkhole and f.disputed and not f.resolver_outside,
@@ -116,7 +139,7 @@ NAME_RULES: tuple[Rule[NameFacts], ...] = (
         pattern=Pattern.DNS_INJECTION_RACE,
         cause=NET,
         family=ARTEFACT,
-        level=C3,
+        level=_race_level,
         reason="One question got two answers that exclude each other; only the later one leads to the site.",
     ),
     Rule(
@@ -187,8 +210,24 @@ NAME_RULES: tuple[Rule[NameFacts], ...] = (
         family=OBSERVED,
         reason="Every resolver asked in the clear gives one silent address; encrypted ones give others, which work.",
     ),
+    Rule(
+        id="net.other_family_only",
+        when=lambda f: f.own_outcome is Outcome.NO_ANSWER and f.other_family_only,
+        pattern=Pattern.NET,
+        cause=LOCAL,
+        family=A,
+        reason="The name has addresses only of a family that this network does not use.",
+    ),
     *(_denying(*answer) for answer in _ANSWERS),
     *(_nobody_level(answer[0]) for answer in _ANSWERS if answer[0] is not Outcome.SILENT),
+    Rule(
+        id="dns.neutral_too",
+        when=lambda f: f.own_outcome in LIES and f.neutral_fails and not f.own_is_system,
+        pattern=Pattern.DNS,
+        cause=UNKNOWN,
+        family=A,
+        reason="This resolver fails neutral names in the same way: it is the resolver, or the way to it, not the name.",
+    ),
     Rule(
         id="net.dns_broken.neutral_fails",
         when=lambda f: f.own_outcome in LIES and f.neutral_fails,

@@ -6,10 +6,11 @@ from probe.classify.case import Case
 from probe.classify.facts import PathFacts
 from probe.classify.name_facts import NameFacts
 from probe.classify.pages import find_fingerprint
-from probe.classify.tries import Layer, Outcome, Try
+from probe.classify.tries import ENCRYPTED, Layer, Outcome, Try
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Place
-from probe.model.observation import HTTPExchange, TCPConnect
+from probe.model.observation import DNSLookup, HTTPExchange, ICMPEcho, TCPConnect, TLSHandshake
+from probe.model.target import CheckName
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +60,9 @@ def find_troubles(case: Case, table: tuple[Try, ...], hop: int) -> tuple[Trouble
         for row in table
         if isinstance(row.observation, TCPConnect) and row.hop == hop and row.experiment is None
     }
+    for row in table:
+        if isinstance(row.observation, ICMPEcho) and row.hop == hop and row.experiment is None:
+            own[row.spot] = Endpoint(address=row.address, port=0)
     found: list[Trouble] = []
     for spot, endpoint in own.items():
         facts = PathFacts(case, table, hop, spot, frozenset(own) - {spot})
@@ -73,7 +77,8 @@ def find_troubles(case: Case, table: tuple[Try, ...], hop: int) -> tuple[Trouble
             continue
         found.append(
             Trouble(
-                endpoint=silence.endpoint, layer=Layer(silence.layer), outcome=Outcome.SILENT, hop=hop, name=host,
+                endpoint=silence.endpoint, layer=Layer(silence.layer), outcome=Outcome.SILENT, hop=hop,
+                name=silence.name if silence.layer == Layer.TLS.value else host,
                 waiting=True, secure=secure, path=path,
             )
         )  # fmt: skip
@@ -88,6 +93,8 @@ def find_troubles(case: Case, table: tuple[Try, ...], hop: int) -> tuple[Trouble
 
 def _trouble(row: Try, endpoint: Endpoint, host: str, *, secure: bool, path: str, place: Place = Place.OWN) -> Trouble:
     received = getattr(row.observation, "bytes_received", 0) > 0
+    if isinstance(row.observation, TLSHandshake):
+        host = row.observation.server_name
     return Trouble(
         endpoint=endpoint, layer=row.layer, outcome=row.outcome, hop=row.hop, name=host, place=place,
         received=received, secure=secure, path=path,
@@ -106,9 +113,24 @@ def first_troubled_hop(case: Case, table: tuple[Try, ...]) -> int | None:
             or (names.asked and names.suspicious)
             or find_troubles(case, table, hop)
             or _odd_page(case, table, hop)
+            or any(row.outcome is not Outcome.OK for row in encrypted_questions(case, table, hop))
         ):
             return hop
     return None
+
+
+def encrypted_questions(case: Case, table: tuple[Try, ...], hop: int) -> tuple[Try, ...]:
+    """Return what the check of an encrypted resolver asked it."""
+    if case.target.check not in (CheckName.DOT, CheckName.DOH):
+        return ()
+    return tuple(
+        row
+        for row in table
+        if isinstance(row.observation, DNSLookup)
+        and row.observation.resolver.transport in ENCRYPTED
+        and row.experiment is None
+        and row.hop == hop
+    )
 
 
 def _odd_page(case: Case, table: tuple[Try, ...], hop: int) -> bool:

@@ -18,6 +18,8 @@ class Sights(msgspec.Struct, frozen=True, kw_only=True):
     resolver_outside: bool = False
     """At least one resolver that answered is outside our own network."""
     anchors: tuple[AnchorResult, ...] = ()
+    previous: tuple[AnchorResult, ...] = ()
+    """The anchors of the look before: only what was so twice shows that a border is selective, not congested."""
     portal_status: int | None = None
     """HTTP status of the portal check; `None` = it was not asked or did not answer."""
     portal_body_bytes: int = 0
@@ -56,7 +58,7 @@ def judge_vantage(sights: Sights) -> Fitness:
     return Fitness(
         state=state,
         findings=_findings(sights, inspected=bool(inspected)),
-        selective=state is VantageState.FOREIGN_CUT and bool(passing),
+        selective=state is VantageState.FOREIGN_CUT and _is_selective(foreign, list(sights.previous)),
         loss_ratio=1.0 - len(names_passing) / len({a.address for a in foreign}) if foreign else 0.0,
         families=_families(sights, passing + home),
     )
@@ -78,7 +80,10 @@ def _state(
         return VantageState.PORTAL
     if len(names) < quorum:
         home_answers = bool(home) or (not domestic and sights.resolver_outside and sights.resolvers_ok > 0)
-        return VantageState.FOREIGN_CUT if home_answers or names else VantageState.OFFLINE
+        if home_answers or (names and not domestic):
+            return VantageState.FOREIGN_CUT
+        # An anchor that proves itself shows a way out; what else failed is judged target by target.
+        return VantageState.DEGRADED if names else VantageState.OFFLINE
     broken_family = any(
         family in sights.families and not any(a.family == family and (a.ok or inspected) for a in sights.anchors)
         for family in {a.family for a in sights.anchors}
@@ -86,6 +91,22 @@ def _state(
     few = len(names) * 2 < len({a.address for a in foreign})
     dead_resolver = 0 < sights.resolvers_ok < sights.resolvers_total
     return VantageState.DEGRADED if broken_family or few or dead_resolver else VantageState.ONLINE
+
+
+def _is_selective(foreign: list[AnchorResult], previous: list[AnchorResult]) -> bool:
+    """Tell whether the same foreign anchors passed and the same, two or more, failed in two looks one after the other.
+
+    On a congested line some pass by chance, and others the next time.
+    """
+    earlier = _names_by_outcome([a for a in previous if a.group == "foreign"])
+    now = _names_by_outcome(foreign)
+    changed = (now[True] & earlier[False]) | (now[False] & earlier[True])
+    return bool(now[True] & earlier[True]) and len(now[False] & earlier[False]) >= QUORUM and not changed
+
+
+def _names_by_outcome(anchors: list[AnchorResult]) -> dict[bool, set[str]]:
+    good = {a.address for a in anchors if a.ok}
+    return {True: good, False: {a.address for a in anchors} - good}
 
 
 def _portal_answered(sights: Sights) -> bool:

@@ -37,6 +37,8 @@ class Step(StrEnum):
     """Connect and send nothing: does the peer hang up unasked?"""
     HANDSHAKE = "handshake"
     FETCH = "fetch"
+    ECHO = "echo"
+    """One ICMP echo; the port of its endpoint means nothing."""
     MIN_TTL = "min_ttl"
     """Connect with a floor under the TTL of what our kernel accepts."""
 

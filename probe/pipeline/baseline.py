@@ -34,8 +34,9 @@ _FAKE = ipaddress.ip_network("198.18.0.0/15")
 class BaselineRun:
     """A look in the making."""
 
-    def __init__(self, environment: Environment, *, quick: bool) -> None:
+    def __init__(self, environment: Environment, *, quick: bool, previous: tuple[AnchorResult, ...] = ()) -> None:
         self._environment = environment
+        self._previous = previous
         self._quick = quick
         self._journal = Journal(environment.stack.clock)
         routes = default_routes()
@@ -106,6 +107,7 @@ class BaselineRun:
                 resolvers_total=len(asked),
                 resolver_outside=any(r.endpoint and not is_private(r.endpoint.address) for r in answered.values()),
                 anchors=tuple(self._anchors),
+                previous=self._previous,
                 portal_status=self._portal.status or None if self._portal else None,
                 portal_body_bytes=self._portal.body_bytes if self._portal else 0,
                 families=self._families,

@@ -79,7 +79,8 @@ class VantageMonitor:
 
     async def _look(self, *, quick: bool) -> Baseline:
         try:
-            baseline = await BaselineRun(self._environment, quick=quick).complete()
+            previous = self.latest.anchors if self.latest is not None else ()
+            baseline = await BaselineRun(self._environment, quick=quick, previous=previous).complete()
             self.latest = baseline
             if not quick:
                 self.latest_full = baseline

@@ -1,0 +1,102 @@
+"""Rules about a resolver under test: what it says of a name, and whether it answers at all over TLS or HTTPS."""
+
+from probe.classify.facts import PathFacts
+from probe.classify.name_facts import LIES, NameFacts
+from probe.classify.rule import C0, C1, C2, Rule
+from probe.classify.tries import Outcome
+from probe.model.failure import FailureCode
+from probe.model.pattern import Pattern
+from probe.model.verdict import Cause, Confidence, EvidenceFamily
+
+NET, SERVER, UNKNOWN = Cause.NETWORK, Cause.SERVER, Cause.UNKNOWN
+A, B, OBSERVED = EvidenceFamily.DIFFERENTIAL, EvidenceFamily.CONTROL, EvidenceFamily.OBSERVED
+
+
+def _met(facts: NameFacts) -> int:
+    return facts.encrypted_as_expected(met=True)
+
+
+def _false_for_the_user(facts: NameFacts) -> bool:
+    """Two encrypted resolvers give what the user expects and none gives anything else."""
+    return facts.unmet_answer and _met(facts) >= 2 and facts.encrypted_as_expected(met=False) == 0
+
+
+def _unexpected_level(facts: NameFacts) -> Confidence:
+    return C2 if facts.settles and facts.persists else C1
+
+
+UNEXPECTED_RULES: tuple[Rule[NameFacts], ...] = (
+    Rule(
+        id="dns.resolver.manipulated.unexpected",
+        when=lambda f: _false_for_the_user(f) and f.expected_by_others,
+        pattern=Pattern.DNS_RESOLVER_MANIPULATED,
+        cause=NET,
+        family=A,
+        level=_unexpected_level,
+        reason="Only this resolver gives another answer than the target expects; all others give the expected one.",
+    ),
+    Rule(
+        id="dns.injection.unexpected",
+        when=_false_for_the_user,
+        pattern=Pattern.DNS_INJECTION,
+        cause=NET,
+        family=A,
+        level=_unexpected_level,
+        reason="The answer in the clear is not what the target expects; encrypted resolvers give the expected one.",
+    ),
+    Rule(
+        id="srv.unexpected.answer",
+        when=lambda f: f.unmet_answer and f.encrypted_as_expected(met=False) >= 1 and not _met(f),
+        pattern=Pattern.SRV_UNEXPECTED,
+        cause=Cause.SERVER,
+        family=B,
+        level=lambda f: C2 if f.encrypted_as_expected(met=False) >= 2 else C1,
+        reason="The answer is not what the target expects, by encrypted resolvers either: the zone itself says so.",
+    ),
+    Rule(
+        id="dns.unexpected.seen",
+        when=lambda f: f.unmet_answer,
+        pattern=Pattern.DNS,
+        cause=UNKNOWN,
+        family=OBSERVED,
+        reason="The answer is not what the target expects; nothing tells whether it is a false one.",
+    ),
+)
+"""What a user expects of a DNS target's answer, and did not get."""
+
+
+def _unanswered(facts: PathFacts) -> bool:
+    """Tell whether the way to the resolver works, and the question failed."""
+    return facts.failing is None and bool(facts.questions) and facts.questions[0].outcome is not Outcome.OK
+
+
+def _refused(facts: PathFacts) -> bool:
+    """Tell whether the resolver itself, under its own certificate, answered with something that is no address."""
+    seen = facts.questions[0]
+    code = seen.observation.failure.code if seen.observation.failure is not None else None
+    if code in (FailureCode.HTTP_UNEXPECTED_STATUS, FailureCode.HTTP_UNEXPECTED_CONTENT, FailureCode.DNS_MISBEHAVING):
+        return True
+    return seen.outcome in LIES - {Outcome.SILENT}
+
+
+QUESTION_RULES: tuple[Rule[PathFacts], ...] = (
+    Rule(
+        id="srv.resolver_refuses",
+        when=lambda f: _unanswered(f) and f.handshake is not None and f.handshake.verified and _refused(f),
+        pattern=Pattern.SRV,
+        cause=SERVER,
+        family=OBSERVED,
+        level=C2,
+        reason="The resolver itself, under its own certificate, does not answer a question about a neutral name.",
+    ),
+    Rule(
+        id="dns.encrypted_unanswered.seen",
+        when=_unanswered,
+        pattern=Pattern.DNS,
+        cause=UNKNOWN,
+        family=OBSERVED,
+        level=lambda f: C1 if len([q for q in f.questions if q.outcome is f.questions[0].outcome]) >= 2 else C0,
+        reason="The connection to the resolver stands, and the question on it is not answered.",
+    ),
+)
+"""DoT and DoH targets: the handshake alone is not the service."""
