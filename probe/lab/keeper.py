@@ -47,9 +47,10 @@ REMEDY = "run as root, allow unprivileged user namespaces, or give a container C
 class Keeper:
     """Process 1: starts programs in the client and tells when they end."""
 
-    def __init__(self, control: socket.socket, client: topology.Place) -> None:
+    def __init__(self, control: socket.socket, client: topology.Place, world: topology.Place) -> None:
         self._control = control
         self._client = client
+        self._world = world
         self._programs: dict[int, int] = {}
         """Process id by the number that the lab gave the program."""
         self._parts: dict[int, str] = {}
@@ -109,7 +110,8 @@ class Keeper:
         listening = {"LISTEN_FDS": str(passed), "LISTEN_PID": str(os.getpid())} if passed else {}
         try:
             # First of all: the numbers that the program's descriptors get may be those of our own.
-            syscalls.enter(self._client.namespace, syscalls.CLONE_NEWNET)
+            place = self._world if order.in_world else self._client
+            syscalls.enter(place.namespace, syscalls.CLONE_NEWNET)
             for number, descriptor in enumerate(descriptors):
                 os.dup2(descriptor, number)
             for number in (signal.SIGINT, signal.SIGCHLD, signal.SIGPIPE):
@@ -148,6 +150,8 @@ def _run_child(work: Callable[[], None]) -> NoReturn:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         work()
         code = 0
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # whoever started the lab is gone
     except BaseException:  # noqa: BLE001 - a fork must never return into its parent's code, whatever happened
         traceback.print_exc()
     finally:
@@ -209,7 +213,7 @@ def set_up(plan: World, control: socket.socket, forwarder: socket.socket, world:
     CA_FILE.write_bytes(trusted.pem)
     client = topology.build_client()
     beyond = topology.build_world(plan.all_addresses)
-    keeper = Keeper(control, client)
+    keeper = Keeper(control, client, beyond)
     keeper.start_part("world", lambda: serve_world(world, trusted))
     ports = topology.build_port(client.card), topology.build_port(beyond.card)
     keeper.start_part("forwarder", lambda: Forwarder(*ports, forwarder).run())
@@ -243,14 +247,27 @@ def enter_namespaces() -> None:
 
 
 def main() -> int:
+    """Be a lab until whoever started it has had enough, or is gone; then there is nobody to complain to."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    # Whoever started us held this back, so that Ctrl-C found us able to ignore it.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    syscalls.die_with_parent()
+    try:
+        return keep()
+    except (BrokenPipeError, ConnectionResetError):
+        return 1
+
+
+def keep() -> int:
     """Make the namespaces, fork process 1 into them, and wait for it."""
     control, forwarder, world = (socket.socket(fileno=int(number)) for number in sys.argv[1:4])
     # Read before anything can fail: what lies unread at the end would keep our last word from the other side.
-    plan = decode(control.recv(LIMIT_BYTES))
+    asked = control.recv(LIMIT_BYTES)
+    if not asked:
+        return 1
+    plan = decode(asked)
     assert isinstance(plan, Serve)
-    syscalls.die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     try:
         enter_namespaces()
     except OSError as error:

@@ -63,6 +63,8 @@ class Spawn(msgspec.Struct, frozen=True, kw_only=True, tag="spawn"):
     argv: tuple[str, ...]
     environment: dict[str, str]
     folder: str
+    in_world: bool = False
+    """Run it on the other side instead: a real server at one of the world's addresses."""
 
 
 class Kill(msgspec.Struct, frozen=True, kw_only=True, tag="kill"):

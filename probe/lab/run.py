@@ -184,9 +184,16 @@ class Lab:
             self.kill(number)
 
     def spawn(
-        self, argv: list[str], descriptors: tuple[int, ...], *, environment: dict[str, str] | None = None
+        self,
+        argv: list[str],
+        descriptors: tuple[int, ...],
+        *,
+        environment: dict[str, str] | None = None,
+        in_world: bool = False,
     ) -> tuple[int, "asyncio.Future[int]"]:
-        """Start a program in the client; return its number, and its exit code when it ends.
+        """Start a program in the client, or in the world; return its number, and its exit code when it ends.
+
+        In the world it may listen at any address there on which the plan leaves the port free.
 
         Its first three descriptors are what programs have; those after them are listening sockets of our own network,
         which it finds as it would find systemd's.
@@ -198,6 +205,7 @@ class Lab:
             argv=tuple(argv),
             environment=build_environment(environment or {}),
             folder=os.getcwd(),
+            in_world=in_world,
         )
         socket.send_fds(self._control, [msgspec.json.encode(order)], list(descriptors))
         return number, self._exits[number]
@@ -250,7 +258,12 @@ def build_environment(extra: dict[str, str]) -> dict[str, str]:
 
 def _start(argv: list[str], descriptors: tuple[int, ...]) -> subprocess.Popen[bytes]:
     """Start the keeper; not by asyncio, so that it can be waited for where no loop runs any more."""
-    return subprocess.Popen(argv, stdin=subprocess.DEVNULL, pass_fds=descriptors)
+    # Ctrl-C reaches it as well, and it inherits that it is not to be told before it is ready to ignore that.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return subprocess.Popen(argv, stdin=subprocess.DEVNULL, pass_fds=descriptors)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 async def _read_all(descriptor: int) -> bytes:

@@ -173,6 +173,23 @@ def test_a_kernel_that_refuses_is_one_line():
     assert "namespaces" in ran.stderr
 
 
+async def test_a_real_server_can_stand_at_an_address_of_the_world():
+    async with Lab() as lab:
+        await lab.configure(lab.world.change("wiki", http_ports=(), https_ports=()))
+        address = lab.world.sites["wiki"].v4[0]
+        serve = [sys.executable, "-m", "http.server", "80", "--bind", address, "--directory", str(ROOT / "targets")]
+        lab.spawn(serve, (0, 2, 2), in_world=True)
+        read = (
+            f"import http.client as h; c = h.HTTPConnection({address!r}); c.request('GET', '/'); print(c.getresponse())"
+        )
+        for _ in range(50):
+            finished = await lab.run_in_client([sys.executable, "-c", read])
+            if finished.code == 0:
+                break
+            await asyncio.sleep(0.1)
+    assert b"HTTPResponse" in finished.stdout
+
+
 async def test_nothing_gets_out_of_the_client():
     async with Lab() as lab:
         said = await lab.run_in_client(["sh", "-c", "cat /proc/net/route /etc/resolv.conf; ls /dev/shm"])
