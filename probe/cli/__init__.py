@@ -9,6 +9,7 @@ COMMANDS = {
     "check": ("probe.cli.check:check", "Check targets now: verdict first, then the evidence."),
     "run": ("probe.cli.run:run", "Run the agent: schedule, database, metrics."),
     "demo": ("probe.cli.demo:demo", "Watch the agent at work against a censor on this machine."),
+    "control": ("probe.cli.control:control", "Serve the outside view from an uncensored host."),
     "targets": ("probe.cli.targets:targets", "Look at target lists: lint, list, import."),
     "config": ("probe.cli.config:config", "Look at the configuration: check."),
     "history": ("probe.cli.history:history", "Show what was found on a target over time."),

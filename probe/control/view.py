@@ -126,13 +126,18 @@ class OutsideView:
         self, ctx: Context, host: str, types: tuple[str, ...], group: asyncio.TaskGroup
     ) -> tuple[str, ...]:
         """Return what this host's nameservers say, the configured ones being asked in `group` meanwhile."""
+        if not is_literal(host):
+            outward = dataclasses.replace(ctx, gate=self._dns_gate)
+            for resolver in self._resolvers:
+                for query_type in types:
+                    group.create_task(_ask(outward, resolver, host, query_type))
+        return await self.lookup_own(ctx, host, types)
+
+    async def lookup_own(self, ctx: Context, host: str, types: tuple[str, ...] = ("A", "AAAA")) -> tuple[str, ...]:
+        """Return what this host's nameservers say; an address literal is its own answer."""
         if is_literal(host):
             return (host,)
-        outward = dataclasses.replace(ctx, gate=self._dns_gate)
-        for resolver in self._resolvers:
-            for query_type in types:
-                group.create_task(_ask(outward, resolver, host, query_type))
-        return await lookup_system(outward, host, types)
+        return await lookup_system(dataclasses.replace(ctx, gate=self._dns_gate), host, types)
 
     async def _ask_clients_resolver(self, request: ControlRequest, ctx: Context, address: str) -> None:
         """Ask the resolver that the client asked: is it silent for everybody?"""
@@ -141,13 +146,13 @@ class OutsideView:
             endpoint = Endpoint(address=address, port=request.port)
             await lookup(ctx, Resolver(transport=Transport.UDP, endpoint=endpoint), request.host, request.query_type)
 
-    def choose(self, addresses: Iterable[str]) -> tuple[str, ...]:
+    def choose(self, addresses: Iterable[str], *, most: int = MAX_PATHS) -> tuple[str, ...]:
         """Return the addresses that may be dialled from here, each once; there is nothing to learn of the others."""
         return tuple(
             address
             for address in dict.fromkeys(addresses)
             if (6 if ":" in address else 4) in self._families and not self.policy.refuses_address(address)
-        )[:MAX_PATHS]
+        )[:most]
 
     def _dial_all(
         self, request: ControlRequest, ctx: Context, resolved: tuple[str, ...], group: asyncio.TaskGroup

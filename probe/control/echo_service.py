@@ -1,0 +1,162 @@
+"""One connection to an echo port: TLS for any name, HTTP for any host, a sink for whatever else.
+
+The first bytes tell: a TLS record (RFC 8446 section 5.1) gets a handshake and then the same again inside it, a request
+line gets a page, the rest is swallowed. Nothing of what came is ever sent back: a censor's block page or a forged
+reset must not be mistaken for our answer, and nobody can use us to send a third party anything.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from enum import StrEnum
+from typing import cast
+
+LONGEST_LIFE_S = 15.0
+MOST_BYTES = 256 * 1024
+"""Swallowed of one connection; then it is closed."""
+MOST_HEAD_BYTES = 16384
+_RECORD_HANDSHAKE = 0x16
+_TLS_MAJOR = 0x03
+_METHODS = (b"GET ", b"HEAD ", b"POST ", b"PUT ", b"OPTIONS ")
+_LONGEST_METHOD = max(map(len, _METHODS))
+_PAGE = b"<!doctype html><title>Wallprobe echo</title><p>This page answers for any name. Nothing is served here.</p>\n"
+ANSWER = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nCache-Control: no-store\r\n"
+    b"Content-Length: %d\r\nConnection: close\r\n\r\n%b"
+) % (len(_PAGE), _PAGE)
+
+
+class Spoken(StrEnum):
+    """What a connection turned out to be."""
+
+    TLS = "tls"
+    HTTP = "http"
+    SINK = "sink"
+
+
+def tell(first: bytes) -> Spoken | None:
+    """Tell what the first bytes begin; `None` = too few to say."""
+    if not first:
+        return None
+    if first[0] == _RECORD_HANDSHAKE:
+        if len(first) < 2:
+            return None
+        return Spoken.TLS if first[1] == _TLS_MAJOR else Spoken.SINK
+    if any(first.startswith(method) for method in _METHODS):
+        return Spoken.HTTP
+    if len(first) < _LONGEST_METHOD and any(method.startswith(first) for method in _METHODS):
+        return None
+    return Spoken.SINK
+
+
+class EchoConnection(asyncio.Protocol):
+    """One accepted connection."""
+
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        opened: Callable[["EchoConnection"], None],
+        closed: Callable[["EchoConnection"], None],
+    ) -> None:
+        self._context = context
+        self._opened = opened
+        self._closed = closed
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._tls: ssl.SSLObject | None = None
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._shaken = False
+        self._buffer = b""
+        self._received = 0
+        self._kind: Spoken | None = None
+        self.spoken: Spoken | None = None
+        """What the outermost layer was."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take it, for a while."""
+        # A cast, not a check: uvloop's transport has the methods without the base class.
+        self._transport = cast(asyncio.Transport, transport)
+        self._opened(self)
+        self._timer = asyncio.get_running_loop().call_later(LONGEST_LIFE_S, self.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget it."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._tls = None
+        self._transport = None
+        self._closed(self)
+
+    def abort(self) -> None:
+        """Drop it."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Find out what is spoken, and answer it."""
+        self._received += len(data)
+        if self._received > MOST_BYTES:
+            self._close()
+        elif self._tls is not None:
+            self._feed_tls(data)
+        else:
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        """Read plain bytes, of the connection itself or from inside TLS."""
+        if self._kind is Spoken.SINK:
+            return
+        self._buffer += data
+        if self._kind is None:
+            self._kind = tell(self._buffer)
+            if self._kind is None:
+                return
+            self.spoken = self.spoken or self._kind
+        match self._kind:
+            case Spoken.TLS if self._tls is None:
+                first, self._buffer, self._kind = self._buffer, b"", None
+                self._tls = self._context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+                self._feed_tls(first)
+            case Spoken.HTTP:
+                if b"\r\n\r\n" in self._buffer or len(self._buffer) > MOST_HEAD_BYTES:
+                    self._answer()
+            case _:
+                self._buffer = b""
+
+    def _answer(self) -> None:
+        if self._tls is None:
+            self._write(ANSWER)
+        else:
+            self._tls.write(ANSWER)
+            self._flush()
+        self._close()
+
+    def _feed_tls(self, data: bytes) -> None:
+        assert self._tls is not None
+        self._incoming.write(data)
+        try:
+            if not self._shaken:
+                self._tls.do_handshake()
+                self._shaken = True
+            while self._tls is not None and (plain := self._tls.read(16384)):
+                self._take(plain)
+        except ssl.SSLWantReadError:
+            pass
+        except (ssl.SSLError, OSError):
+            self._flush()  # the alert
+            self._close()
+            return
+        self._flush()
+
+    def _flush(self) -> None:
+        if data := self._outgoing.read():
+            self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def _close(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.close()
