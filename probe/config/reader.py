@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from probe.config.anchors import default_anchors, read_anchors
+from probe.config.controls import read_controls
 from probe.config.shipped import shipped_source
 from probe.config.sources import read_source
 from probe.model.errors import CombinedUserError, UserError
@@ -77,15 +78,13 @@ def parse_config(text: str, file: str, environ: Mapping[str, str]) -> Settings:
     tls = fields.mapping("tls")
     metrics = fields.mapping("metrics")
     knowledge = fields.mapping("knowledge")
-    if fields.written("control") is not None:
-        place = fields.place(fields.line_of("control"))
-        errors.append(UserError(place, "control is not supported by this version", "leave it out for now"))
     settings = Settings(
         vantage=vantage,
         targets=_read_targets(fields, file, folder),
         defaults=_read_defaults(fields),
         anchors=shipped_anchors if anchors is None else read_anchors(anchors, shipped_anchors),
         resolvers=_read_resolvers(fields),
+        controls=read_controls(fields, folder),
         ca_file="" if tls is None else _readable_file(tls, "ca_file", folder),
         limits=_read_limits(fields),
         store=_read_store(fields, folder),

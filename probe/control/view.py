@@ -69,11 +69,11 @@ class OutsideView:
         asn_of: Callable[[str], int] = unknown_asn,
     ) -> None:
         self._stack = stack
-        self._resolvers = resolvers
         self._families = families
         self._bounds = bounds or Bounds()
         self._serial = 0
         self.policy = policy
+        self.resolvers = resolvers
         self.asn_of = asn_of
         self.gate = OutboundGate(policy, sockets)
         self._dns_gate = OutboundGate(None, sockets)
@@ -128,7 +128,7 @@ class OutsideView:
         """Return what this host's nameservers say, the configured ones being asked in `group` meanwhile."""
         if not is_literal(host):
             outward = dataclasses.replace(ctx, gate=self._dns_gate)
-            for resolver in self._resolvers:
+            for resolver in self.resolvers:
                 for query_type in types:
                     group.create_task(_ask(outward, resolver, host, query_type))
         return await self.lookup_own(ctx, host, types)

@@ -62,8 +62,10 @@ class ControlReport(msgspec.Struct, frozen=True, kw_only=True):
     """What it saw, every redirect hop included; times are seconds since the start of its own measurement."""
     failure: str = ""
     """Why there is no answer, such as `connection_reset: connect`; empty = it answered. Never judged as text."""
-    blocked: bool = False
-    """With `failure`: the network kept us from it (silence, reset, foreign certificate), not its own refusal."""
+    unreachable: bool = False
+    """With `failure`: we did not get through to it (silence, reset, foreign certificate); it did not refuse."""
+    way: tuple[Observation, ...] = ()
+    """With `failure`: our own steps on the way to it."""
     tried: tuple[str, ...] = ()
     """Controls that failed before this one was asked, each with its failure."""
 
@@ -71,3 +73,16 @@ class ControlReport(msgspec.Struct, frozen=True, kw_only=True):
     def answered(self) -> bool:
         """Tell whether there is an outside view at all."""
         return not self.failure
+
+
+class EchoRange(msgspec.Struct, frozen=True, kw_only=True):
+    """Ports of a control that answer for any name: an address that has nothing to do with the target."""
+
+    control: str
+    address: str
+    tcp: tuple[tuple[int, int], ...] = ()
+    """Ranges, both ends in them: TLS with any SNI, HTTP with any Host, a sink for the rest."""
+    udp: tuple[tuple[int, int], ...] = ()
+    """A sink."""
+    cert_sha256: str = ""
+    """Of the certificate that every TLS port shows: another one was not theirs."""

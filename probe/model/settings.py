@@ -4,8 +4,9 @@ from enum import StrEnum
 
 import msgspec
 
+from probe.model.control import ControlKind
 from probe.model.observation import Resolver
-from probe.model.target import Exposure
+from probe.model.target import Exposure, SecretRef
 from probe.model.written import Written
 
 
@@ -102,6 +103,27 @@ class VantageSettings(msgspec.Struct, frozen=True, kw_only=True):
     asn: int = 0
 
 
+class ControlSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One control: somebody who measures for us from elsewhere."""
+
+    url: str
+    """Of its interface: `https://control.example:8443`."""
+    name: str = ""
+    """Shown in evidence; empty = host and port."""
+    kind: ControlKind = ControlKind.WALLPROBE
+    token: SecretRef | None = None
+    pin: str = ""
+    """SHA-256 of its certificate (lower-case hex); then neither name nor chain is asked about."""
+    ca_file: str = ""
+    cert_file: str = ""
+    """Our own certificate, where the control asks for one."""
+    key_file: str = ""
+    proxy: str = ""
+    """How to get there: `socks5://127.0.0.1:1080` or `http://127.0.0.1:3128`; empty = directly."""
+    asn: int = 0
+    country: str = ""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The whole configuration; every field has a default."""
 
@@ -111,6 +133,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     anchors: Anchors = Anchors()
     resolvers: tuple[Resolver, ...] = ()
     """Resolvers other than the system's: controls, asked on failure."""
+    controls: tuple[ControlSettings, ...] = ()
+    """In the order in which they are preferred."""
     ca_file: str = ""
     """Trust these roots instead of certifi's; `SSL_CERT_FILE` comes second, certifi last."""
     limits: Limits = Limits()

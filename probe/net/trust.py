@@ -31,8 +31,16 @@ class Verification(StrEnum):
 class Trust:
     """The root store of this process, and its contexts. Long-lived; contexts are made when first asked for."""
 
-    def __init__(self, *, ca_file: str = "", environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        ca_file: str = "",
+        environ: Mapping[str, str] | None = None,
+        client_pair: tuple[str, str] | None = None,
+    ) -> None:
         """Read the roots: `ca_file`, else `SSL_CERT_FILE` of `environ`, else certifi's.
+
+        `client_pair` is a certificate file and its key file, shown to servers that ask for one.
 
         Raises:
             UserError: the file given cannot be read, or has no certificate in it.
@@ -40,6 +48,7 @@ class Trust:
         environment_file = (environ or {}).get("SSL_CERT_FILE", "")
         self._file = ca_file or environment_file or certifi.where()
         self._where = "tls.ca_file" if ca_file else "SSL_CERT_FILE" if environment_file else "certifi"
+        self._client_pair = client_pair
         self.contexts_made = 0
         self._contexts: dict[tuple[Verification, tuple[str, ...]], ssl.SSLContext] = {}
         roots = self._count_roots()
@@ -69,6 +78,8 @@ class Trust:
             context.load_verify_locations(cafile=self._file)
         if alpn:
             context.set_alpn_protocols(list(alpn))
+        if self._client_pair is not None:
+            context.load_cert_chain(*self._client_pair, password="")
         return context
 
     def _count_roots(self) -> int:

@@ -136,7 +136,7 @@ def test_the_risk_can_be_accepted_in_the_environment(value, accepted):
         ("accept_risk: maybe", "accept_risk: 'maybe' is no good; write true or false"),
         ("tls: {ca_file: /nonexistent/x.pem}", "ca_file: /nonexistent/x.pem cannot be read: No such file"),
         ("knowledge: {asn_file: /nonexistent}", "asn_file: /nonexistent cannot be read"),
-        ("control: [{url: https://c.example}]", "control is not supported by this version"),
+        ("control: [{via: socks5://127.0.0.1:1080}]", "a tunnel as a control is not in this version"),
         ("targets: [{}]", "it does not say where the targets come from"),
         ("targets: [{file: a, uri: b}]", "file and uri stand together"),
         ("targets: [{file: a, refesh: 5m}]", "unknown key 'targets.refesh'; did you mean refresh?"),
