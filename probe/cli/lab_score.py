@@ -101,10 +101,11 @@ def render_score(total: Score) -> list[str]:
         )
     lines += ["", f"  {'is':15} {'was called':15} times"]
     lines += [f"  {tally.true.value:15} {tally.said.value:15} {tally.times:5}" for tally in total.confusion]
-    for grade in (Grade.WRONG, Grade.MISSED, Grade.CAREFUL):
-        names = sorted(mark.scenario for mark in total.misses if mark.grade is grade)
-        if names:
-            lines += ["", f"  {grade.value}: {', '.join(names)}"]
+    groups = {g.value: [m for m in total.misses if m.grade is g] for g in (Grade.WRONG, Grade.MISSED, Grade.CAREFUL)}
+    groups["beside the true pattern"] = [mark for mark in total.marks if mark.names_astray]
+    for words, marks in groups.items():
+        if marks:
+            lines += ["", f"  {words}: {', '.join(sorted(mark.scenario for mark in marks))}"]
     return lines
 
 

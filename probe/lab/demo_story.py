@@ -17,9 +17,9 @@ SHORTEST_S = 25.0
 USUAL_S = 220.0
 """Two minutes of changes, and the time that confirming the last of them takes at most."""
 VPN_PORT = 1194
-TIMEOUT_S = 3
-INTERVAL_S = 2
-LONGEST_INTERVAL_S = 4
+TIMEOUT_S = 2
+INTERVAL_S = 3
+LONGEST_INTERVAL_S = 6
 _STARTS = {"poisoned": 0.0, "reset": 0.08, "dropped": 0.16}
 _LIFTED = 0.5
 """Moments as shares of the time after the first change."""

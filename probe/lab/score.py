@@ -34,6 +34,17 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
         )
         return accused and self.truth.cause is not Cause.NETWORK
 
+    @property
+    def is_careful_on_clean(self) -> bool:
+        """Tell whether a doubt was raised where nothing is wrong."""
+        return self.truth.status is Status.OK and self.said.status in MODEST
+
+    @property
+    def names_astray(self) -> bool:
+        """Tell whether the pattern named lies beside every one that is so, or looks so from here."""
+        precision = compare_patterns([(self.truth, self.said)]).precision
+        return precision is not None and precision < 1
+
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
     """How often one status was said of what is another."""
@@ -89,7 +100,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
             missed=grades[Grade.MISSED],
             wrong=grades[Grade.WRONG],
             false_accusations=sum(m.accuses_falsely for m in marks),
-            careful_on_clean=sum(m.said.status in MODEST for m in marks if m.truth.status is Status.OK),
+            careful_on_clean=sum(m.is_careful_on_clean for m in marks),
             exact_ratio=_ratio(grades[Grade.EXACT], len(marks)),
             status_accuracy=_ratio(sum(self._has_true_status(m) for m in marks), len(marks)),
             cause_accuracy=_ratio(sum(m.said.cause is m.truth.cause for m in blamed), len(blamed)),
