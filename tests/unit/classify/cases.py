@@ -51,7 +51,16 @@ CODES = {
     "reset": (FailureCode.CONNECTION_RESET, Ending.RESET),
     "fin": (FailureCode.EOF, Ending.FIN),
     "silent": (FailureCode.TIMEOUT, Ending.SILENCE),
+    "unreachable": (FailureCode.HOST_UNREACHABLE, Ending.ERROR),
 }
+PARTIAL = {
+    "cut_reset": (FailureCode.CONNECTION_RESET, Ending.RESET),
+    "cut_fin": (FailureCode.EOF, Ending.FIN),
+    "stalled": (FailureCode.TIMEOUT, Ending.SILENCE),
+    "dripping": (FailureCode.TIMEOUT, None),
+    "garbled": (FailureCode.HTTP_REQUEST_FAILED, None),
+}
+"""Answers that began and did not complete."""
 
 
 class Story:
@@ -112,6 +121,7 @@ class Story:
         experiment: Experiment | None = None,
         hop: int = 0,
         asns: tuple[int, ...] = (),
+        name: str = "",
     ) -> "Story":
         """Look the name up: each answer is one reply (a tuple = several addresses), or one failure."""
         base = self._base(experiment, hop)
@@ -123,9 +133,13 @@ class Story:
                     replies.append(DNSReply(t_s=base["t_s"], rcode=RCODES[answer]))
                 continue
             addresses = (answer,) if isinstance(answer, str) else answer
-            records = tuple(DNSAnswer(type="AAAA" if ":" in a else "A", value=a, ttl_s=60) for a in addresses)
+            plain = query_type in ("A", "AAAA")
+            records = tuple(
+                DNSAnswer(type=("AAAA" if ":" in a else "A") if plain else query_type, value=a, ttl_s=60)
+                for a in addresses
+            )
             replies.append(DNSReply(t_s=base["t_s"], answers=records))
-        name = experiment.name if experiment else self.target.host
+        name = name or (experiment.name if experiment else self.target.host)
         self.observations.append(
             DNSLookup(
                 **base,
@@ -182,6 +196,7 @@ class Story:
         verify_code: int = 20,
         alert: int = 40,
         chain: tuple[bytes, ...] = (b"",),
+        **more: Any,
     ) -> "Story":
         """Shake hands: ok, reset, fin, silent, alert, garbage or untrusted."""
         base = self._base(experiment, hop)
@@ -218,6 +233,7 @@ class Story:
         else:
             neutral = experiment is not None and experiment.name_kind is not NameKind.TEST
             fields |= {"verified": not neutral, "bytes_received": 3000}
+        fields |= more
         name = experiment.name if experiment else self.target.host
         self.observations.append(
             TLSHandshake(
@@ -243,6 +259,7 @@ class Story:
         headers: tuple[tuple[str, str], ...] = (),
         secure: bool | None = None,
         failure: FailureCode | None = None,
+        **more: Any,
     ) -> "Story":
         """Ask for the page: ok with a status, or reset, fin, silent or garbage."""
         base = self._base(experiment, hop)
@@ -253,10 +270,13 @@ class Story:
             "title": title,
             "headers": headers,
             "bytes_received": 200 + len(body),
-        }
+        } | more
+        if outcome in PARTIAL:
+            code, ending = PARTIAL[outcome]
+            fields |= {"ending": ending, "failure": Failure(stage=Stage.HTTP, code=code)}
         if outcome in CODES:
             code, ending = CODES[outcome]
-            fields = {"ending": ending, "failure": Failure(stage=Stage.HTTP, code=code)}
+            fields = {"ending": ending, "failure": Failure(stage=Stage.HTTP, code=code)} | more
         elif outcome == "garbage":
             fields = {
                 "ending": Ending.ERROR,
@@ -279,11 +299,12 @@ class Story:
         )
         return self
 
-    def echo(self, outcome: str = "ok") -> "Story":
-        """Ping."""
-        code = {"silent": FailureCode.TIMEOUT, "denied": FailureCode.PERMISSION_DENIED}.get(outcome)
-        failure = Failure(stage=Stage.ECHO, code=code) if code else None
-        self.observations.append(ICMPEcho(**self._base(None, 0), address=OWN, failure=failure))
+    def echo(self, outcome: str = "ok", address: str = OWN, experiment: Experiment | None = None) -> "Story":
+        """Ping: ok, silent, unreachable or denied."""
+        codes = {"silent": FailureCode.TIMEOUT, "denied": FailureCode.PERMISSION_DENIED}
+        code = codes.get(outcome, FailureCode.HOST_UNREACHABLE)
+        failure = None if outcome == "ok" else Failure(stage=Stage.ECHO, code=code)
+        self.observations.append(ICMPEcho(**self._base(experiment, 0), address=address, failure=failure))
         return self
 
     def pair(self, number: int, test: str, control: str, address: str = OWN, design: Design = Design.SNI) -> "Story":
@@ -300,13 +321,13 @@ class Story:
             send(test, address=address, experiment=again)
         return self
 
-    def ask(self, answer: Any, resolver: Resolver, number: int = 1) -> "Story":
+    def ask(self, answer: Any, resolver: Resolver, number: int = 1, query_type: str = "A") -> "Story":
         """Ask another resolver for the name."""
         planned = self.experiment(
             Design.RESOLVERS, Step.LOOKUP, NameKind.TEST, number, resolver=resolver, place=Place.UNRELATED
         )
         answers = answer if isinstance(answer, list) else [answer]
-        return self.dns(*answers, resolver=resolver, experiment=planned)
+        return self.dns(*answers, resolver=resolver, experiment=planned, query_type=query_type)
 
     def neutrals(self, answer: Any = "45.90.3.3", times: int = 3, resolver: Resolver = ISP) -> "Story":
         """Ask our own resolver for a neutral name."""
@@ -315,11 +336,11 @@ class Story:
             self.dns(answer, resolver=resolver, experiment=planned)
         return self
 
-    def again(self, answer: Any, times: int = 1, resolver: Resolver = ISP) -> "Story":
+    def again(self, answer: Any, times: int = 1, resolver: Resolver = ISP, query_type: str = "A") -> "Story":
         """Ask our own resolver for the name again."""
         for number in range(1, times + 1):
             planned = self.experiment(Design.REPEAT, Step.LOOKUP, NameKind.TEST, number, resolver=resolver)
-            self.dns(answer, resolver=resolver, experiment=planned)
+            self.dns(answer, resolver=resolver, experiment=planned, query_type=query_type)
         return self
 
     def validate(self, address: str, outcome: str = "ok", place: Place = Place.ELSEWHERE) -> "Story":
@@ -329,15 +350,17 @@ class Story:
         self.tcp(address=address, port=443, experiment=planned)
         return self.tls(outcome, address=address, port=443, experiment=planned, verify_code=62)
 
-    def once_more(self, step: Step, outcome: str, address: str = OWN) -> "Story":
+    def once_more(self, step: Step, outcome: str, address: str = OWN, **more: Any) -> "Story":
         """Repeat the failed step on a fresh port."""
         endpoint = Endpoint(address=address, port=self.target.port)
         planned = self.experiment(Design.REPEAT, step, NameKind.TEST, 1, endpoint=endpoint, secure=self.target.secure)
+        if step is Step.ECHO:
+            return self.echo(outcome, address=address, experiment=planned)
         if step is Step.CONNECT:
-            return self.tcp(outcome, address=address, experiment=planned)
+            return self.tcp(outcome, address=address, experiment=planned, **more)
         self.tcp(address=address, experiment=planned)
         if step is Step.HANDSHAKE:
-            return self.tls(outcome, address=address, experiment=planned)
+            return self.tls(outcome, address=address, experiment=planned, **more)
         if self.target.secure:
             self.tls(address=address, experiment=planned)
         return self.http(outcome, address=address, experiment=planned)
