@@ -117,12 +117,14 @@ def _chain(case: Case, table: tuple[Try, ...], trouble: Trouble, troubles: tuple
         return []
     chain = _Chain(case, table, trouble)
     step = Step.HANDSHAKE if trouble.layer is Layer.TLS else Step.FETCH
-    if chain.controls < min(chain.tests + 1, PAIRS):
+    # Where another measurement had triggered something, a control must stand between any two tests that count.
+    ahead = 0 if trouble.spot in _hot_spots(table) else 1
+    if chain.controls < min(chain.tests + ahead, PAIRS):
         if not chain.failing(chain.last(NameKind.TEST)):
             return []
         if chain.stuck():
             return []
-        wanted = range(chain.controls + 1, min(chain.tests + 1, PAIRS) + 1)
+        wanted = range(chain.controls + 1, min(chain.tests + ahead, PAIRS) + 1)
         return [_at(trouble, chain.design, step, case.neutral_names[0], NameKind.NEUTRAL, n) for n in wanted]
     if not chain.all_answered() or _enough(case, table, trouble, troubles):
         return []
@@ -131,9 +133,13 @@ def _chain(case: Case, table: tuple[Try, ...], trouble: Trouble, troubles: tuple
 
 def _enough(case: Case, table: tuple[Try, ...], trouble: Trouble, troubles: tuple[Trouble, ...]) -> bool:
     alike = [t for t in troubles if t.layer is trouble.layer and t.place is trouble.place and _has_trigger(t)]
-    hot = {row.spot for row in table if row.hot and row.experiment is None}
+    hot = _hot_spots(table)
     # At a hot place the check's own try proves nothing: it counts from the first control that passes there.
     return sum(_Chain(case, table, t).tests - (t.spot in hot) for t in alike) >= PAIRS
+
+
+def _hot_spots(table: tuple[Try, ...]) -> frozenset[str]:
+    return frozenset(row.spot for row in table if row.hot and row.experiment is None and not row.measurement)
 
 
 def _other_port(troubles: tuple[Trouble, ...]) -> list[Experiment]:

@@ -30,7 +30,7 @@ log = logging.getLogger("wallprobe")
 DEEP_EVERY_S = 86400.0
 LAG_LIMIT_S = 0.02
 """Starts are held back while the loop wakes later than this: a burst falsifies timings."""
-HELD_BACK_S = 0.05
+HELD_BACK_S = 0.02
 """One start in this time then: a host that is always slow must measure as well."""
 STARTS_AT_ONCE = 8
 COLD_MARGIN_S = 0.5

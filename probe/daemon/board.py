@@ -122,7 +122,7 @@ class Board:
             stale=not judged,
         )
         self._snapshots[target_id] = snapshot
-        self._chunks[target_id] = render_target(snapshot, self.level)
+        self._chunks[target_id] = render_target(snapshot, self.level, self._chunks.get(target_id))
         return phases
 
 

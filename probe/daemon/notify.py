@@ -12,12 +12,14 @@ class Notifier:
     def __init__(self, environ: Mapping[str, str]) -> None:
         path = environ.get("NOTIFY_SOCKET", "")
         self._path = "\0" + path[1:] if path.startswith("@") else path
+        self._stopping = False
         self.watchdog_s = _watchdog_s(environ)
         """How often systemd wants to hear from us at least; `None` = it does not."""
 
     def ready(self) -> None:
-        """Say that start-up is over."""
-        self._send("READY=1")
+        """Say that start-up, or a reload, is over; on the way out it is too late for that."""
+        if not self._stopping:
+            self._send("READY=1")
 
     def reloading(self, boot_s: float) -> None:
         """Say that a reload began; `ready` ends it."""
@@ -25,6 +27,7 @@ class Notifier:
 
     def stopping(self) -> None:
         """Say that we are on the way out."""
+        self._stopping = True
         self._send("STOPPING=1")
 
     def alive(self, status: str) -> None:

@@ -35,8 +35,8 @@ from probe.pipeline.monitor import VantageMonitor
 HOLD_S = 2.0
 """How long a suspicious DNS question keeps listening: forged answers come within 0.4 s, real ones within 2 s."""
 RETRY_S = 1.0
-RETRIES = 30
-"""A run that the storm guard lets ask nothing for so long ends; the next one asks instead."""
+RETRIES = 5
+"""Each waits twice as long as the one before: after 31 s a run that may not ask ends, and the next one asks instead."""
 HELD_AT_MOST_S = 30.0
 """A failure waits this long for a look at the vantage; then it is not judged (VERDICTS section 3)."""
 RECENT_S = 60.0
@@ -179,11 +179,16 @@ class Run:
         if not self._experiments and newest is not None and not self._journal.silences and looks_clean(newest):
             return
         self._replan_due = True
-        asyncio.get_running_loop().call_soon(self._replan)
+        asyncio.get_running_loop().call_soon(self._replan_if_due)
 
     def _consider_page(self) -> None:
         """A page in the clear proves nothing by itself: on first sight it is held against the encrypted one."""
         if self._wish.deep and self._target.check is CheckName.WEB and not self._target.secure:
+            self._replan()
+
+    def _replan_if_due(self) -> None:
+        """Plan, unless the step that appended has ended meanwhile and its task did so."""
+        if self._replan_due:
             self._replan()
 
     def _replan(self) -> None:
@@ -237,7 +242,7 @@ class Run:
         self._replan()
 
     async def _replan_later(self) -> None:
-        await asyncio.sleep(RETRY_S)
+        await asyncio.sleep(RETRY_S * 2**self._retries)
         self._retrying = False
         self._retries += 1
         self._replan()
