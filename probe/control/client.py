@@ -1,0 +1,265 @@
+"""Asks controls for their view of a target: several in order of health, each answer kept for a while.
+
+That no control can be reached is a finding of its own, never an error: the report then says why.
+"""
+
+import asyncio
+import collections
+import secrets
+from collections.abc import Mapping
+
+import msgspec
+
+from probe.control import ooni_wire, wire
+from probe.control.health import Health
+from probe.control.ooni_client import build_helper_request, read_observations
+from probe.control.reach import Reach, Reply
+from probe.model.control import ControlKind, ControlReport, ControlRequest, EchoRange
+from probe.model.endpoint import Endpoint
+from probe.model.errors import ProtocolError
+from probe.model.settings import ControlSettings
+from probe.model.target import CheckName
+from probe.net.stack import Stack
+
+MAX_AGE_S = 3600.0
+ECHO_AGE_S = 3600.0
+MOST_KEPT = 2048
+MOST_ECHO_PORTS = 16384
+_MEASURE = "/api/v1/measure"
+_ECHO = "/api/v1/echo"
+
+_Key = tuple[CheckName, str, int, str, bool, str, tuple[str, ...]]
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    """An answer and when it was asked for, in boot seconds."""
+
+    request: ControlRequest
+    report: ControlReport
+    asked_boot_s: float
+
+
+class _EchoKept(msgspec.Struct, frozen=True):
+    range: EchoRange | None
+    asked_boot_s: float
+
+
+class ControlClient:
+    """Long-lived; one per process. Close it before the stack."""
+
+    def __init__(
+        self,
+        controls: tuple[ControlSettings, ...],
+        stack: Stack,
+        *,
+        environ: Mapping[str, str],
+        families: tuple[int, ...] = (4, 6),
+        max_age_s: float = MAX_AGE_S,
+    ) -> None:
+        """Read the certificates that the settings name.
+
+        Raises:
+            UserError: one cannot be used.
+        """
+        self._clock = stack.clock
+        self._reaches = tuple(Reach(settings, stack, environ, families) for settings in controls)
+        self._health = {reach: Health() for reach in self._reaches}
+        self._max_age_s = max_age_s
+        self._kept: collections.OrderedDict[_Key, _Kept] = collections.OrderedDict()
+        self._asking: dict[ControlRequest, asyncio.Task[ControlReport]] = {}
+        self._echo: dict[Reach, _EchoKept] = {}
+        self._echo_used: dict[Endpoint, float] = {}
+        self._echo_turn = secrets.randbelow(MOST_ECHO_PORTS)
+
+    def __bool__(self) -> bool:
+        """Tell whether any control is configured."""
+        return bool(self._reaches)
+
+    def health(self) -> dict[str, bool]:
+        """Return for each control whether it answered last time; one that was never asked counts as well."""
+        return {reach.name: not self._health[reach].failures for reach in self._reaches}
+
+    async def close(self) -> None:
+        """Drop the questions under way."""
+        tasks = tuple(self._asking.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def ask(self, request: ControlRequest, *, max_age_s: float | None = None) -> ControlReport:
+        """Return what a control sees of a target, at most so old: an hour unless said, 0 = asked now.
+
+        A question that somebody else is asking at this moment is shared; cancelling one asker leaves it to the other.
+        """
+        request = msgspec.structs.replace(
+            request, addresses=tuple(sorted(set(request.addresses)))[: wire.MAX_ADDRESSES]
+        )
+        kept = self._find_kept(request, self._max_age_s if max_age_s is None else max_age_s)
+        if kept is not None:
+            return kept
+        task = self._asking.get(request)
+        if task is None:
+            task = self._asking[request] = asyncio.get_running_loop().create_task(self._ask_in_turn(request))
+            task.add_done_callback(lambda _: self._asking.pop(request, None))
+        return await asyncio.shield(task)
+
+    def _find_kept(self, request: ControlRequest, max_age_s: float) -> ControlReport | None:
+        """Return a kept answer that is young enough and knows all the addresses asked about."""
+        kept = self._kept.get(_key_of(request))
+        if kept is None:
+            return None
+        age_s = self._clock.boot_s() - kept.asked_boot_s
+        if age_s >= max_age_s or not set(request.addresses) <= set(kept.request.addresses):
+            return None
+        return msgspec.structs.replace(kept.report, age_s=age_s)
+
+    async def _ask_in_turn(self, request: ControlRequest) -> ControlReport:
+        """Ask one control after another until one answers; the healthy first, those in a pause not at all."""
+        tried: list[str] = []
+        last: ControlReport | None = None
+        for reach in self._in_order():
+            if reach.settings.kind is ControlKind.OONI and request.check is not CheckName.WEB:
+                tried.append(f"{reach.name}: an OONI test helper measures web pages only")
+                continue
+            last = await self._ask_one(reach, request)
+            if last.answered:
+                report = msgspec.structs.replace(last, tried=tuple(tried))
+                self._keep(request, report)
+                return report
+            tried.append(f"{reach.name}: {last.failure}")
+        if last is None:
+            last = self._build_unasked(tried)
+        return msgspec.structs.replace(last, tried=tuple(tried))
+
+    def _in_order(self) -> list[Reach]:
+        now_s = self._clock.boot_s()
+        ready = [reach for reach in self._reaches if self._health[reach].is_ready(now_s)]
+        return sorted(ready, key=lambda reach: self._health[reach].failures > 0)
+
+    def _build_unasked(self, tried: list[str]) -> ControlReport:
+        """Return the report when nobody could be asked: all are in a pause, or none measures such a thing."""
+        resting = [reach for reach in self._reaches if self._health[reach].last_failure]
+        if resting:
+            failure = self._health[resting[0]].last_failure
+            return ControlReport(control=resting[0].name, asked_at=self._clock.wall_s(), failure=failure)
+        name = self._reaches[0].name if self._reaches else ""
+        failure = "no control can be asked this" if tried else "no control is configured"
+        return ControlReport(control=name, asked_at=self._clock.wall_s(), failure=failure)
+
+    async def _ask_one(self, reach: Reach, request: ControlRequest) -> ControlReport:
+        started_boot_s = self._clock.boot_s()
+        asked_at = self._clock.wall_s()
+        ooni = reach.settings.kind is ControlKind.OONI
+        body = build_helper_request(request) if ooni else wire.encode(request)
+        reply = await reach.send("POST", "/" if ooni else _MEASURE, body)
+        report = ControlReport(
+            control=reach.name,
+            kind=reach.settings.kind,
+            asked_at=asked_at,
+            runtime_s=self._clock.boot_s() - started_boot_s,
+            asn=reach.settings.asn,
+            country=reach.settings.country,
+        )
+        try:
+            report = _read_report(reply, request, report)
+        except ProtocolError as error:
+            reply = Reply(failure=f"http: {error}", way=reply.way)
+            report = msgspec.structs.replace(report, failure=reply.failure)
+        self._note(reach, reply)
+        return report
+
+    def _note(self, reach: Reach, reply: Reply) -> None:
+        health = self._health[reach]
+        if not reply.failure:
+            health.succeed()
+        elif not reply.own_fault:
+            health.fail(reply.failure, self._clock.boot_s(), retry_after_s=reply.retry_after_s)
+
+    def _keep(self, request: ControlRequest, report: ControlReport) -> None:
+        key = _key_of(request)
+        self._kept[key] = _Kept(request, report, self._clock.boot_s() - report.runtime_s)
+        self._kept.move_to_end(key)
+        while len(self._kept) > MOST_KEPT:
+            self._kept.popitem(last=False)
+
+    async def find_echo(self) -> EchoRange | None:
+        """Return the echo ports of the healthiest control that has any; `None` = there are none."""
+        for reach in self._in_order():
+            if reach.settings.kind is ControlKind.OONI:
+                continue
+            kept = self._echo.get(reach)
+            if kept is None or self._clock.boot_s() - kept.asked_boot_s >= ECHO_AGE_S:
+                reply = await reach.send("GET", _ECHO)
+                self._note(reach, reply)
+                if reply.failure:
+                    continue
+                kept = self._echo[reach] = _EchoKept(_read_range(reach, reply), self._clock.boot_s())
+            if kept.range is not None:
+                return kept.range
+        return None
+
+    async def take_echo(self, cool_down_s: float) -> Endpoint | None:
+        """Return an echo port that was not taken within the cool-down; `None` = there is none left."""
+        found = await self.find_echo()
+        if found is None:
+            return None
+        now_s = self._clock.boot_s()
+        self._echo_used = {place: at for place, at in self._echo_used.items() if now_s - at < cool_down_s}
+        ports = [port for low, high in found.tcp for port in range(low, high + 1)]
+        for _ in ports:
+            self._echo_turn += 1
+            endpoint = Endpoint(address=found.address, port=ports[self._echo_turn % len(ports)])
+            if endpoint not in self._echo_used:
+                self._echo_used[endpoint] = now_s
+                return endpoint
+        return None
+
+
+def _key_of(request: ControlRequest) -> _Key:
+    return (
+        request.check,
+        request.host,
+        request.port,
+        request.path,
+        request.secure,
+        request.query_type,
+        request.server_names,
+    )
+
+
+def _read_report(reply: Reply, request: ControlRequest, report: ControlReport) -> ControlReport:
+    """Fill in what came back.
+
+    Raises:
+        ProtocolError: it is no answer.
+    """
+    replace = msgspec.structs.replace
+    if reply.failure:
+        return replace(report, failure=reply.failure, unreachable=reply.unreachable, way=reply.way)
+    if report.kind is ControlKind.OONI:
+        return replace(report, observations=read_observations(ooni_wire.parse_helper_answer(reply.body), request))
+    answer = wire.parse_answer(reply.body)
+    return replace(
+        report,
+        asn=report.asn or answer.asn,
+        country=report.country or answer.country,
+        observations=answer.observations,
+    )
+
+
+def _read_range(reach: Reach, reply: Reply) -> EchoRange | None:
+    """Return the ports, if there are any and we know their address: a proxy would get there, we would not."""
+    try:
+        offer = wire.parse_offer(reply.body)
+    except ProtocolError:
+        return None
+    count = 0
+    for low, high in (*offer.tcp, *offer.udp):
+        if not 0 < low <= high <= 65535:
+            return None
+        count += high - low + 1
+    if not offer.tcp or not reply.address or count > 2 * MOST_ECHO_PORTS:
+        return None
+    return EchoRange(
+        control=reach.name, address=reply.address, tcp=offer.tcp, udp=offer.udp, cert_sha256=offer.cert_sha256
+    )
