@@ -39,6 +39,7 @@ def build_network_report(baseline: Baseline) -> tuple[Line, ...]:
         lines.append(Line(text=f"  UDP        port 53 to a public resolver {'open' if baseline.udp_ok else 'closed'}"))
     if baseline.clock_offset_s is not None:
         lines.append(Line(text=f"  Clock      {baseline.clock_offset_s:+.0f} s against the world's"))
+    lines += [Line(text=f"  {detail}") for detail in baseline.details]
     for finding in baseline.findings:
         lines.append(Line(text=f"  Local      {_FINDINGS[finding]}", tone=Tone.CARE))
     if not baseline.findings:

@@ -26,6 +26,9 @@ from probe.protocols.http1 import OutgoingRequest
 ANCHORS_QUICK = 5
 QUICK_TIMEOUT_S = 5.0
 FULL_TIMEOUT_S = 10.0
+"""Of each step; the whole look ends at `FULL_WITHIN_S`, and what has not answered by then has failed."""
+QUICK_WITHIN_S = 8.0
+FULL_WITHIN_S = 13.0
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _FAKE = ipaddress.ip_network("198.18.0.0/15")
 """RFC 2544 benchmark space: what fake-IP proxies answer names with."""
@@ -49,6 +52,8 @@ class BaselineRun:
         self._portal: HTTPExchange | None = None
         self._udp_ok: bool | None = None
         self._falsified = False
+        self._ports: dict[str, bool] = {}
+        """Transport and place of each reference server, and whether it could be reached."""
         self._getaddrinfo_differs = False
         self._context = Context(
             stack=environment.stack,
@@ -65,6 +70,23 @@ class BaselineRun:
         """Look, judge, and return the baseline."""
         settings = self._environment.settings.anchors
         foreign = settings.foreign[:ANCHORS_QUICK] if self._quick else settings.foreign
+        try:
+            async with asyncio.timeout(QUICK_WITHIN_S if self._quick else FULL_WITHIN_S):
+                await self._look(foreign)
+        except TimeoutError:
+            self._give_up(foreign, "foreign")
+            if not self._quick:
+                self._give_up(settings.domestic, "domestic")
+        return self._judge()
+
+    def _give_up(self, urls: tuple[str, ...], group: str) -> None:
+        """Count the anchors that did not answer in time as failed."""
+        answered = {anchor.address for anchor in self._anchors}
+        late = [url for url in urls if url not in answered]
+        self._anchors += [AnchorResult(address=url, group=group, ok=False, failure="timeout") for url in late]
+
+    async def _look(self, foreign: tuple[str, ...]) -> None:
+        settings = self._environment.settings.anchors
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._try_anchor(url, "foreign")) for url in foreign]
             if not self._quick:
@@ -73,9 +95,9 @@ class BaselineRun:
                 group.create_task(self._try_portal(settings.portal))
                 group.create_task(self._try_resolvers())
                 group.create_task(self._try_honesty())
+                group.create_task(self._try_ports())
             else:
                 group.create_task(self._stop_at_quorum(tasks))
-        return self._judge()
 
     async def try_one(self, url: str) -> bool:
         """Try a single anchor; tell whether it proved itself."""
@@ -137,7 +159,21 @@ class BaselineRun:
             clock_offset_s=self._clock_offset_s(),
             findings=fitness.findings,
             selective=fitness.selective,
+            details=self._details(),
         )
+
+    def _details(self) -> tuple[str, ...]:
+        """Return what a person wants to know of this network besides its state."""
+        if self._quick:
+            return ()
+        honest = "no encrypted resolver to compare with"
+        if any(r.transport in (Transport.DOH, Transport.DOT) for r in self._environment.resolvers):
+            honest = "lies about neutral names" if self._falsified else "answers neutral names as it should"
+        portal = "not asked"
+        if self._environment.settings.anchors.portal:
+            portal = "no answer" if self._portal is None else f"status {self._portal.status}"
+        ports = tuple(f"{place} {'open' if ok else 'closed'}" for place, ok in sorted(self._ports.items()))
+        return (f"DNS {honest}", f"Portal check: {portal}", *ports)
 
     async def _try_anchor(self, url: str, group: str) -> None:
         """Resolve, connect and shake hands with one anchor, each address and family for itself."""
@@ -209,6 +245,22 @@ class BaselineRun:
                 task = group.create_task(lookup(self._context, clear[0], neutral, "A"))
         if clear:
             self._udp_ok = bool(task.result())
+
+    async def _try_ports(self) -> None:
+        """Connect to the ports of the reference resolvers: which services pass here at all?"""
+        places = {
+            resolver.endpoint
+            for resolver in self._environment.resolvers
+            if resolver.endpoint is not None and resolver.transport is not Transport.UDP
+        }
+        async with asyncio.TaskGroup() as group:
+            for endpoint in sorted(places, key=str):
+                group.create_task(self._try_port(endpoint))
+
+    async def _try_port(self, endpoint: Endpoint) -> None:
+        self._ports[f"TCP {endpoint}"] = False
+        async with connect(self._context, endpoint) as channel:
+            self._ports[f"TCP {endpoint}"] = channel is not None
 
     async def _try_honesty(self) -> None:
         """Hold two neutral names against an encrypted resolver, and our view of the nameservers against libc's."""
