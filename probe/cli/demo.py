@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 ABOUT = "A small Internet with a censor in it, all on this machine; no packet leaves it."
-TWO_TIMES = (
-    "A first verdict takes one run. An episode takes two, 30 s apart or more (60 s for good news), here as anywhere."
-)
+TWO_TIMES = "A first verdict takes one run; an episode two, 30 s apart or more, 60 s for good news."
 _COLOURS = {Status.OK: "green", Status.DEGRADED: "yellow", Status.IMPAIRED: "yellow", Status.INSUFFICIENT: "dim"}
 
 
@@ -163,7 +161,7 @@ def render_status(sighting: Sighting) -> str:
     if sighting.status is None:
         return ""
     words = sighting.status.value.replace("_", " ").upper()
-    return f"{words} ({sighting.patterns[0]})" if sighting.patterns else words
+    return f"{words} {sighting.patterns[0]}" if sighting.patterns else words
 
 
 @contextlib.contextmanager
@@ -181,29 +179,24 @@ def render_scene(story: Story, base_url: str, scene: Scene) -> "RenderableType":
     from rich.table import Table
     from rich.text import Text
 
-    now = Table(title="What the agent says now", title_justify="left", expand=True)
-    for heading in ("target", "says", "how", "confirmed as"):
-        now.add_column(heading, overflow="fold")
+    now = Table(box=None, padding=(0, 1, 0, 0), header_style="bold underline")
+    for heading in ("watched", "says", "how"):
+        now.add_column(heading, no_wrap=True)
     for watched, row in zip(story.watched, scene.rows, strict=True):
-        episode = row.episode_status.value if row.episode_status else "-"
         said = Text(row.status.value.replace("_", " ").upper(), style=_COLOURS.get(row.status, "bold red"))
-        now.add_row(
-            f"{watched.address}\n[dim]{watched.title}[/]", said, row.patterns[0] if row.patterns else "", episode
-        )
-    changes = Table(title="What the censor does, and when we noticed", title_justify="left", expand=True)
-    for heading in ("at", "censor", "first verdict", "after", "episode after"):
-        changes.add_column(heading, overflow="fold")
+        now.add_row(watched.address, said, row.patterns[0] if row.patterns else watched.title)
+    changes = Table(box=None, padding=(0, 1, 0, 0), header_style="bold underline")
+    for heading, width in {"at": 8, "censor": 28, "first verdict": 28, "after": 6, "episode": 7}.items():
+        changes.add_column(heading, no_wrap=True, max_width=width, min_width=min(width, 8))
     for sighting in scene.sightings:
-        style = "" if sighting.begun else "dim"
-        at = f"{sighting.change.at_s:.0f} s"
         waiting = "…" if sighting.begun else ""
         changes.add_row(
-            at if sighting.begun else f"in {sighting.change.at_s - scene.at_s:.0f} s",
+            f"{sighting.change.at_s:.0f} s" if sighting.begun else f"in {sighting.change.at_s - scene.at_s:.0f} s",
             sighting.change.words,
             render_status(sighting) or waiting,
             waiting if sighting.noticed_after_s is None else f"{sighting.noticed_after_s:.1f} s",
             waiting if sighting.confirmed_after_s is None else f"{sighting.confirmed_after_s:.0f} s",
-            style=style,
+            style="" if sighting.begun else "dim",
         )
     head = Text.assemble(
         f"{ABOUT}\n", "Page ", (f"{base_url}/", "bold cyan"), "   metrics ", (f"{base_url}/metrics", "bold cyan"),
@@ -211,4 +204,4 @@ def render_scene(story: Story, base_url: str, scene: Scene) -> "RenderableType":
     )  # fmt: skip
     over = scene.is_settled or scene.at_s >= story.duration_s
     foot = "The story is over; the page stays until Ctrl-C." if over else "Ctrl-C ends it and leaves nothing behind."
-    return Group(head, Text(), now, changes, Text(foot, style="dim"))
+    return Group(head, Text(), now, Text(), changes, Text(foot, style="dim"))

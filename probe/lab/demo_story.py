@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from probe.lab.agent import render_config
+from probe.lab.agent import COOL_DOWN, render_config
 from probe.lab.censor.rules import AsksFor, Drop, ForgeAnswer, NamesServer, Reset, Rule, RuleSet, ToAddress
 from probe.lab.scenarios.model import Scenario
 from probe.lab.scenarios.parts import FINE, POOL
@@ -21,11 +21,16 @@ TIMEOUT_S = 2
 INTERVAL_S = 3
 LONGEST_INTERVAL_S = 6
 _STARTS = {"poisoned": 0.0, "reset": 0.08, "dropped": 0.16}
+_WORDS = {
+    "poisoned": ("false DNS answers: news site", "true DNS answers again"),
+    "reset": ("resets by name: forum", "no more resets"),
+    "dropped": ("packets dropped: VPN port", "VPN port open again"),
+}
 _LIFTED = 0.5
 """Moments as shares of the time after the first change."""
 SHORTENED = (
-    f"a run every {INTERVAL_S} s (else 5 min) and every {LONGEST_INTERVAL_S} s while nothing changes (else 1 h), "
-    f"time-out {TIMEOUT_S} s (else 10 s), cool-down 3 s (else 200 s)"
+    f"a run every {INTERVAL_S} s (else 5 min) to {LONGEST_INTERVAL_S} s (else 1 h), "
+    f"time-out {TIMEOUT_S} s (else 10 s), cool-down {COOL_DOWN.removesuffix('s')} s (else 200 s)"
 )
 
 
@@ -82,15 +87,9 @@ def build_story(plain: World, duration_s: float = USUAL_S) -> Story:
         rule("reset", NamesServer(names=(reset.names[1],)), Reset(ip_ttl=57, ip_id=0x3C1B)),
         rule("dropped", ToAddress(prefixes=dropped.addresses, ports=(VPN_PORT,)), Drop()),
     )
-    words = {
-        "poisoned": "false DNS answers for the news site",
-        "reset": "resets when the forum's name is sent (SNI)",
-        "dropped": f"packets to the VPN port {VPN_PORT} dropped",
-    }
     address_of = {one.key: one.address for one in watched}
-    begun = [Change(at_s=starts_s[key], address=address_of[key], words=words[key]) for key in _STARTS]
-    ended = [msgspec.structs.replace(change, at_s=lifted_s, words=f"no more {change.words}", lifted=True)
-             for change in begun]  # fmt: skip
+    begun = [Change(at_s=starts_s[key], address=address_of[key], words=_WORDS[key][0]) for key in _STARTS]
+    ended = [Change(at_s=lifted_s, address=address_of[key], words=_WORDS[key][1], lifted=True) for key in _STARTS]
     return Story(
         scenario=Scenario(
             name="demo",

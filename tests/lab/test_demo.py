@@ -3,8 +3,13 @@
 import asyncio
 import contextlib
 import json
+import os
+import select
 import signal
+import subprocess
 import sys
+import termios
+import time
 import urllib.request
 
 import pytest
@@ -13,7 +18,7 @@ from probe.lab.demo_story import build_story
 from probe.lab.world.atlas import build_world
 from tests.lab.leftovers import find_descendants, list_places, wait_for_end
 
-pytestmark = [pytest.mark.lab, pytest.mark.asyncio, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(150)]
 DURATION_S = 34
 
 
@@ -76,6 +81,31 @@ async def test_it_says_what_was_shortened_and_ctrl_c_leaves_nothing_behind():
         assert await process.stderr.read() == b""
     assert wait_for_end(parts) == []
     assert list_places() == before
+
+
+def test_on_a_terminal_it_draws_a_table_and_ctrl_c_ends_it_all():
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    # `setsid --ctty` makes it that terminal's foreground, so that the terminal turns the character into SIGINT.
+    argv = ["setsid", "--ctty", sys.executable, "-m", "probe", "demo", "--port", "0"]
+    process = subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "xterm"})
+    os.close(theirs)
+    shown = read_terminal(ours, until="first verdict", within_s=40)
+    parts = find_descendants(process.pid)
+    os.write(ours, b"\x03")
+    shown += read_terminal(ours, until="nothing stays behind", within_s=20)
+    assert process.wait(20) == 130
+    os.close(ours)
+    assert "Traceback" not in shown
+    assert wait_for_end(parts) == []
+
+
+def read_terminal(descriptor, *, until, within_s):
+    shown, until_s = "", time.monotonic() + within_s
+    while until not in shown:
+        assert select.select([descriptor], [], [], max(0.0, until_s - time.monotonic()))[0], shown[-2000:]
+        shown += os.read(descriptor, 65536).decode(errors="replace")
+    return shown
 
 
 async def test_a_port_that_is_taken_is_one_clear_line():
