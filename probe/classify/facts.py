@@ -88,7 +88,7 @@ class PathFacts:
             and (not outcomes or row.outcome in outcomes)
             and (name is None or row.kind is name)
             and (design is None or (row.experiment is not None and row.experiment.design is design))
-            and (self.place(row) in at or design is Design.PORTS)
+            and (self.place(row) in at or (design is Design.PORTS and _is_about(row, self.spot)))
         )
 
     def ok(self, layer: Layer, *, name: NameKind = TEST, at: tuple[Place, ...] = (OWN,)) -> bool:
@@ -210,6 +210,11 @@ def _questions_at(case: Case, table: tuple[Try, ...], spot: str) -> tuple[Try, .
         and str(row.observation.resolver.endpoint) == spot
         and (row.experiment is None or row.experiment.design is Design.REPEAT)
     )
+
+
+def _is_about(row: Try, spot: str) -> bool:
+    """Another port tells of the host it was tried on, not of the name's other addresses."""
+    return row.experiment is not None and row.experiment.about == spot
 
 
 def _is_hold(row: Try) -> bool:

@@ -34,8 +34,10 @@ class VantageMonitor:
             second = await self._shared(first.started_boot_s + ALARM_APART_S, quick=False)
             return second if first.fit else first
         baseline = await self._shared(boot_s, quick=True)
-        if baseline.state in (VantageState.ONLINE, VantageState.DEGRADED):
+        proven = any(anchor.ok for anchor in baseline.anchors)
+        if proven and baseline.state in (VantageState.ONLINE, VantageState.DEGRADED):
             return baseline
+        # Anchors under somebody else's certificate: inspection or a portal, and only the full look asks which.
         return await self._shared(boot_s, quick=False)
 
     def adopt(self, environment: Environment) -> None:

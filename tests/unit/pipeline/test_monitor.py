@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from probe.model.settings import Anchors, Settings
-from probe.model.vantage import Baseline, Vantage, VantageState
+from probe.model.vantage import AnchorResult, Baseline, Vantage, VantageState
 from probe.net.clock import SystemClock
 from probe.pipeline.environment import Environment
 from probe.pipeline.monitor import VantageMonitor
@@ -29,6 +29,7 @@ class ScriptedMonitor(VantageMonitor):
             )
         )
         self.looks: list[bool] = []
+        self.anchors_prove_themselves = True
         self._states = list(states)
 
     async def _look(self, *, quick: bool) -> Baseline:
@@ -36,9 +37,11 @@ class ScriptedMonitor(VantageMonitor):
         try:
             started_s = self._clock.boot_s()
             await asyncio.sleep(0.01)
+            state = self._states.pop(0) if len(self._states) > 1 else self._states[0]
+            proven = state is VantageState.ONLINE and self.anchors_prove_themselves
             baseline = Baseline(
                 id=str(len(self.looks)), quick=quick, started_at=0.0, started_boot_s=started_s, runtime_s=0.01,
-                state=self._states.pop(0) if len(self._states) > 1 else self._states[0],
+                state=state, anchors=(AnchorResult(address="https://anchor.example", group="foreign", ok=proven),),
             )  # fmt: skip
             self.latest = baseline
             if not quick:
@@ -60,6 +63,13 @@ async def test_an_unfit_quick_look_is_followed_by_a_full_one() -> None:
     monitor = ScriptedMonitor(SystemClock(), VantageState.OFFLINE, VantageState.FOREIGN_CUT)
     baseline = await monitor.look_after(monitor._clock.boot_s())
     assert (monitor.looks, baseline.state) == ([True, False], VantageState.FOREIGN_CUT)
+
+
+async def test_a_quick_look_at_anchors_under_another_issuer_is_followed_by_a_full_one() -> None:
+    monitor = ScriptedMonitor(SystemClock(), VantageState.ONLINE, VantageState.PORTAL)
+    monitor.anchors_prove_themselves = False
+    baseline = await monitor.look_after(monitor._clock.boot_s())
+    assert (monitor.looks, baseline.state) == ([True, False], VantageState.PORTAL)
 
 
 @pytest.mark.parametrize(
