@@ -105,8 +105,11 @@ def test_a_reset_name_is_an_onset_within_a_minute_even_over_a_kill(stage: Stage,
     assert onset["at"] - onset["since"]["first_in"] < 75
     assert runs(again, FILTERED) > counted
     assert status(again, SITE) == "ok"
-    assert again.sample("wallprobe_sham_interference_total") == 0
     assert again.sample("wallprobe_measurement_crashes_total") == 0
+    assert again.sample("wallprobe_sham_interference_total") == 0
+    again.stop()
+    judged = stage.run("reclassify", "--config.file", str(stage.folder / "wallprobe.yml")).stdout
+    assert judged.endswith(" judged again, 0 would change\n"), judged
 
 
 def test_readiness_comes_with_the_first_round_though_the_vantage_is_offline(stage: Stage, start: Start) -> None:
