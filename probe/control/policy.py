@@ -33,7 +33,7 @@ class Policy:
 
     def refuses_address(self, address: str) -> str:
         """Return why nothing may go to this address, whatever the port; an empty string = it may."""
-        if not is_special(address) or self._is_allowed(address):
+        if not (is_special(address) or _hides_special(address)) or self._is_allowed(address):
             return ""
         return f"{address[:64]} is not a public address"
 
@@ -45,3 +45,11 @@ class Policy:
         except ValueError:
             return False
         return any(literal in network for network in self.networks)
+
+
+def _hides_special(address: str) -> bool:
+    """Tell whether a 6to4 address (RFC 3056) stands for a special IPv4 one: a host with such a tunnel gets there."""
+    if not address.startswith("2002:"):
+        return False
+    inner = ipaddress.IPv6Address(address).sixtofour
+    return inner is not None and is_special(str(inner))

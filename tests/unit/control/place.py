@@ -11,7 +11,7 @@ import aiohttp
 from probe.control.ooni_helper import HelperPorts, OoniHelper
 from probe.control.policy import Policy
 from probe.control.server import ControlServer, start_control
-from probe.control.settings import EchoSettings, ServeSettings
+from probe.control.settings import ControlTls, EchoSettings, ServeSettings
 from probe.control.tokens import TokenEntry, hash_token
 from probe.control.view import Bounds, OutsideView
 from tests.unit.checks.world import World, open_world
@@ -57,13 +57,18 @@ async def open_place(
     bounds: Bounds | None = None,
     helper_ports: HelperPorts | None = None,
     tls: Any = None,
+    settings_tls: ControlTls | None = None,
     sockets: int = 4000,
     **settings: Any,
 ) -> AsyncIterator[Place]:
     """Open a control that may measure any port of this machine, unless the policy says otherwise."""
     async with open_world() as world:
         world.names.update(names or {})
-        given = {"echo": EchoSettings(low=0, high=0), "tokens": (ENTRY,)} | settings
+        given = {
+            "echo": EchoSettings(low=0, high=0),
+            "tokens": (ENTRY,),
+            "tls": settings_tls or ControlTls(),
+        } | settings
         view = OutsideView(
             world.stack,
             policy,
