@@ -66,8 +66,9 @@ UNEXPECTED_RULES: tuple[Rule[NameFacts], ...] = (
 
 
 def _unanswered(facts: PathFacts) -> bool:
-    """Tell whether the way to the resolver works, and the question failed."""
-    return facts.failing is None and bool(facts.questions) and facts.questions[0].outcome is not Outcome.OK
+    """Tell whether the way to the resolver works, and the question failed, the repeat as well if there was one."""
+    answered = any(question.outcome is Outcome.OK for question in facts.questions)
+    return facts.failing is None and bool(facts.questions) and not answered
 
 
 def _refused(facts: PathFacts) -> bool:
