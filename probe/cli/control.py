@@ -110,12 +110,13 @@ def _open_listeners(settings: ServeSettings, *, plain: bool) -> list[socket.sock
         listeners = open_listeners(WebSettings(listen=settings.listen, allow_insecure=True), os.environ)
     except UserError as error:
         raise UserError(error.where.replace("web.listen", "control listen"), error.what, error.remedy) from error
-    public = [one for one in listeners if not is_loopback(str(one.getsockname()[0]))]
+    hosts = [str(one.getsockname()[0]) for one in listeners]
+    public = [host for host in hosts if not is_loopback(host)]
     has_auth = bool(settings.tokens or settings.tls.client_ca_file)
     if public and (plain or not has_auth):
         for one in listeners:
             one.close()
-        where = f"control listen {public[0].getsockname()[0]}"
+        where = f"control listen {public[0]}"
         if plain:
             raise UserError(where, "tokens would travel in the clear", "leave out --plain, or listen on 127.0.0.1")
         remedy = "add tokens (wallprobe control token) or tls.client_ca_file, or listen on 127.0.0.1"

@@ -38,6 +38,8 @@ class EchoPorts:
         self._joining: set[asyncio.Task[None]] = set()
         self._tcp: set[int] = set()
         self._udp: set[int] = set()
+        self.connections = 0
+        """Accepted and not yet closed."""
         self.accepted: Counter[str] = Counter()
         self.dropped_total = 0
         self.datagrams_total = 0
@@ -46,11 +48,6 @@ class EchoPorts:
     def ports(self) -> int:
         """Return how many ports listen."""
         return len(self._tcp)
-
-    @property
-    def connections(self) -> int:
-        """Return how many connections are open."""
-        return len(self._open)
 
     def start(self) -> None:
         """Listen on every port of the range that is free; the others are not offered."""
@@ -102,11 +99,12 @@ class EchoPorts:
                 accepted, _ = listener.accept()
             except OSError:
                 return  # nobody is there any more, or there is no descriptor left
-            if len(self._open) + len(self._joining) >= self._settings.connections:
+            if self.connections >= self._settings.connections:
                 accepted.close()
                 self.dropped_total += 1
                 continue
             accepted.setblocking(False)
+            self.connections += 1
             task = self._loop.create_task(self._join(accepted))
             self._joining.add(task)
             task.add_done_callback(self._joining.discard)
@@ -116,12 +114,16 @@ class EchoPorts:
             await self._loop.connect_accepted_socket(
                 lambda: EchoConnection(self._context, self._open.add, self._closed), accepted
             )
-        except OSError:
-            accepted.close()  # it was gone before we looked
+        except (OSError, asyncio.CancelledError) as error:
+            accepted.close()  # it was gone before we looked, or we are going
+            self.connections -= 1
+            if not isinstance(error, OSError):
+                raise
 
     def _closed(self, connection: EchoConnection) -> None:
         if connection in self._open:
             self._open.remove(connection)
+            self.connections -= 1
             self.accepted[connection.spoken.value if connection.spoken else "nothing"] += 1
 
     def _swallow(self, sink: socket.socket) -> None:

@@ -139,8 +139,9 @@ class EchoConnection(asyncio.Protocol):
             if not self._shaken:
                 self._tls.do_handshake()
                 self._shaken = True
-            while self._tls is not None and (plain := self._tls.read(16384)):
+            while plain := self._tls.read(16384):
                 self._take(plain)
+            self._close()  # the peer said goodbye
         except ssl.SSLWantReadError:
             pass
         except (ssl.SSLError, OSError):
