@@ -15,6 +15,8 @@ COMMANDS = {
     "history": ("probe.cli.history:history", "Show what was found on a target over time."),
     "explain": ("probe.cli.explain:explain", "Show how a measurement came to its verdict."),
     "reclassify": ("probe.cli.reclassify:reclassify", "Judge stored measurements again by the rules of today."),
+    "classify": ("probe.cli.classify:classify", "Judge measurements that OONI made, offline."),
+    "export": ("probe.cli.export:export", "Write stored measurements in OONI's format."),
     "patterns": ("probe.cli.patterns:patterns", "Show the taxonomy: how things are blocked, and what shows it."),
     "lab": ("probe.cli.lab:lab", "A censored Internet in network namespaces."),
     "version": ("probe.cli.version:version", "Show the versions of Wallprobe and what it stands on."),

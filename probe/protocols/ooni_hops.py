@@ -4,6 +4,7 @@ Probes since 0.5 tag every record with `depth=N`. Those before do not: there a r
 hop (newest first), and other records belong to the hop that asks for their name.
 """
 
+import functools
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -65,6 +66,7 @@ def is_system(query: Query) -> bool:
     return (query.engine or "") in _SYSTEM_ENGINES or "classic" in (query.tags or ())
 
 
+@functools.lru_cache(maxsize=4096)
 def read_name(name: str) -> str:
     """Return a host name as it goes on the wire; what is none stays as it is."""
     try:

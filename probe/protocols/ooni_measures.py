@@ -1,6 +1,7 @@
 """Small parts of OONI records: endpoints, AS numbers, times of day."""
 
 import datetime
+import functools
 import ipaddress
 
 from probe.model.endpoint import Endpoint
@@ -10,6 +11,7 @@ UNKNOWN_ADDRESS = "0.0.0.0"
 _NO_TIME = 0.0
 
 
+@functools.lru_cache(maxsize=4096)
 def read_endpoint(text: str | None) -> Endpoint | None:
     """Return the endpoint of `1.2.3.4:443` or `[::1]:443`; `None` = it is none."""
     address, colon, port = (text or "").rpartition(":")
@@ -26,6 +28,7 @@ def build_endpoint(address: str, port: int) -> Endpoint | None:
     return None if literal is None else Endpoint(address=literal, port=port)
 
 
+@functools.lru_cache(maxsize=4096)
 def read_address(text: str) -> str | None:
     """Return an address literal in its usual spelling; `None` = it is none."""
     try:

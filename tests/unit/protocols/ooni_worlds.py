@@ -10,7 +10,7 @@ EXAMPLE, PROXY, BLOCK_SERVER, BADSSL, LARGE = (
     "93.184.216.34", "130.192.182.17", "83.224.65.41", "104.154.89.105", "52.35.36.75",
 )  # fmt: skip
 BITLY, YANDEX, CACHE, HTTPBIN = "67.199.248.11", "5.255.255.80", "104.16.132.229", "172.67.144.64"
-PAGE = "<!doctype html><html><head><title>Default Web Page</title></head><body>" + "<p>words</p>" * 120 + "</body></html>"
+PAGE = "<!doctype html><html><head><title>Default Web Page</title></head>" + "<p>words</p>" * 120 + "</html>"
 DENIED = "<html><head><title>Access Denied</title></head><body>Access Denied</body></html>"
 CAPTCHA = "<html><head><title>Please prove</title></head><body class='h-captcha'>captcha</body></html>"
 _LEAF = {"format": "base64", "data": base64.b64encode(b"\x30\x03\x02\x01\x00").decode()}
@@ -73,7 +73,8 @@ class World:
             t0, t = self._tick(10.0 if tls == "generic_timeout_error" else 0.03)
             self.keys["tls_handshakes"].append(
                 {
-                    "network": "tcp", "address": f"{address}:{port}", "cipher_suite": "" if tls else "TLS_AES_128_GCM_SHA256",
+                    "network": "tcp", "address": f"{address}:{port}",
+                    "cipher_suite": "" if tls else "TLS_AES_128_GCM_SHA256",
                     "failure": tls, "negotiated_protocol": "" if tls else "http/1.1", "no_tls_verify": False,
                     "peer_certificates": [] if tls and not tls.startswith("ssl_") else [_LEAF] * 3,
                     "server_name": name, "tls_version": "" if tls else "TLSv1.3", "t0": t0, "t": t,
@@ -137,7 +138,8 @@ def page(
         "network": "tcp", "alpn": "http/1.1", "failure": failure,
         "request": {
             "method": "GET", "url": url, "headers": {"Accept": "*/*"}, "headers_list": [["Accept", "*/*"]], "body": "",
-            "body_is_truncated": False, "x_transport": "tcp", "tor": {"exit_ip": None, "exit_name": None, "is_tor": False},
+            "body_is_truncated": False, "x_transport": "tcp",
+            "tor": {"exit_ip": None, "exit_name": None, "is_tor": False},
         },
         "response": {
             "code": 0 if failure else status, "headers": {} if failure else headers, "body": "" if failure else body,
@@ -207,7 +209,9 @@ def make_worlds() -> dict[str, dict[str, Any]]:
     captcha.flow(CACHE, 80, page=page("http://www.cloudflare-cache.com/", 503, CAPTCHA))
     failing = {f"{EXAMPLE}:443": None}
     return {
-        "badSSLWithUnknownAuthorityWithConsistentDNS": _bad_certificate("untrusted-root.badssl.com", "ssl_unknown_authority"),
+        "badSSLWithUnknownAuthorityWithConsistentDNS": _bad_certificate(
+            "untrusted-root.badssl.com", "ssl_unknown_authority"
+        ),
         "badSSLWithWrongServerName": _bad_certificate("wrong.host.badssl.com", "ssl_invalid_hostname"),
         "cloudflareCAPTCHAWithHTTP": captcha.control(CACHE, tcp={f"{CACHE}:80": None}).verdict("http-diff", False),
         "controlFailureWithSuccessfulHTTPSWebsite": _secure().no_control(RESET).verdict(False, True),
@@ -221,9 +225,15 @@ def make_worlds() -> dict[str, dict[str, Any]]:
         ).verdict("dns", False),
         "httpBlockingConnectionReset": _ok(_clear(page(CLEAR, failure=RESET))).verdict("http-failure", False),
         "httpDiffWithConsistentDNS": _ok(_clear(page(CLEAR, body=DENIED))).verdict("http-diff", False),
-        "redirectThenConnectionRefused": _redirected("32447", CLEAR, page(CLEAR), tcp=REFUSED).verdict("http-failure", False),
-        "redirectThenConnectionResetForHTTP": _redirected("32447", CLEAR, page(CLEAR, failure=RESET)).verdict("http-failure", False),
-        "redirectThenConnectionResetForHTTPS": _redirected("21645", COM, page(COM), tls=RESET).verdict("http-failure", False),
+        "redirectThenConnectionRefused": _redirected("32447", CLEAR, page(CLEAR), tcp=REFUSED).verdict(
+            "http-failure", False
+        ),
+        "redirectThenConnectionResetForHTTP": _redirected("32447", CLEAR, page(CLEAR, failure=RESET)).verdict(
+            "http-failure", False
+        ),
+        "redirectThenConnectionResetForHTTPS": _redirected("21645", COM, page(COM), tls=RESET).verdict(
+            "http-failure", False
+        ),
         "redirectThenEOFForHTTPS": _redirected("21645", COM, page(COM), tls=FIN).verdict("http-failure", False),
         "redirectThenNXDOMAIN": _redirected("21645", COM, None, nx=True).verdict("dns", False),
         "redirectThenTimeoutForHTTPS": _redirected("21645", COM, page(COM), tls=SILENT).verdict("http-failure", False),
@@ -232,8 +242,12 @@ def make_worlds() -> dict[str, dict[str, Any]]:
         "successWithHTTPS": _ok(_secure()).verdict(False, True),
         "tcpBlockingConnectTimeout": _ok(_secure(tcp=SILENT)).verdict("tcp_ip", False),
         "throttlingWithHTTPS": _ok(_secure(page=page(COM) | {"failure": SILENT})).verdict("http-failure", False),
-        "tlsBlockingConnectionReset": _secure(tls=RESET).control(EXAMPLE, tcp=_BOTH, tls=failing).verdict("http-failure", False),
+        "tlsBlockingConnectionReset": _secure(tls=RESET)
+        .control(EXAMPLE, tcp=_BOTH, tls=failing)
+        .verdict("http-failure", False),
         "websiteDownNXDOMAIN": down.control(dns="dns_name_error", http="dns_lookup_error").verdict(False, False),
-        "websiteDownTCPConnect": _seen(World("http://www.example.com:444/"), NAME, EXAMPLE).flow(EXAMPLE, 444, tcp=REFUSED)
-        .control(EXAMPLE, tcp={f"{EXAMPLE}:444": REFUSED}, http="connection_refused_error").verdict(False, False),
-    }  # fmt: skip
+        "websiteDownTCPConnect": _seen(World("http://www.example.com:444/"), NAME, EXAMPLE)
+        .flow(EXAMPLE, 444, tcp=REFUSED)
+        .control(EXAMPLE, tcp={f"{EXAMPLE}:444": REFUSED}, http="connection_refused_error")
+        .verdict(False, False),
+    }

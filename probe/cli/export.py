@@ -1,0 +1,110 @@
+"""`wallprobe export`: stored measurements in a format that others read."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import click
+import msgspec
+
+from probe.cli.history import parse_since
+from probe.cli.stored import open_reader
+from probe.config.reader import load_config
+from probe.export.ooni import can_render, render_ooni
+from probe.export.scrub import Scrubber
+from probe.model.errors import UserError
+from probe.net.clock import SystemClock
+from probe.net.own_addresses import find_own_addresses
+from probe.store.store import Store
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  wallprobe export --format ooni --since 24h > report.jsonl
+  wallprobe export --format ooni www.example.org --output report.jsonl --scrub 198.51.100.7
+"""
+)
+@click.option("--format", "form", type=click.Choice(["ooni"]), required=True, help="ooni: web_connectivity JSON lines.")
+@click.option("--since", metavar="TIME", default="", help="Only from then on: 24h, 7d, 2026-11-01 or 2026-11-01T14:05.")
+@click.option("--output", metavar="FILE", default="-", help="Where to write; standard output without it.")
+@click.option("--scrub", metavar="ADDRESS", multiple=True, help="Take this address out too: a router's public one.")
+@click.option("--config.file", "config_file", metavar="FILE", default="", help="Configuration; defaults without it.")
+@click.option("--store.path", "store_path", metavar="FILE", default="", help="The database.")
+@click.argument("targets", nargs=-1, metavar="[TARGET…]")
+def export(
+    form: str,
+    since: str,
+    output: str,
+    scrub: tuple[str, ...],
+    config_file: str,
+    store_path: str,
+    targets: tuple[str, ...],
+) -> None:
+    """Write the measurements that are kept whole, of all targets or of each TARGET (address, id, or a part of either).
+
+    This host's own addresses are replaced by [scrubbed] wherever they stand. Nothing is uploaded.
+    """
+    settings = load_config(config_file)
+    if store_path:
+        settings = msgspec.structs.replace(settings, store=msgspec.structs.replace(settings.store, path=store_path))
+    since_s = parse_since(since, SystemClock().wall_s()) if since else None
+    scrubber = _build_scrubber(scrub)
+    with open_reader(settings) as store:
+        wanted = _find_targets(store, targets)
+        with _open_output(output) as out:
+            written, skipped = _write(store, since_s, wanted, scrubber, out)
+    left_out = f", {skipped} left out: OONI has no test for them" if skipped else ""
+    click.echo(f"{written} measurement{'' if written == 1 else 's'} written{left_out}", err=True)
+
+
+def _build_scrubber(more: tuple[str, ...]) -> Scrubber:
+    try:
+        return Scrubber((*find_own_addresses(), *more))
+    except ValueError as error:
+        raise UserError("--scrub", str(error), "give an IPv4 or IPv6 address") from None
+
+
+def _find_targets(store: Store, names: tuple[str, ...]) -> frozenset[str]:
+    """Return the ids that are meant; none named = all.
+
+    Raises:
+        UserError: nothing stored is meant by a name.
+    """
+    found: set[str] = set()
+    for name in names:
+        ids = store.find_targets(name)
+        if not ids:
+            raise UserError(name, "no such target is stored", "`wallprobe targets list` shows the targets")
+        found.update(ids)
+    return frozenset(found)
+
+
+@contextlib.contextmanager
+def _open_output(path: str) -> Iterator[BinaryIO]:
+    if path == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    try:
+        with open(path, "wb") as file:
+            yield file
+    except OSError as error:
+        raise UserError(path, f"cannot be written: {error.strerror or error}", "give another --output") from error
+
+
+def _write(
+    store: Store, since_s: float | None, wanted: frozenset[str], scrubber: Scrubber, out: BinaryIO
+) -> tuple[int, int]:
+    """Write line by line; return how many were written, and how many OONI has no test for."""
+    written = skipped = 0
+    for measurement in store.iterate_measurements(since_s):
+        if wanted and measurement.target.id not in wanted:
+            continue
+        if not can_render(measurement):
+            skipped += 1
+            continue
+        out.write(render_ooni(measurement, scrubber))
+        written += 1
+    return written, skipped

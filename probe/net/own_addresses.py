@@ -1,0 +1,48 @@
+"""The addresses of this host, so that they can be kept out of what leaves it. Nothing is sent to learn them."""
+
+import contextlib
+import ipaddress
+import socket
+from pathlib import Path
+
+_ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
+"""Documentation addresses (RFC 5737, RFC 3849): the kernel picks a source for them; a datagram is never sent."""
+_DISCARD = 9
+
+
+def find_own_addresses(proc: Path = Path("/proc/net")) -> tuple[str, ...]:
+    """Return the literals that this host has beyond loopback, as far as its kernel tells."""
+    found = [*_read_v4(proc / "fib_trie"), *_read_v6(proc / "if_inet6")]
+    for family, there in _ELSEWHERE.items():
+        with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as asking:
+            asking.connect((there, _DISCARD))
+            found.append(str(asking.getsockname()[0]))
+    return tuple(dict.fromkeys(address for address in found if not _is_everywhere(address)))
+
+
+def _read_v4(path: Path) -> list[str]:
+    """Read the routing trie: a leaf that is `host LOCAL` is an address of ours."""
+    found, leaf = [], ""
+    for line in _lines(path):
+        words = line.split()
+        if words[:1] == ["|--"]:
+            leaf = words[1]
+        elif words[-2:] == ["host", "LOCAL"] and leaf:
+            found.append(leaf)
+    return found
+
+
+def _read_v6(path: Path) -> list[str]:
+    return [str(ipaddress.IPv6Address(bytes.fromhex(line.split()[0]))) for line in _lines(path) if line.strip()]
+
+
+def _is_everywhere(address: str) -> bool:
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    return parsed.is_loopback or parsed.is_unspecified
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text("ascii", "replace").splitlines()
+    except OSError:
+        return []
