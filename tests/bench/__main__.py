@@ -1,4 +1,4 @@
-"""`python -m tests.bench [check|latency|memory|metrics|size …] [--quick] [--rounds N] [--json FILE]`.
+"""`python -m tests.bench [check|control|latency|memory|metrics|size …] [--quick] [--rounds N] [--json FILE]`.
 
 Each job that needs a network of its own runs in namespaces of its own; everything else stays on loopback.
 """
@@ -16,7 +16,7 @@ from tests.bench.host import describe_host
 from tests.bench.isolation import is_inside, run_inside
 from tests.bench.report import Outcome, encode_report, render_header, render_outcome
 
-JOBS = ("check", "latency", "memory", "metrics", "size")
+JOBS = ("check", "control", "latency", "memory", "metrics", "size")
 _ROUNDS, _QUICK_ROUNDS = 5, 2
 
 
