@@ -53,7 +53,7 @@ class Admission:
                 return caller
         elif (certificate := _find_certificate(request)) is not None:
             return self._callers.known_otherwise(f"certificate {hashlib.sha256(certificate).hexdigest()}", now_s)
-        elif self._trusts_loopback and _names_loopback(request.headers.get("Host", "")):
+        elif self._trusts_loopback and _is_local(request):
             return self._callers.known_otherwise("loopback", now_s)
         elif anybody:
             return self._callers.known_otherwise(f"address {_network_of(request.remote)}", now_s)
@@ -88,6 +88,11 @@ def _find_certificate(request: web.Request) -> bytes | None:
     """Return the client's certificate; it was verified, or the handshake would have failed."""
     tls: Any = request.transport.get_extra_info("ssl_object") if request.transport is not None else None
     return tls.getpeercert(binary_form=True) if tls is not None else None
+
+
+def _is_local(request: web.Request) -> bool:
+    """Tell whether a program of this machine asks, and not a page in its browser."""
+    return "Origin" not in request.headers and _names_loopback(request.headers.get("Host", ""))
 
 
 def _names_loopback(header: str) -> bool:

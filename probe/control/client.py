@@ -243,6 +243,7 @@ def _read_report(reply: Reply, request: ControlRequest, report: ControlReport) -
         report,
         asn=report.asn or answer.asn,
         country=report.country or answer.country,
+        cut_short=answer.cut_short,
         observations=answer.observations,
     )
 

@@ -60,6 +60,8 @@ class ControlReport(msgspec.Struct, frozen=True, kw_only=True):
     """Its country (ISO 3166); empty = not known."""
     observations: tuple[Observation, ...] = ()
     """What it saw, every redirect hop included; times are seconds since the start of its own measurement."""
+    cut_short: bool = False
+    """Its time was over before all was seen: what is missing says nothing."""
     failure: str = ""
     """Why there is no answer, such as `connection_reset: connect`; empty = it answered. Never judged as text."""
     unreachable: bool = False

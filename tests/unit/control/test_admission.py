@@ -46,6 +46,8 @@ async def test_loopback_is_trusted_only_while_no_token_is_configured_and_only_by
         assert (await place.ask("POST", "/api/v1/measure", data=BODY))[0] == 200
         rebound = {"Host": "evil.test"}
         assert (await place.ask("POST", "/api/v1/measure", data=BODY, headers=rebound))[0] == 401
+        from_a_page = {"Origin": "https://evil.test"}
+        assert (await place.ask("POST", "/api/v1/measure", data=BODY, headers=from_a_page))[0] == 401
 
 
 async def test_who_asks_too_often_is_told_when_to_come_again() -> None:
