@@ -1,5 +1,6 @@
 """`wallprobe classify --ooni`: measurements that OONI made, judged by our rules, offline."""
 
+import gc
 import sys
 
 import click
@@ -65,6 +66,9 @@ def classify(ooni: bool, fingerprints: str, files: tuple[str, ...]) -> int:
     each, and exit code 2 says at the end that there was any.
     """
     reference, _ = load_reference(fingerprints)
+    # A measurement is thousands of small values and no cycles: collecting as often as by default costs a tenth.
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 50)
     failed = sum(_judge_file(path, reference) for path in files)
     sys.stdout.flush()
     return BAD_INPUT if failed else 0

@@ -323,6 +323,12 @@ def read_bytes(data: Data) -> bytes:
         return b""
 
 
+@functools.lru_cache(maxsize=512)
+def read_certificate(data: str) -> bytes:
+    """Return the DER of a certificate; remembered, because each address shows the same few."""
+    return read_bytes(Binary(data=data))
+
+
 def read_text(data: Data) -> str:
     """Return the text that a field stands for; bytes as Latin-1, as we keep headers."""
     if isinstance(data, str):

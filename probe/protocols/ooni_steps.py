@@ -21,7 +21,7 @@ from probe.model.observation import (
 )
 from probe.protocols.ooni_failure import parse_alert, parse_failure
 from probe.protocols.ooni_hops import read_name
-from probe.protocols.ooni_json import Answer, Connect, Handshake, Query, read_bytes
+from probe.protocols.ooni_json import Answer, Binary, Connect, Handshake, Query, read_certificate
 from probe.protocols.ooni_measures import build_endpoint, read_address, read_endpoint
 from probe.protocols.ooni_places import Places, role_of
 
@@ -161,7 +161,8 @@ def build_handshake(
     experiment = places.file_flow(endpoint, hop)
     t0_s, t_s = times.read(record.t0, record.t)
     failure = parse_failure(record.failure, Stage.TLS)
-    chain = tuple(der for certificate in record.peer_certificates or () if (der := read_bytes(certificate)))
+    given = (c.data for c in record.peer_certificates or () if isinstance(c, Binary))
+    chain = tuple(der for data in given if (der := read_certificate(data)))
     alert = parse_alert(record.failure)
     return TLSHandshake(
         transaction=times.next_transaction(),
