@@ -12,6 +12,7 @@ from probe.model.observation import DNSLookup, HTTPExchange, Observation, ReplyF
 from probe.model.target import CheckName
 from probe.model.verdict import Confidence, Depth, Status, Verdict
 
+_ADDRESS_TYPES = ("A", "AAAA")
 _bogus = functools.lru_cache(maxsize=65536)(is_bogus)
 
 
@@ -23,7 +24,7 @@ def looks_clean(observation: Observation) -> bool:
         replies = observation.replies
         if len(replies) != 1 or replies[0].fit is not ReplyFit.OURS:
             return observation.resolver.endpoint is None
-        return not any(map(_bogus, observation.addresses))
+        return not any(answer.type in _ADDRESS_TYPES and _bogus(answer.value) for answer in replies[0].answers)
     if isinstance(observation, HTTPExchange):
         return observation.secure and 200 <= observation.status < 400 and observation.ending is None
     return True

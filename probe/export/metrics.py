@@ -8,6 +8,7 @@ Nothing that churns becomes a label: no resolved addresses, no certificate hashe
 times in samples without a timestamp of their own; what never happened has no sample.
 """
 
+import functools
 from collections.abc import Iterable
 
 import msgspec
@@ -76,15 +77,22 @@ def render_family(slot: Slot, chunks: Iterable[TargetChunk], wanted: Format) -> 
     return b"".join([chunk.pieces[slot] for chunk in chunks])
 
 
-def render_target(snapshot: TargetSnapshot, level: PerTarget) -> TargetChunk:
-    """Render all samples of a target at a level of detail."""
+def render_target(snapshot: TargetSnapshot, level: PerTarget, before: TargetChunk | None = None) -> TargetChunk:
+    """Render all samples of a target at a level of detail; what depends on the target alone is taken from `before`.
+
+    `before` is an earlier chunk of the very same target at any level but none.
+    """
     target = snapshot.target
     if level is PerTarget.NONE:
         return TargetChunk(target=target.id, pieces=_NO_PIECES)
     pieces = list(_NO_PIECES)
-    keys = f'{{target="{escape_value(target.id)}",group="{escape_value(target.group)}"'
     verdict = snapshot.verdict
-    pieces[Slot.TARGET] = _render_info(target)
+    if before is not None and before.keys:
+        keys = before.keys.decode()
+        pieces[Slot.TARGET] = before.pieces[Slot.TARGET]
+    else:
+        keys = f'{{target="{escape_value(target.id)}",group="{escape_value(target.group)}"'
+        pieces[Slot.TARGET] = _render_info(target)
     _render_times(pieces, keys, snapshot)
     if verdict is not None:
         _render_verdict(pieces, keys, verdict)
@@ -145,14 +153,15 @@ def _render_addresses(pieces: list[bytes], keys: str, verdict: Verdict) -> None:
 
 def _render_phases(keys: str, snapshot: TargetSnapshot) -> bytes:
     """Render the last run's phases; the last word counts where one is given twice, because a series may not repeat."""
-    durations = {(phase.name, phase.family): phase.duration_s for phase in snapshot.phases}
-    start = f'{_PHASE}{keys},phase="'
-    return "".join(
-        [
-            f'{start}{escape_value(name)}",family="{family or ""}"}} {duration_s:.6f}\n'
-            for (name, family), duration_s in durations.items()
-        ]
-    ).encode()
+    start = f"{_PHASE}{keys},"
+    durations = {_render_phase_key(phase.name, phase.family): phase.duration_s for phase in snapshot.phases}
+    return "".join([f"{start}{key} {duration_s:.6f}\n" for key, duration_s in durations.items()]).encode()
+
+
+@functools.lru_cache(maxsize=256)
+def _render_phase_key(name: str, family: int) -> str:
+    """Render what follows the keys on a phase's line, up to the value; there are a dozen."""
+    return f'phase="{escape_value(name)}",family="{family or ""}"}}'
 
 
 def _render_counters(pieces: list[bytes], keys: str, snapshot: TargetSnapshot) -> bytes:

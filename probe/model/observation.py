@@ -275,7 +275,10 @@ class HTTPExchange(msgspec.Struct, frozen=True, kw_only=True, tag="http"):
     @property
     def location(self) -> str:
         """Return the `Location` header, or an empty string."""
-        return next((value for name, value in self.headers if name.lower() == "location"), "")
+        for name, value in self.headers:
+            if len(name) == 8 and name.lower() == "location":
+                return value
+        return ""
 
 
 class ICMPEcho(msgspec.Struct, frozen=True, kw_only=True, tag="icmp"):

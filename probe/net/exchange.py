@@ -21,7 +21,8 @@ from probe.protocols.redirect import REDIRECTS, WebAddress, parse_location
 MAX_REDIRECTS = 10
 """The 11th is a failure of the exchange that asks for it."""
 
-_READ_BYTES = 65536
+_READ_BYTES = 16384
+"""A TLS record's worth: memory for more is taken and given back at each read, and never filled."""
 _MAX_SAMPLES = 32
 _STALLED_SHARE = 0.5
 """When no byte came for this share of `timeout_s`, the peer fell silent; otherwise it was only slow."""

@@ -77,6 +77,8 @@ class Run:
         self._experiments: list[Experiment] = []
         self._running: set[str] = set()
         self._baseline: Baseline | None = None
+        self._clean: Verdict | None = None
+        """Given at the very end of a run in which nothing was wrong: `finish` need not judge again."""
         self._looking = False
         self._settled = False
         self._check: asyncio.Task[Any] | None = None
@@ -150,6 +152,8 @@ class Run:
         )
 
     def _judge(self) -> Verdict:
+        if self._clean is not None:
+            return self._clean
         case = self._case()
         clean = judge_clean(case)
         if clean is not None:
@@ -257,7 +261,8 @@ class Run:
     async def _await_baseline(self) -> None:
         """Get a look at the vantage that started after the check's last failure, when one is needed."""
         case = self._case()
-        if judge_clean(case) is not None or not needs_baseline(build_table(case)):
+        self._clean = judge_clean(case)
+        if self._clean is not None or not needs_baseline(build_table(case)):
             return
         failures = [o.t_s for o in self._journal.observations if o.failure is not None and o.role is Role.TARGET]
         since_s = self._journal.started_boot_s + (max(failures) if failures else -RECENT_S)

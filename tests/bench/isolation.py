@@ -38,7 +38,8 @@ def prepare_inside(resolv_conf: str, network: str) -> None:
     """
     assert is_inside(), "this is for namespaces of our own"
     ip, mount = find_program("ip"), find_program("mount")
-    assert ip is not None and mount is not None, "iproute2 and mount are needed"
+    assert ip is not None, "iproute2 is needed"
+    assert mount is not None, "mount is needed"
     subprocess.run([ip, "link", "set", "lo", "up"], check=True)
     subprocess.run([ip, "route", "add", "local", network, "dev", "lo"], check=True)
     real = os.path.realpath("/etc/resolv.conf")

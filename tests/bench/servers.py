@@ -30,13 +30,14 @@ _PARENT = Path(__file__).parent
 _READY_S = 15.0
 
 _NGINX = """
-daemon off; master_process off; user root; pid {folder}/nginx.pid; error_log {folder}/nginx.log; worker_rlimit_nofile 40000;
+daemon off; master_process off; user root; pid {folder}/nginx.pid;
+error_log {folder}/nginx.log; worker_rlimit_nofile 40000;
 events {{ worker_connections 16384; }}
 http {{
     access_log off; gzip off; keepalive_timeout 0; types {{ text/html html; }}
     client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
     uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
-    ssl_protocols TLSv1.3; ssl_session_tickets off; ssl_session_cache off;
+    ssl_protocols TLSv1.3; ssl_session_tickets off; ssl_conf_command NumTickets 0; ssl_session_cache off;
     ssl_certificate {folder}/chain.pem; ssl_certificate_key {folder}/key.pem;
     add_header Cache-Control "no-cache"; add_header X-Frame-Options DENY; add_header Vary Cookie;
     add_header X-Content-Type-Options nosniff; add_header Referrer-Policy same-origin;

@@ -24,7 +24,7 @@ from tests.bench.servers import NETWORK, World, name_of, serve_world, write_reso
 NEEDS_NAMESPACES = True
 LIMIT_RATIO = 0.95
 TARGETS, QUICK_TARGETS = 800, 300
-IN_FLIGHT = 16
+IN_FLIGHT = 64
 _PASS_S = 120.0
 _OVERDUE, _AT_REST = "1s", "1h"
 _STORED_S = 1.2

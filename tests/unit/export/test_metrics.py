@@ -208,3 +208,11 @@ def _cpu_s(snapshots: list[TargetSnapshot]) -> float:
     for snapshot in snapshots:
         render_target(snapshot, PerTarget.FULL)
     return time.process_time() - started_s
+
+
+def test_a_chunk_made_from_an_earlier_one_of_the_target_is_the_same_as_a_fresh_one():
+    target = make_target(3, labels={"owner": 'a "b"'})
+    before = render_target(make_snapshot(3, Status.BLOCKED, target=target), PerTarget.FULL)
+    snapshot = make_snapshot(3, target=target, runs_total=99)
+    for level in PerTarget:
+        assert render_target(snapshot, level, before) == render_target(snapshot, level)
