@@ -28,11 +28,13 @@ from probe.lab.censor.rules import (
     Reset,
     Rule,
     RuleSet,
+    Speaks,
     Then,
     Throttle,
     Volume,
 )
 from probe.lab.censor.sighting import Matcher, Sighting
+from probe.lab.censor.signatures import read_signature
 from probe.model.errors import ProtocolError
 
 FLOW_LIFE_S = 120.0
@@ -70,9 +72,10 @@ class Engine:
         self._flows: dict[FlowKey, Flow] = {}
         self._returns: dict[FlowKey, FlowKey] = {}
         """Flows by the address they were diverted to."""
-        self._residues: dict[tuple[bytes, bytes, int], Residue] = {}
+        self._residues: dict[tuple[int, bytes, bytes, int], Residue] = {}
         self._dice = random.Random(rules.seed)
         self._purged_s = started_s
+        self._reads_signatures = any(isinstance(rule.when, Speaks) for rule in rules.rules)
         self._reads_hellos = any(isinstance(rule.when, Volume) and rule.when.names for rule in rules.rules)
 
     @property
@@ -122,6 +125,11 @@ class Engine:
                 flow.feed(segment.seq, segment.data)
         elif segment is not None:
             flow.bytes_to_client += len(segment.data)
+        payload = datagram.data if datagram is not None else segment.data if segment is not None else b""
+        if payload:
+            flow.payloads += 1
+            if self._reads_signatures and outward and flow.payloads == 1:
+                flow.signature = read_signature(payload, is_stream=segment is not None)
         if outward and server_port == 53:
             if datagram is not None:
                 question = parse_question(datagram.data)
@@ -133,6 +141,7 @@ class Engine:
             outward=outward,
             client=client,
             server=server,
+            client_port=client_port,
             server_port=server_port,
             segment=segment,
             datagram=datagram,
@@ -140,7 +149,7 @@ class Engine:
         )
 
     def _judge(self, raw: bytes, seen: Sighting, now_s: float) -> Decision:
-        residue = self._residues.get((seen.client, seen.server, seen.server_port))
+        residue = self._residues.get(seen.place)
         if residue is not None and residue.until_s > now_s:
             return self._act(residue.then, "residual", raw, seen, now_s)
         if seen.flow.fate is not None:
@@ -171,8 +180,7 @@ class Engine:
     def _strike(self, rule: Rule, raw: bytes, seen: Sighting, now_s: float) -> Decision:
         self.strikes[rule.id] = self.strikes.get(rule.id, 0) + 1
         if rule.residual_s:
-            place = (seen.client, seen.server, seen.server_port)
-            self._residues[place] = Residue(until_s=now_s + rule.residual_s, then=rule.residual)
+            self._residues[seen.place] = Residue(until_s=now_s + rule.residual_s, then=rule.residual)
         one_shot = isinstance(rule.when, AsksFor | Opening) or isinstance(rule.then, ForgeAnswer)
         lasting = not one_shot and not (isinstance(rule.then, Reset | Finish) and not rule.then.in_path)
         if isinstance(rule.then, Divert):

@@ -3,6 +3,7 @@
 import msgspec
 
 from probe.lab.censor.rules import Then
+from probe.lab.censor.signatures import Signature
 
 PREFIX_BYTES = 16384
 """As much of the client's first bytes as is kept for reading; a real box keeps less, never more."""
@@ -23,7 +24,11 @@ class Flow:
         "fate_rule",
         "hello_name",
         "passed",
+        "payloads",
+        "quic_fragments",
+        "quic_id",
         "segments",
+        "signature",
         "stream",
         "tokens",
     )
@@ -43,6 +48,14 @@ class Flow:
         self.passed: set[str] = set()
         """Ids of rules whose probability spared this flow, or that have struck already."""
         self.diverted_to: bytes | None = None
+        self.payloads = 0
+        """Packets with payload so far, both ways."""
+        self.signature: Signature | None = None
+        """The tunnel whose first packet this flow began with."""
+        self.quic_id: bytes | None = None
+        """The id that the client's first Initial was sent to."""
+        self.quic_fragments: dict[int, bytes] = {}
+        """The hello's parts from all datagrams."""
         self.tokens: dict[bool, tuple[float, float]] = {}
         """Per direction: bytes that may pass, and when that was counted."""
 

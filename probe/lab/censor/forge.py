@@ -50,7 +50,7 @@ def forge_resets(packet: Packet, segment: Segment, action: Reset, *, to_client: 
                 ),
             ),
             ttl=action.ip_ttl,
-            ip_id=action.ip_id,
+            ip_id=packet.ip_id if action.copies_ip_id else action.ip_id,
             dont_fragment=False,
         )
         for offset in offsets

@@ -10,6 +10,8 @@ import msgspec
 
 SERVER_NAME = 0
 ENCRYPTED_CLIENT_HELLO = 0xFE0D
+ENCRYPTED_SERVER_NAME = 0xFFCE
+"""What ECH grew out of (draft-ietf-tls-esni-02)."""
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,11 +20,6 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     server_name: str
     size: int
     extensions: tuple[int, ...]
-
-    @property
-    def encrypted(self) -> bool:
-        """Tell whether it carries Encrypted Client Hello."""
-        return ENCRYPTED_CLIENT_HELLO in self.extensions
 
 
 class Unfinished(Exception):  # noqa: N818 - it is no error: the stream goes on
@@ -37,7 +34,15 @@ def parse_hello(stream: bytes) -> Hello | None:
     """
     if stream and stream[0] != 0x16:
         return None
-    message = _join_records(stream)
+    return parse_handshake(_join_records(stream))
+
+
+def parse_handshake(message: bytes) -> Hello | None:
+    """Read a hello without records around it, as QUIC carries it; `None` if it cannot be one.
+
+    Raises:
+        Unfinished: what is there may still become one.
+    """
     if message[:1] not in (b"", b"\x01"):
         return None
     if len(message) < 4:

@@ -7,6 +7,8 @@ from enum import StrEnum
 
 import msgspec
 
+from probe.lab.censor.signatures import Signature
+
 
 class Place(StrEnum):
     """Where on the way the box stands: it sees domestic traffic, or only what crosses the border."""
@@ -23,6 +25,7 @@ class ToAddress(msgspec.Struct, frozen=True, kw_only=True, tag="to_address"):
     protocols: tuple[int, ...] = ()
     """IP protocol numbers."""
     except_prefixes: tuple[str, ...] = ()
+    except_ports: tuple[int, ...] = ()
 
 
 class Opening(msgspec.Struct, frozen=True, kw_only=True, tag="opening"):
@@ -53,12 +56,32 @@ class NamesServer(msgspec.Struct, frozen=True, kw_only=True, tag="names_server")
 
 
 class HelloShape(msgspec.Struct, frozen=True, kw_only=True, tag="hello_shape"):
-    """A ClientHello by shape, whatever its name; the conditions given must all hold."""
+    """A ClientHello by shape; the conditions given must all hold."""
 
-    encrypted: bool | None = None
+    names: tuple[str, ...] = ()
+    """Also by name, where a shape alone would hit too many: the outer name of an encrypted hello."""
+    extensions: tuple[int, ...] = ()
+    """Types that must all be there."""
     min_bytes: int = 0
+    max_bytes: int | None = None
     nameless: bool | None = None
+    over_quic: bool = False
+    """Hellos in QUIC too, not only those over TCP."""
     prefixes: tuple[str, ...] = ()
+
+
+class NamesQuicServer(msgspec.Struct, frozen=True, kw_only=True, tag="names_quic_server"):
+    """A QUIC Initial, opened, with one of these server names; its frames are put in order within each datagram."""
+
+    names: tuple[str, ...]
+    reassembles: bool = False
+    """Over several datagrams too."""
+    first_only: bool = False
+    """Only a flow's first datagram is read, so one of junk before it lets the rest pass."""
+    spares_low_source_ports: bool = False
+    """Flows whose source port is not above the destination port are let alone."""
+    prefixes: tuple[str, ...] = ()
+    ports: tuple[int, ...] = ()
 
 
 class NamesHost(msgspec.Struct, frozen=True, kw_only=True, tag="names_host"):
@@ -81,6 +104,17 @@ class FirstBytes(msgspec.Struct, frozen=True, kw_only=True, tag="first_bytes"):
     prefixes: tuple[str, ...] = ()
 
 
+class Speaks(msgspec.Struct, frozen=True, kw_only=True, tag="speaks"):
+    """A flow that began as one of these tunnels do."""
+
+    signatures: tuple[Signature, ...]
+    after_packets: int = 0
+    """Only once so many packets with payload have passed, both ways counted: the data phase."""
+    over_tcp: bool | None = None
+    prefixes: tuple[str, ...] = ()
+    ports: tuple[int, ...] = ()
+
+
 class Volume(msgspec.Struct, frozen=True, kw_only=True, tag="volume"):
     """A flow that has carried more than so many bytes to the client."""
 
@@ -90,7 +124,19 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True, tag="volume"):
     """Only flows whose hello carried one of these; empty = all."""
 
 
-When = ToAddress | Opening | AsksFor | NamesServer | HelloShape | NamesHost | SaysKeyword | FirstBytes | Volume
+When = (
+    ToAddress
+    | Opening
+    | AsksFor
+    | NamesServer
+    | HelloShape
+    | NamesQuicServer
+    | NamesHost
+    | SaysKeyword
+    | FirstBytes
+    | Speaks
+    | Volume
+)
 
 
 class Drop(msgspec.Struct, frozen=True, kw_only=True, tag="drop"):
@@ -132,6 +178,8 @@ class Reset(msgspec.Struct, frozen=True, kw_only=True, tag="reset"):
     form: ResetForm = ResetForm.RST
     ip_ttl: int = 64
     ip_id: int = 0
+    copies_ip_id: bool = False
+    """The IPID is that of the packet which provoked it (IPv4)."""
     window: int = 0
     payload_hex: str = ""
     both_ends: bool = True
@@ -187,7 +235,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     probability: float = 1.0
     """Rolled once for each flow, or DNS question."""
     residual_s: float = 0.0
-    """After it struck, so long all between this client, address and port is treated as `residual` says."""
+    """After it struck, so long all between this client, address, port and transport is treated as `residual` says."""
     residual: Drop | Reset = Drop()
     starts_s: float = 0.0
     """Seconds after the engine was set up."""

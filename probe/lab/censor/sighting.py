@@ -7,18 +7,21 @@ from typing import assert_never
 import msgspec
 
 from probe.lab.censor.flows import Flow
-from probe.lab.censor.hello import Hello, Unfinished, parse_hello
+from probe.lab.censor.hello import Hello, Unfinished, parse_handshake, parse_hello
 from probe.lab.censor.packet import Datagram, Flag, Packet, Segment
 from probe.lab.censor.payloads import is_fully_encrypted, is_known_protocol, read_head, read_host
 from probe.lab.censor.questions import Question
+from probe.lab.censor.quic import join_fragments, read_initials
 from probe.lab.censor.rules import (
     AsksFor,
     FirstBytes,
     HelloShape,
     NamesHost,
+    NamesQuicServer,
     NamesServer,
     Opening,
     SaysKeyword,
+    Speaks,
     ToAddress,
     Volume,
     When,
@@ -34,11 +37,17 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     """From the client to the world."""
     client: bytes
     server: bytes
+    client_port: int
     server_port: int
     segment: Segment | None = None
     datagram: Datagram | None = None
     question: Question | None = None
     """A DNS question in this packet, or complete in the client's stream."""
+
+    @property
+    def place(self) -> tuple[int, bytes, bytes, int]:
+        """Return what residual punishment goes by: all but the client's port."""
+        return (self.packet.protocol, self.client, self.server, self.server_port)
 
     @property
     def is_opening(self) -> bool:
@@ -56,6 +65,21 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
             return None
         try:
             return parse_hello(self.flow.stream if reassembles else self.segment.data)
+        except Unfinished:
+            return None
+
+    def quic_hello(self, *, reassembles: bool = False) -> Hello | None:
+        """Return the ClientHello that this datagram carries, or completes; `None` while there is none."""
+        if not self.outward or self.datagram is None:
+            return None
+        fragments: dict[int, bytes] = {}
+        for initial in read_initials(self.datagram.data, self.flow.quic_id):
+            if self.flow.quic_id is None:
+                self.flow.quic_id = initial.destination_id
+            fragments |= initial.fragments
+        self.flow.quic_fragments |= fragments
+        try:
+            return parse_handshake(join_fragments(self.flow.quic_fragments if reassembles else fragments))
         except Unfinished:
             return None
 
@@ -87,6 +111,7 @@ class Matcher:
                     self.reaches(when.prefixes, seen.server)
                     and not (when.except_prefixes and self.covers(when.except_prefixes, seen.server))
                     and (not when.ports or seen.server_port in when.ports)
+                    and seen.server_port not in when.except_ports
                     and (not when.protocols or seen.packet.protocol in when.protocols)
                 )
             case Opening():
@@ -103,8 +128,8 @@ class Matcher:
                     and (not when.query_types or seen.question.query_type in when.query_types)
                     and self.reaches(when.resolvers, seen.server)
                 )
-            case NamesServer() | HelloShape():
-                return self._looks_up_at_hello(when, seen)
+            case NamesServer() | HelloShape() | NamesQuicServer():
+                return self.reaches(when.prefixes, seen.server) and self._looks_up_at_hello(when, seen)
             case NamesHost():
                 host = read_host(seen.flow.stream) if seen.carries_request else None
                 return (
@@ -116,6 +141,15 @@ class Matcher:
                 return seen.carries_request and when.text.encode() in read_head(seen.flow.stream)
             case FirstBytes():
                 return self._looks_up_at_first_bytes(when, seen)
+            case Speaks():
+                return (
+                    seen.outward
+                    and seen.flow.signature in when.signatures
+                    and seen.flow.payloads > when.after_packets
+                    and (when.over_tcp is None or when.over_tcp is (seen.segment is not None))
+                    and (not when.ports or seen.server_port in when.ports)
+                    and self.reaches(when.prefixes, seen.server)
+                )
             case Volume():
                 return (
                     not seen.outward
@@ -126,21 +160,18 @@ class Matcher:
             case _:
                 assert_never(when)
 
-    def _looks_up_at_hello(self, when: NamesServer | HelloShape, seen: Sighting) -> bool:
-        if not self.reaches(when.prefixes, seen.server):
+    def _looks_up_at_hello(self, when: NamesServer | HelloShape | NamesQuicServer, seen: Sighting) -> bool:
+        if isinstance(when, HelloShape):
+            return _has_shape(when, seen)
+        if when.ports and seen.server_port not in when.ports:
             return False
         if isinstance(when, NamesServer):
             hello = seen.hello(reassembles=when.reassembles)
-            if hello is None or (when.ports and seen.server_port not in when.ports):
-                return False
-            return any(matches_name(name, hello.server_name) for name in when.names)
-        hello = seen.hello()
-        return (
-            hello is not None
-            and hello.size >= when.min_bytes
-            and (when.encrypted is None or hello.encrypted is when.encrypted)
-            and (when.nameless is None or (not hello.server_name) is when.nameless)
-        )
+        elif not _reads_datagram(when, seen):
+            return False
+        else:
+            hello = seen.quic_hello(reassembles=when.reassembles)
+        return hello is not None and any(matches_name(name, hello.server_name) for name in when.names)
 
     def _looks_up_at_first_bytes(self, when: FirstBytes, seen: Sighting) -> bool:
         if not seen.carries_request or seen.segment is None or seen.segment.seq != seen.flow.client_start:
@@ -148,6 +179,26 @@ class Matcher:
         first = seen.segment.data
         judged = is_fully_encrypted(first) if when.fully_encrypted else not is_known_protocol(first)
         return judged and self.reaches(when.prefixes, seen.server)
+
+
+def _reads_datagram(when: NamesQuicServer, seen: Sighting) -> bool:
+    if when.first_only and seen.flow.payloads > 1:
+        return False
+    return not when.spares_low_source_ports or seen.client_port > seen.server_port
+
+
+def _has_shape(when: HelloShape, seen: Sighting) -> bool:
+    hello = seen.hello()
+    if hello is None and when.over_quic:
+        hello = seen.quic_hello()
+    return (
+        hello is not None
+        and when.min_bytes <= hello.size
+        and (when.max_bytes is None or hello.size <= when.max_bytes)
+        and set(when.extensions) <= set(hello.extensions)
+        and (when.nameless is None or (not hello.server_name) is when.nameless)
+        and (not when.names or any(matches_name(name, hello.server_name) for name in when.names))
+    )
 
 
 def matches_name(pattern: str, name: str) -> bool:

@@ -5,6 +5,9 @@ import ipaddress
 import ssl
 
 import dns.message
+from aioquic.quic.configuration import QuicConfiguration
+from aioquic.quic.connection import QuicConnection
+from aioquic.quic.packet import QuicProtocolVersion
 
 from probe.lab.censor.packet import (
     Datagram,
@@ -74,6 +77,28 @@ def query(name: str, kind: str = "A", server: bytes = RESOLVER, source_port: int
     message = dns.message.make_query(name, kind, id=77).to_wire()
     body = build_datagram(CLIENT, server, Datagram(source_port, 53, message))
     return build_packet(CLIENT, server, Protocol.UDP, body)
+
+
+def udp(data: bytes, *, server: bytes = SERVER, port: int = 443, source_port: int = CLIENT_PORT) -> bytes:
+    """Return one datagram of the client."""
+    return build_packet(CLIENT, server, Protocol.UDP, build_datagram(CLIENT, server, Datagram(source_port, port, data)))
+
+
+def udp_back(data: bytes, *, server: bytes = SERVER, port: int = 443) -> bytes:
+    """Return one datagram of the server."""
+    body = build_datagram(server, CLIENT, Datagram(port, CLIENT_PORT, data))
+    return build_packet(server, CLIENT, Protocol.UDP, body)
+
+
+def make_quic_hello(server_name: str, *, version: int = QuicProtocolVersion.VERSION_1, padding: int = 0) -> list[bytes]:
+    """Return the datagrams that aioquic begins a connection with; padding makes the hello so much larger."""
+    protocols = ["h3"] + [f"{number:0>60}" for number in range(padding // 61)]
+    configuration = QuicConfiguration(server_name=server_name, alpn_protocols=protocols)
+    configuration.original_version = version
+    configuration.supported_versions = [version]
+    connection = QuicConnection(configuration=configuration)
+    connection.connect(("45.90.1.1", 443), now=0.0)
+    return [data for data, _address in connection.datagrams_to_send(now=0.0)]
 
 
 def read_tcp(raw: bytes) -> tuple[Packet, Segment]:

@@ -294,7 +294,7 @@ def test_first_bytes_are_judged_and_later_ones_not():
     [
         (HelloShape(min_bytes=100), True),
         (HelloShape(min_bytes=5000), False),
-        (HelloShape(encrypted=True), False),
+        (HelloShape(extensions=(0xFE0D,)), False),
         (HelloShape(nameless=True), False),
     ],
 )

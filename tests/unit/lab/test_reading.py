@@ -55,7 +55,7 @@ def test_the_server_name_is_read_only_when_the_hello_is_whole():
             parse_hello(HELLO[:length])
     hello = parse_hello(HELLO)
     assert hello is not None
-    assert (hello.server_name, hello.encrypted) == ("www.news.example", False)
+    assert (hello.server_name, 0xFE0D in hello.extensions) == ("www.news.example", False)
     assert parse_hello(make_hello("")).server_name == ""
 
 
