@@ -105,5 +105,5 @@ def test_without_tun_the_lab_stands_on_packet_sockets():
     done = run("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh", *wanted)
     if "unshare" in done.stderr or "mount" in done.stderr:
         pytest.skip("no user namespace to try it in")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     assert "2 exact" in done.stdout
