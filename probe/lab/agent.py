@@ -50,7 +50,9 @@ async def check(lab: Lab, target: str, *, timeout_s: float = 120.0, options: tup
     try:
         record = json.loads(finished.stdout)
     except ValueError:
-        said = finished.stderr.decode(errors="replace").strip().splitlines()
-        raise UserError(f"check {target}", said[-1] if said else "it printed nothing", "run it by `lab run`") from None
+        # Traces of exception groups are framed, and end in a line of the frame.
+        said = [line.strip(" |+-") for line in finished.stderr.decode(errors="replace").splitlines()]
+        last = next((line for line in reversed(said) if line), "it printed nothing")
+        raise UserError(f"check {target}", last, "run it by `lab run`") from None
     assert isinstance(record, dict)
     return record
