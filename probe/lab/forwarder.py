@@ -62,7 +62,7 @@ class Path:
         if outward and (remote in self._routers[version] or remote[:2] in (b"\xff\x02", b"\xfe\x80")):
             return self._answer_as_router(raw, version, now_s)
         left_s = self._lanes[outward].admit(len(raw), version, now_s)
-        if left_s is None or (outward and remote in self._empty):
+        if left_s is None:
             self.dropped += 1
             return []
         line = self.setup.line
@@ -84,6 +84,9 @@ class Path:
             return moves
         if ttl <= hops:
             return moves + self._expire(passing, ttl, outward=outward, version=version, now_s=now_s)
+        if outward and remote in self._empty:
+            self.dropped += 1
+            return moves
         rest_s = beyond_s if outward else line.access_delay_s
         moves.append((at_s + rest_s, outward, lower_ttl(passing, hops)))
         return moves

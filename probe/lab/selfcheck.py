@@ -18,10 +18,23 @@ import dns.message
 import dns.rcode
 import msgspec
 
-from probe.lab.scenarios.model import Ask, Greet, Load, Outcome, Reach, Resolve, Symptom, Trial
+from probe.lab.scenarios.model import (
+    Ask,
+    Greet,
+    GreetQuic,
+    Load,
+    Met,
+    Negotiate,
+    Outcome,
+    Reach,
+    Resolve,
+    SendHello,
+    Speak,
+    Symptom,
+    Trial,
+)
+from probe.lab.selfcheck_packets import PATIENCE_S, negotiate, send_hello, speak
 
-PATIENCE_S = 1.2
-"""After so long a silence is one; every true answer of the lab comes sooner."""
 _BY_ERRNO = {
     errno.ECONNRESET: Outcome.RESET,
     errno.EPIPE: Outcome.RESET,
@@ -30,13 +43,6 @@ _BY_ERRNO = {
     errno.ENETUNREACH: Outcome.UNREACHABLE,
     errno.EACCES: Outcome.UNREACHABLE,
 }
-
-
-class Met(msgspec.Struct, frozen=True, kw_only=True):
-    """What one try met, in words where it is not what was wanted."""
-
-    outcome: Outcome
-    wrong: str = ""
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +95,17 @@ def _carry_out(trial: Trial) -> Met:
             return _ask(trial)
         case Load():
             return _load(trial)
+        case GreetQuic():
+            # Few scenarios need it, and it takes longer to import than all the rest.
+            from probe.lab.selfcheck_quic import greet_quic
+
+            return greet_quic(trial)
+        case Negotiate():
+            return negotiate(trial)
+        case SendHello():
+            return send_hello(trial)
+        case Speak():
+            return speak(trial)
         case _:
             assert_never(trial)
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from probe.lab.censor.rules import RuleSet
+from probe.lab.censor.signatures import Signature
 from probe.lab.line import Line
 from probe.lab.world.plan import World
 from probe.model.pattern import Pattern
@@ -79,7 +80,56 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag="load"):
     says: str = ""
 
 
-Trial = Resolve | Reach | Greet | Ask | Load
+class GreetQuic(msgspec.Struct, frozen=True, kw_only=True, tag="greet_quic"):
+    """Shake hands by QUIC with a server name, look at the certificate, and fetch the page over HTTP/3."""
+
+    address: str
+    server_name: str
+    port: int = 443
+    source_port: int = 0
+    """0 = any."""
+
+
+class Negotiate(msgspec.Struct, frozen=True, kw_only=True, tag="negotiate"):
+    """Ask by QUIC for a version that nobody has: a server answers with those it has, before any name is said."""
+
+    address: str
+    port: int = 443
+
+
+class SendHello(msgspec.Struct, frozen=True, kw_only=True, tag="send_hello"):
+    """Send one ClientHello of this shape; any record that comes back will do."""
+
+    address: str
+    server_name: str
+    extensions: tuple[int, ...] = ()
+    padding: int = 0
+    """So many bytes larger."""
+    port: int = 443
+
+
+class Speak(msgspec.Struct, frozen=True, kw_only=True, tag="speak"):
+    """Send a tunnel's first packet, and data after it; each waits for its answer."""
+
+    address: str
+    port: int
+    signature: Signature | None = None
+    """`None` = `text`; without text, bytes that look fully encrypted."""
+    text: str = ""
+    over_tcp: bool = False
+    data_packets: int = 0
+    answers: int | None = None
+    """How many must come before the end; `None` = it does not matter."""
+
+
+Trial = Resolve | Reach | Greet | Ask | Load | GreetQuic | Negotiate | SendHello | Speak
+
+
+class Met(msgspec.Struct, frozen=True, kw_only=True):
+    """What one try met, in words where it is not what was wanted."""
+
+    outcome: Outcome
+    wrong: str = ""
 
 
 class Symptom(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,6 +173,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     symptoms: tuple[Symptom, ...] = ()
     nameservers: tuple[str, ...] = ()
     """What the client's resolv.conf says, if not the access network's resolver."""
+    tunnel: bool = False
+    """A tunnel to a host outside carries all that the client sends."""
     settles_s: float = 0.0
     """How long to wait before the target is judged."""
 

@@ -8,7 +8,8 @@ import random
 
 import msgspec
 
-from probe.lab.world.plan import Box, Countdown, NameServer, Page, Redirect, Site, World
+from probe.lab.censor.signatures import Signature
+from probe.lab.world.plan import Box, Countdown, NameServer, Page, Redirect, Service, Site, World
 
 CLIENT_V4 = "5.62.10.2"
 CLIENT_V6 = "2a02:2d8:10::2"
@@ -48,6 +49,15 @@ _SECOND = ("post", "review", "gazette", "market", "garden", "courier", "library"
 _KEYS = ("news", "forum", "video", "shop", "blog", "mail", "files", "short", "wiki", "single")
 _ANCHORS = ("anchor1", "anchor2", "anchor3", "anchor4", "anchor5")
 _HOME_SITES = ("home1", "home2")
+_OFFER_H3 = ("video", "shop", "blog", "anchor1", "anchor4")
+_TUNNELS = (
+    Service(port=1194, speaks=Signature.OPENVPN),
+    Service(port=1194, speaks=Signature.OPENVPN, over_tcp=True),
+    Service(port=51820, speaks=Signature.WIREGUARD),
+    Service(port=500, speaks=Signature.IKEV2),
+    Service(port=8388, over_tcp=True),
+)
+"""What the host of a tunnel runs beside its web site."""
 
 
 class _Lots:
@@ -72,7 +82,7 @@ class _Lots:
 def build_world(seed: int = 0) -> World:
     """Return the world as it is where nothing is wrong."""
     lots = _Lots(seed)
-    names = {key: lots.name() for key in (*_KEYS, *_ANCHORS, *_HOME_SITES, "portal", "plain")}
+    names = {key: lots.name() for key in (*_KEYS, *_ANCHORS, *_HOME_SITES, "portal", "plain", "tunnel")}
     sites: dict[str, Site] = {}
     for number, key in enumerate(("news", "forum", "mail", "files", "short", "wiki")):
         first, second = lots.pair(HOSTERS[number % 3]), lots.pair(HOSTERS[number % 3])
@@ -88,6 +98,9 @@ def build_world(seed: int = 0) -> World:
     plain = Page(status=204, body="", body_bytes=0)
     sites["portal"] = Site(names=(names["portal"],), addresses=lots.pair(HOSTERS[2]), answer=plain)
     sites["plain"] = Site(names=(names["plain"],), addresses=lots.pair(HOSTERS[0]), https_ports=())
+    sites["tunnel"] = Site(names=(names["tunnel"],), addresses=lots.pair(HOSTERS[2]), services=_TUNNELS)
+    for key in _OFFER_H3:
+        sites[key] = msgspec.structs.replace(sites[key], h3_ports=(443,))
     sites["files"] = msgspec.structs.replace(sites["files"], paths={"/big": Page(body_bytes=2_000_000)})
     paths = {"/redirect/": Countdown(), "/go": Redirect(location=sites["news"].url)}
     paths["/plain"] = Redirect(location=sites["news"].cleartext_url)

@@ -40,6 +40,12 @@ class Authority:
 
     def build_context(self, names: tuple[str, ...], kind: Certificate = Certificate.VALID) -> ssl.SSLContext:
         """Return a server context with a fresh certificate for the names, good or bad as told."""
+        return self._load(*self.issue(names, kind))
+
+    def issue(
+        self, names: tuple[str, ...], kind: Certificate = Certificate.VALID
+    ) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+        """Return a fresh key with a certificate for the names, good or bad as told."""
         key = ec.generate_private_key(ec.SECP256R1())
         shown = ("mismatch.invalid.example",) if kind is Certificate.WRONG_NAME else names
         days = (-120, -30) if kind is Certificate.EXPIRED else (-30, 60)
@@ -55,7 +61,7 @@ class Authority:
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(n) for n in shown]), critical=False)
             .sign(signer, hashes.SHA256())
         )
-        return self._load(key, certificate)
+        return key, certificate
 
     def _load(self, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> ssl.SSLContext:
         self._serial += 1

@@ -5,6 +5,8 @@ from enum import StrEnum
 
 import msgspec
 
+from probe.lab.censor.signatures import Signature
+
 
 class Certificate(StrEnum):
     """What a site shows when it is asked for one of its names."""
@@ -68,6 +70,15 @@ class HangUp(msgspec.Struct, frozen=True, kw_only=True, tag="hang_up"):
 Answer = Page | Redirect | Countdown | Trickle | Mute | HangUp
 
 
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """A stand-in for a server that is not the web's: it answers first packets as the real one does."""
+
+    port: int
+    speaks: Signature | None = None
+    """`None` = it answers whatever it is sent."""
+    over_tcp: bool = False
+
+
 class Site(msgspec.Struct, frozen=True, kw_only=True):
     """A web site: its names, where it lives, what it serves."""
 
@@ -81,11 +92,16 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     """What port 80 serves, if something else."""
     http_ports: tuple[int, ...] = (80,)
     https_ports: tuple[int, ...] = (443,)
+    h3_ports: tuple[int, ...] = ()
+    """Where it serves HTTP/3; its pages say so by Alt-Svc (RFC 7838)."""
+    services: tuple[Service, ...] = ()
     strange_name: StrangeName = StrangeName.DEFAULT_CERTIFICATE
     is_up: bool = True
     """False: nobody is at its addresses; packets to them vanish."""
     dead_addresses: int = 0
     """How many of its addresses, after the first, are dead."""
+    shuns_client: bool = False
+    """Its own firewall drops what comes from our country; others are served."""
 
     @property
     def name(self) -> str:
@@ -186,9 +202,10 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def empty_addresses(self) -> tuple[str, ...]:
-        """Return the addresses at which nobody is."""
+        """Return the addresses at which, seen from the client, nobody is."""
         alive = {a for s in self.sites.values() if s.is_up for a in s.live_addresses}
         off = {a for s in self.sites.values() for a in s.addresses}
+        alive -= {a for s in self.sites.values() if s.shuns_client for a in s.addresses}
         off |= {a for r in self.resolvers if not r.is_up for a in r.addresses}
         return tuple(sorted(off - alive))
 

@@ -3,6 +3,9 @@
 import asyncio
 import ssl
 
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from probe.lab.censor.hello import Unfinished, parse_hello
 from probe.lab.world.certificates import Authority
 from probe.lab.world.plan import Certificate, Site, StrangeName
@@ -22,6 +25,10 @@ class Keyring:
             authority = self._authorities[kind is not Certificate.UNKNOWN_AUTHORITY]
             self._contexts[key] = authority.build_context(names, kind)
         return self._contexts[key]
+
+    def issue(self, names: tuple[str, ...], kind: Certificate) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+        """Return a key with such a certificate, for ends that are not of the ssl module."""
+        return self._authorities[kind is not Certificate.UNKNOWN_AUTHORITY].issue(names, kind)
 
 
 def build_context(sites: tuple[Site, ...], keyring: Keyring) -> ssl.SSLContext:

@@ -9,10 +9,12 @@ from collections.abc import Callable
 from typing import cast
 
 from probe.lab.world.box import BoxService
+from probe.lab.world.h3 import QuicEnd, open_h3
 from probe.lab.world.names import answer_query
-from probe.lab.world.plan import NameServer, Site, StrangeName, World
+from probe.lab.world.plan import NameServer, Service, Site, StrangeName, World
 from probe.lab.world.relay import Serve, end_tls
 from probe.lab.world.secure import Keyring, build_context, peek_name
+from probe.lab.world.tunnels import StandIn
 from probe.lab.world.web import WebService, abort_with_reset
 
 BACKLOG = 256
@@ -26,6 +28,7 @@ class Servers:
         self._keyring = keyring
         self._servers: list[asyncio.Server] = []
         self._datagrams: list[asyncio.DatagramTransport] = []
+        self._quic: list[QuicEnd] = []
         self._tasks: set[asyncio.Future[None]] = set()
 
     async def open(self, world: World) -> None:
@@ -50,7 +53,10 @@ class Servers:
             server.close()
         for transport in self._datagrams:
             transport.close()
+        for end in self._quic:
+            end.close()
         self._servers.clear()
+        self._quic.clear()
         self._datagrams.clear()
 
     async def _open_site(self, world: World, address: str, sites: tuple[Site, ...]) -> None:
@@ -64,6 +70,20 @@ class Servers:
                 await self._listen(address, port, _Picky(sites, self._keyring, secure).serve)
             else:
                 await self._listen(address, port, secure.serve, build_context(sites, self._keyring))
+        offering = tuple(site for site in sites if site.h3_ports)
+        for port in {p for s in offering for p in s.h3_ports}:
+            self._quic.append(await open_h3(address, port, offering, self._keyring, offset_s))
+        for service in {service for s in sites for service in s.services}:
+            await self._open_service(service, address)
+
+    async def _open_service(self, service: Service, address: str) -> None:
+        stand_in = StandIn(service)
+        if service.over_tcp:
+            await self._listen(address, service.port, stand_in.serve)
+            return
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(lambda: stand_in, local_addr=(address, service.port))
+        self._datagrams.append(transport)
 
     async def _open_resolver(self, world: World, resolver: NameServer, address: str) -> None:
         def resolve(wire: bytes) -> bytes | None:

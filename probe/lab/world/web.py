@@ -72,6 +72,14 @@ def _make_up(title: str, name: str, size: int) -> str:
     return f"{head}<body><h1>{title}</h1><p>{filler}</p></body></html>\n"
 
 
+def choose_answer(site: Site, path: str, *, secure: bool) -> Answer:
+    """Return what a site serves at a path."""
+    for prefix, answer in site.paths.items():
+        if path.startswith(prefix):
+            return answer
+    return site.answer if secure or site.cleartext is None else site.cleartext
+
+
 class WebService:
     """Answers the requests that reach one address; which site is meant is told by the Host field."""
 
@@ -101,20 +109,15 @@ class WebService:
         if site is None:
             await send_all(writer, render_page(Page(status=404), "nothing"))
             return
-        await self._send(self._choose(site, request.path), site, request, reader, writer)
-
-    def _choose(self, site: Site, path: str) -> Answer:
-        for prefix, answer in site.paths.items():
-            if path.startswith(prefix):
-                return answer
-        return site.answer if self._secure or site.cleartext is None else site.cleartext
+        answer = choose_answer(site, request.path, secure=self._secure)
+        await self._send(answer, site, request, reader, writer)
 
     async def _send(
         self, answer: Answer, site: Site, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         match answer:
             case Page():
-                await send_all(writer, render_page(answer, site.name, self._clock_offset_s))
+                await send_all(writer, render_page(self._advertise(answer, site), site.name, self._clock_offset_s))
             case Redirect():
                 page = Page(status=answer.status, headers={"Location": answer.location}, body_bytes=60)
                 await send_all(writer, render_page(page, site.name))
@@ -132,6 +135,13 @@ class WebService:
                     abort_with_reset(writer)
             case _:
                 assert_never(answer)
+
+    def _advertise(self, page: Page, site: Site) -> Page:
+        """Say in an encrypted page where the site is to be had over HTTP/3 (RFC 7838 section 3)."""
+        if not self._secure or not site.h3_ports:
+            return page
+        offers = ", ".join(f'h3=":{port}"; ma=86400' for port in site.h3_ports)
+        return msgspec.structs.replace(page, headers={"Alt-Svc": offers, **page.headers})
 
     @staticmethod
     def _answer_doh(request: Request, resolve: Callable[[bytes], bytes | None]) -> bytes:
