@@ -202,8 +202,11 @@ class NameFacts:
 
     @functools.cached_property
     def neutral_clean(self) -> bool:
-        """Tell whether the same resolver answered three neutral questions, with addresses of the public Internet."""
-        rows = self.at_own(NameKind.NEUTRAL)
+        """Tell whether the same resolver answered three neutral questions, with addresses of the public Internet.
+
+        A question that was lost says nothing; another is asked in its place.
+        """
+        rows = [pair for pair in self.at_own(NameKind.NEUTRAL) if pair[0].outcome is not Outcome.SILENT]
         good = [
             lookup for row, lookup in rows if row.outcome is Outcome.OK and not all(map(is_bogus, lookup.addresses))
         ]
@@ -319,6 +322,11 @@ class NameFacts:
     def _expected(self) -> tuple[str, ...]:
         expect = self.case.target.expect
         return expect.answer if expect is not None and self.case.target.check is CheckName.DNS else ()
+
+    @property
+    def neutral_lost(self) -> int:
+        """Return how many neutral questions the same resolver left unanswered."""
+        return len([1 for row, _ in self.at_own(NameKind.NEUTRAL) if row.outcome is Outcome.SILENT])
 
     @property
     def neutral_good(self) -> int:

@@ -13,6 +13,7 @@ from probe.model.target import CheckName
 ENCRYPTED_ASKED = 2
 CLEAR_ASKED = 2
 VALIDATED_AT_MOST = 2
+NEUTRAL_LOST_AT_MOST = 2
 _OTHER_FAMILY = {"A": "AAAA", "AAAA": "A"}
 _ASKED_BY_TLS = (CheckName.WEB, CheckName.TLS)
 REFUSALS = frozenset({Outcome.DNS_REFUSED, Outcome.SERVFAIL, Outcome.SILENT, Outcome.NO_ANSWER})
@@ -102,9 +103,10 @@ def _ask_again(case: Case, names: NameFacts, host: str, hop: int) -> list[Experi
         for n in range(1, 5 if refused else 2)
     ]
     if neutral:
+        replaced = min(names.neutral_lost, NEUTRAL_LOST_AT_MOST) if names.neutral_good else 0
         wanted += [
             _lookup(Design.NEUTRAL_LOOKUP, neutral, NameKind.NEUTRAL, resolver, number=n, hop=hop)
-            for n in range(1, 6 if refused else 4)
+            for n in range(1, (6 if refused else 4) + replaced)
         ]
     wanted.append(
         Experiment(
@@ -135,8 +137,9 @@ def _lookup(
 def _validate(case: Case, names: NameFacts, host: str, hop: int, *, secure: bool) -> list[Experiment]:
     """Ask the addresses themselves: a valid certificate for the name settles whose they are."""
     port = case.target.port if case.target.check in _ASKED_BY_TLS and secure and hop == 0 else 443
-    later = _later_addresses(names)
-    real = sorted((names.encrypted_addresses | later) - names.own_addresses)[:VALIDATED_AT_MOST]
+    # What encrypted resolvers gave comes first: of several replies to one question most may be forged.
+    likely = [*sorted(names.encrypted_addresses), *sorted(_later_addresses(names) - names.encrypted_addresses)]
+    real = [address for address in likely if address not in names.own_addresses][:VALIDATED_AT_MOST]
     given = [] if secure else sorted(names.own_addresses)[:VALIDATED_AT_MOST]
     cells = [(address, Place.ELSEWHERE) for address in real] + [(address, Place.UNRELATED) for address in given]
     return [

@@ -1,5 +1,6 @@
 """Rules about certificates that do not hold. They come after the handshake rules and before those about pages."""
 
+from probe.classify.answers import comparable
 from probe.classify.facts import PathFacts
 from probe.classify.name_facts import NameFacts
 from probe.classify.rule import C0, C1, C2, Rule
@@ -50,9 +51,16 @@ def _clock_wrong(facts: PathFacts) -> bool:
 
 
 def _answer_trusted(facts: PathFacts) -> bool:
-    """The address is what encrypted resolvers give, or nobody had to be asked for it."""
+    """The address is what encrypted resolvers give, or nobody had to be asked for it.
+
+    Where they were asked for one family only and confirm it, the other comes from the same, confirmed resolver.
+    """
     names = NameFacts(facts.case, build_tries(facts.case.observations, facts.case.experiments), facts.hop)
-    return not names.asked or (facts.failing is not None and facts.failing.address in names.encrypted_addresses)
+    if not names.asked or facts.failing is None:
+        return not names.asked
+    address = frozenset({facts.failing.address})
+    unasked = bool(names.encrypted_addresses) and not comparable(address, names.encrypted_addresses)
+    return bool(address & names.encrypted_addresses) or (unasked and names.agree)
 
 
 def _untrusted(facts: PathFacts) -> bool:

@@ -1,16 +1,17 @@
 """Whole cases, from what a check saw to what is said about it."""
 
+import msgspec
 import pytest
 
 from probe.classify.clean import judge_clean
 from probe.classify.judge import judge
 from probe.classify.plan import plan
-from probe.model.experiment import Design, Step
+from probe.model.experiment import Design, NameKind, Step
 from probe.model.failure import FailureCode, IcmpError
 from probe.model.measurement import Citation
 from probe.model.pattern import Pattern
 from probe.model.verdict import Cause, Confidence, Depth, Status
-from tests.unit.classify.cases import DOH, DOT, HOME, OTHER, OWN, QUAD9, REAL, Story
+from tests.unit.classify.cases import DOH, DOT, FIT, HOME, ISP, OTHER, OWN, QUAD9, REAL, Story
 
 NX = FailureCode.DNS_NXDOMAIN
 
@@ -178,3 +179,20 @@ def test_a_later_run_with_another_symptom_does_not():
     later = Story().dns(OWN).tcp("silent").case(cites=(cited,))
     assert judge(later).status is Status.INSUFFICIENT
     assert plan(later).now
+
+
+def test_a_lost_neutral_question_does_not_make_a_resolver_unclean_but_a_denied_one_does():
+    for third, status in ((FailureCode.TIMEOUT, Status.BLOCKED), (NX, Status.IMPAIRED)):
+        story = Story().dns(NX).again(NX).ask(REAL, DOH).ask(REAL, DOT).ask(REAL, QUAD9).neutrals().validate(REAL)
+        lost = story.experiment(Design.NEUTRAL_LOOKUP, Step.LOOKUP, NameKind.NEUTRAL, 9, resolver=ISP)
+        assert judge(story.dns(third, experiment=lost).case()).status is status
+
+
+def test_the_other_family_of_a_confirmed_answer_is_trusted_too():
+    v6 = "2a02:2d8:1::1"
+    story = Story().dns(OWN).dns(v6, query_type="AAAA")
+    for address in (OWN, v6):
+        story.tcp(address=address).tls("untrusted", address=address, verify_code=62)
+    story.ask(OWN, DOH).ask(OWN, DOT)
+    verdict = judge(story.case(baseline=msgspec.structs.replace(FIT, families=(4, 6))))
+    assert (verdict.status, verdict.patterns) == (Status.SERVER_SIDE, (Pattern.SRV_CERT_NAME,))

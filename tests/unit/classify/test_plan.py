@@ -12,7 +12,7 @@ from probe.model.experiment import Design, NameKind, Step
 from probe.model.failure import FailureCode, IcmpError
 from probe.model.observation import Silence
 from probe.model.target import CheckName, Expect
-from tests.unit.classify.cases import DOH, DOT, NAME, NEUTRAL, OTHER, OWN, QUAD9, REAL, Story
+from tests.unit.classify.cases import DOH, DOT, ISP, NAME, NEUTRAL, OTHER, OWN, QUAD9, REAL, Story
 from tests.unit.classify.cited import cite
 from tests.unit.classify.world import World
 
@@ -63,6 +63,18 @@ def test_disputed_addresses_are_asked_for_their_certificate():
     story = Story().dns("10.10.34.34").ask(REAL, DOH)
     wanted = [e for e in now(story) if e.design is Design.ADDRESSES]
     assert [(e.endpoint.address, e.step) for e in wanted] == [(REAL, Step.HANDSHAKE)]
+
+
+def test_of_several_replies_those_that_encrypted_resolvers_confirm_are_asked_first():
+    story = Story().dns(OWN, "1.1.1.5", "1.1.1.6", REAL).ask(REAL, DOH)
+    assert REAL in [e.endpoint.address for e in now(story) if e.design is Design.ADDRESSES]
+
+
+def test_a_neutral_question_that_was_lost_is_asked_again():
+    story = Story().dns(NX).neutrals(times=2)
+    lost = story.experiment(Design.NEUTRAL_LOOKUP, Step.LOOKUP, NameKind.NEUTRAL, 3, resolver=ISP)
+    story.dns(TIMEOUT, experiment=lost)
+    assert designs(story)[Design.NEUTRAL_LOOKUP] == 1
 
 
 def test_an_unexpected_answer_of_a_dns_target_is_held_against_encrypted_ones():
