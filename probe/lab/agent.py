@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from probe.lab.keeper import FOLDER
 from probe.lab.run import Lab
 from probe.lab.world.plan import World
 from probe.model.errors import UserError
@@ -38,15 +39,20 @@ def render_config(world: World) -> str:
     )
 
 
-async def check(lab: Lab, target: str, *, timeout_s: float = 120.0, options: tuple[str, ...] = ()) -> dict[str, Any]:
+async def check(
+    lab: Lab, target: str, *, timeout_s: float = 120.0, options: tuple[str, ...] = (), memory: str = "state"
+) -> dict[str, Any]:
     """Run `wallprobe check --json` on a target in the client and return what it printed.
+
+    What it remembers, such as which places are hot, it shares with other checks of the same `memory`.
 
     Raises:
         UserError: it printed something else.
     """
     path = lab.write_file("wallprobe.yml", render_config(lab.world))
     argv = [sys.executable, "-m", "probe", "check", "--json", "--config.file", path, *options, target]
-    finished = await lab.run_in_client(argv, timeout_s=timeout_s)
+    folder = {"XDG_STATE_HOME": str(FOLDER / memory)}
+    finished = await lab.run_in_client(argv, timeout_s=timeout_s, environment=folder)
     try:
         record = json.loads(finished.stdout)
     except ValueError:

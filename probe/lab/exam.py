@@ -40,7 +40,8 @@ async def mark_scenario(lab: Lab, scenario: Scenario, line: Line | None = None) 
     started_s = time.monotonic()
     reasons: tuple[str, ...] = ()
     try:
-        record = await check(lab, scenario.target)
+        # The scenario before may have made the same addresses hot: that was in another world.
+        record = await check(lab, scenario.target, memory=f"state-{scenario.name}")
     except (UserError, TimeoutError) as error:
         said = Said(status=Status.INSUFFICIENT, cause=Cause.INSTRUMENT)
         mark, why = Grade.WRONG, f"the check gave no answer: {error or 'it took too long'}"
