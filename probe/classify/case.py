@@ -2,6 +2,7 @@
 
 import msgspec
 
+from probe.model.control import ControlReport
 from probe.model.experiment import Experiment
 from probe.model.fingerprint import Reference
 from probe.model.measurement import Citation
@@ -25,6 +26,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     baseline: Baseline | None = None
     """A fit or unfit look at the vantage that started after the first failure; `None` = none yet."""
     cites: tuple[Citation, ...] = ()
+    controls: tuple[ControlReport, ...] = ()
+    """What was seen from elsewhere: family B."""
+    single_sample: bool = False
+    """Data of somebody else's probe, made in one go: B counts at n = 1, and nothing is more than likely."""
     resolvers: tuple[Resolver, ...] = ()
     """Other resolvers that may be asked."""
     neutral_names: tuple[str, ...] = ()

@@ -64,7 +64,9 @@ def path_confidence(evidence: tuple[Evidence, ...]) -> Confidence:
     if not evidence:
         return Confidence.C0
     primary = evidence[0]
-    same = [e for e in evidence if e.pattern is primary.pattern and e.confidence >= Confidence.C2]
+    agreeing = (e for e in evidence if e.pattern is not None and e.cause is primary.cause)
+    named = primary.pattern.ancestors if primary.pattern is not None else ()
+    same = [e for e in agreeing if e.pattern in named and e.confidence >= Confidence.C2]
     families = {e.family for e in same}
     if len(families) >= 2 and EvidenceFamily.DIFFERENTIAL in families:
         return Confidence.C3

@@ -10,6 +10,7 @@ from probe.classify.fold import Folded, PathJudgement, fold_paths, one_per_layer
 from probe.classify.heat import build_hot_evidence, is_heated
 from probe.classify.name_facts import NameFacts
 from probe.classify.rule import F, Rule
+from probe.classify.rules_control import CONTROL_RULES
 from probe.classify.rules_echo import ECHO_RULES
 from probe.classify.rules_name import NAME_RULES
 from probe.classify.rules_page import HTTP_RULES
@@ -199,6 +200,13 @@ def _judge_path(facts: PathFacts) -> tuple[tuple[Evidence, ...], bool]:
             cited = (*transactions, *(pairs.transactions if pairs else ()))
             evidence.append(_evidence(rule, facts, facts.spot, facts.hop, tuple(dict.fromkeys(cited))))
             usable = usable and rule.usable
+    from_outside = next((rule for rule in CONTROL_RULES if rule.when(facts)), None) if facts.case.controls else None
+    if from_outside is not None:
+        seen = _evidence(from_outside, facts, facts.spot, facts.hop, transactions)
+        # A control says who; where the path alone does not, its word comes first.
+        unsettled = not evidence or evidence[0].cause is Cause.UNKNOWN
+        evidence = [seen, *evidence] if unsettled else [*evidence, seen]
+        usable = False
     return tuple(evidence), usable
 
 

@@ -3,6 +3,7 @@
 from probe.classify.name_facts import LIES, NameFacts
 from probe.classify.pairs import PAIRS
 from probe.classify.rule import C0, C1, C2, C3, Rule
+from probe.classify.rules_control_name import CONTROL_NAME_RULES
 from probe.classify.rules_question import UNEXPECTED_RULES
 from probe.classify.tries import Outcome
 from probe.model.pattern import Pattern
@@ -228,6 +229,7 @@ NAME_RULES: tuple[Rule[NameFacts], ...] = (
         family=A,
         reason="This resolver fails neutral names in the same way: it is the resolver, or the way to it, not the name.",
     ),
+    *CONTROL_NAME_RULES,
     Rule(
         id="net.dns_broken.neutral_fails",
         when=lambda f: f.own_outcome in LIES and f.neutral_fails,

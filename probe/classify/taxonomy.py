@@ -145,6 +145,7 @@ TAXONOMY: dict[Pattern, Entry] = {
     Pattern.SRV_CERT_NAME: _entry(
         "a certificate for other names", "a public chain, at an address encrypted DNS gives too"
     ),
+    Pattern.SRV_CERT_UNTRUSTED: _entry("a certificate of no public root", "a control is shown none that holds either"),
     Pattern.SRV_HTTP_ERROR: _entry("the server reports a fault", "5xx under a valid certificate"),
     Pattern.SRV_REDIRECT_LOOP: _entry("redirects without end", "more than ten in a row"),
     Pattern.SRV_UNEXPECTED: _entry("not what the target expects", "a valid certificate, and `expect:` does not hold"),

@@ -28,9 +28,8 @@ def build_case(measurement: OoniMeasurement, reference: Reference) -> Case:
 
 def add_control(case: Case, measurement: OoniMeasurement) -> Case:
     """Return the case with the outside view of the measurement; as it is where there is none."""
-    if measurement.control is None or "controls" not in Case.__struct_fields__:
-        return case
-    return msgspec.structs.replace(case, controls=(measurement.control,))
+    controls = () if measurement.control is None else (measurement.control,)
+    return msgspec.structs.replace(case, controls=controls, single_sample=True)
 
 
 def _build_baseline(measurement: OoniMeasurement) -> Baseline | None:

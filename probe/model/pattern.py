@@ -96,6 +96,7 @@ class Pattern(StrEnum):
     SRV_TLS_REFUSED = "srv.tls_refused"
     SRV_CERT_EXPIRED = "srv.cert_expired"
     SRV_CERT_NAME = "srv.cert_name"
+    SRV_CERT_UNTRUSTED = "srv.cert_untrusted"
     SRV_HTTP_ERROR = "srv.http_error"
     SRV_REDIRECT_LOOP = "srv.redirect_loop"
     SRV_UNEXPECTED = "srv.unexpected"
