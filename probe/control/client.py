@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from probe.control import ooni_wire, wire
+from probe.control import wire
 from probe.control.health import Health
 from probe.control.ooni_client import build_helper_request, read_observations
 from probe.control.reach import Reach, Reply
@@ -237,7 +237,7 @@ def _read_report(reply: Reply, request: ControlRequest, report: ControlReport) -
     if reply.failure:
         return replace(report, failure=reply.failure, unreachable=reply.unreachable, way=reply.way)
     if report.kind is ControlKind.OONI:
-        return replace(report, observations=read_observations(ooni_wire.parse_helper_answer(reply.body), request))
+        return replace(report, observations=read_observations(reply.body, request))
     answer = wire.parse_answer(reply.body)
     return replace(
         report,

@@ -103,7 +103,6 @@ class _Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _requests = msgspec.json.Decoder(HelperRequest)
-_answers = msgspec.json.Decoder(HelperAnswer)
 encode = msgspec.json.Encoder().encode
 
 
@@ -163,18 +162,6 @@ def encode_answer(answer: HelperAnswer) -> bytes:
             ip_info=answer.ip_info or msgspec.UNSET,
         )
     )
-
-
-def parse_helper_answer(data: bytes) -> HelperAnswer:
-    """Read what a helper answered.
-
-    Raises:
-        ProtocolError: it is no such answer.
-    """
-    try:
-        return _answers.decode(data)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise ProtocolError(f"not an answer of a test helper: {str(error)[:120]}") from error
 
 
 def map_dns_failure(code: FailureCode) -> str | None:
