@@ -8,8 +8,11 @@ import contextlib
 import ssl
 import struct
 
-PADDING = 21
-"""The type of the extension that makes a hello larger (RFC 7685)."""
+PADDING = 0x5A5A
+"""The type of the extension that makes a hello larger: one that servers ignore (RFC 8701).
+
+Not `padding` (RFC 7685), which the ssl module may have put there already: twice is an error.
+"""
 
 
 def build_openvpn_reset(session: bytes) -> bytes:

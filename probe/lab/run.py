@@ -65,6 +65,8 @@ class Lab:
         self._exits: dict[int, asyncio.Future[int]] = {}
         self._keeper: subprocess.Popen[bytes] | None = None
         self._pipes: list[socket.socket] = []
+        self._tunnel: list[tuple[int, asyncio.Future[int]]] = []
+        """Both ends, where the scenario's client has one."""
 
     async def __aenter__(self) -> Self:
         """Set up the lab, with a clean line.
@@ -138,7 +140,32 @@ class Lab:
         forward = Forward(rules=rules, line=line or scenario.line, seed=self.seed)
         lines = [f"nameserver {address}" for address in scenario.nameservers or (ISP_RESOLVER,)]
         self.write_file("resolv.conf", "\n".join((*lines, "options timeout:2 attempts:2", "")))
+        await self._drop_tunnel()
         await self.configure(scenario.world, forward)
+        if scenario.tunnel:
+            for role in ("far", "near"):
+                await self._raise_tunnel(role, scenario.world.sites["tunnel"].v4[0])
+
+    async def _raise_tunnel(self, role: str, address: str) -> None:
+        """Start one end of a tunnel, and wait until it is up.
+
+        Raises:
+            UserError: the kernel refuses the interface.
+        """
+        read, write = os.pipe2(os.O_CLOEXEC)
+        argv = [sys.executable, "-m", "probe.lab.tunnel", role, address]
+        self._tunnel.append(self.spawn(argv, (write, write, write), in_world=role == "far"))
+        os.close(write)
+        said = await _read_all(read, first_line=True)
+        if said != b"up\n":
+            raise UserError("lab", "there is no TUN interface for the client's tunnel", "make /dev/net/tun accessible")
+
+    async def _drop_tunnel(self) -> None:
+        """End the tunnel; its interfaces and routes go with its processes."""
+        for number, exited in self._tunnel:
+            self.kill(number)
+            await exited
+        self._tunnel.clear()
 
     async def censor(self, scenario: Scenario) -> None:
         """Switch on a scenario's censor alone: its world is there already, and connections under way stay whole."""
@@ -266,12 +293,12 @@ def _start(argv: list[str], descriptors: tuple[int, ...]) -> subprocess.Popen[by
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-async def _read_all(descriptor: int) -> bytes:
+async def _read_all(descriptor: int, *, first_line: bool = False) -> bytes:
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     with os.fdopen(descriptor, "rb") as pipe:
         transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
         try:
-            return await reader.read()
+            return await (reader.readline() if first_line else reader.read())
         finally:
             transport.close()

@@ -23,7 +23,7 @@ MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
 
 _PR_SET_PDEATHSIG = 1
 _TUNSETIFF = 0x400454CA
-_IFF_TAP, _IFF_NO_PI = 0x0002, 0x1000
+_IFF_TUN, _IFF_TAP, _IFF_NO_PI = 0x0001, 0x0002, 0x1000
 _SIOCETHTOOL = 0x8946
 _ETHTOOL_SETTERS = (0x15, 0x17, 0x19, 0x1F, 0x21, 0x24, 0x2C)
 """ETHTOOL_S{RXCSUM,TXCSUM,SG,TSO,UFO,GSO,GRO}: what leaves packets unfinished or joined on a veth."""
@@ -70,14 +70,27 @@ def die_with_parent() -> None:
 
 
 def open_tap(name: str) -> int:
-    """Make a TAP interface in the current network namespace and return its descriptor.
+    """Make a TAP interface in the current network namespace and return its descriptor, which does not block.
 
     Raises:
         OSError: there is no /dev/net/tun, or it is not ours to open.
     """
-    descriptor = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    return _open_tuntap(name, _IFF_TAP, os.O_NONBLOCK)
+
+
+def open_tun(name: str) -> int:
+    """Make a TUN interface in the current network namespace and return its descriptor.
+
+    Raises:
+        OSError: there is no /dev/net/tun, or it is not ours to open.
+    """
+    return _open_tuntap(name, _IFF_TUN, 0)
+
+
+def _open_tuntap(name: str, kind: int, flags: int) -> int:
+    descriptor = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC | flags)
     try:
-        fcntl.ioctl(descriptor, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TAP | _IFF_NO_PI))
+        fcntl.ioctl(descriptor, _TUNSETIFF, struct.pack("16sH22x", name.encode(), kind | _IFF_NO_PI))
     except OSError:
         os.close(descriptor)
         raise

@@ -23,6 +23,8 @@ _WORLD_LINK_V4 = "45.90.255.2"
 _WORLD_ROUTER_V4 = "45.90.255.1"
 _WORLD_LINK_V6 = "2a0d:5600:f::2"
 _WORLD_ROUTER_V6 = "2a0d:5600:f::1"
+_METRIC = 100
+"""As network managers give a card's default route, so that a tunnel's may come before it."""
 _ALL_UIDS = "0 2147483647"
 
 _SETTINGS = {
@@ -59,7 +61,7 @@ def build_client() -> Place:
         routes.addr("add", index=index, address=CLIENT_V6, prefixlen=64)
         for gateway, family in ((GATEWAY_V4, socket.AF_INET), (GATEWAY_V6, socket.AF_INET6)):
             _know_neighbour(routes, index, gateway, family)
-            routes.route("add", dst="default", gateway=gateway, oif=index, family=family)
+            routes.route("add", dst="default", gateway=gateway, oif=index, family=family, priority=_METRIC)
     for allowed in (_ALL_UIDS, "0 0"):
         # In a user namespace only mapped groups are accepted; where even that fails pings need CAP_NET_RAW.
         with contextlib.suppress(OSError):

@@ -10,6 +10,8 @@ from probe.lab.scenarios.ooni_redirects import REDIRECTS
 from probe.lab.scenarios.requests import REQUESTS
 from probe.lab.scenarios.resolvers import RESOLVERS
 from probe.lab.scenarios.servers import SERVERS
+from probe.lab.scenarios.transports import TRANSPORTS
+from probe.lab.scenarios.tunnels import TUNNELS
 from probe.lab.scenarios.vantages import VANTAGES
 from probe.lab.world.plan import World
 
@@ -19,6 +21,8 @@ BUILDS: tuple[Build, ...] = (
     *CONNECTIONS,
     *REQUESTS,
     *FLOWS,
+    *TRANSPORTS,
+    *TUNNELS,
     *SERVERS,
     *VANTAGES,
     *PLAIN,

@@ -19,7 +19,7 @@ from probe.lab.censor.rules import (
     Then,
     ToAddress,
 )
-from probe.lab.scenarios.model import Build, Greet, Outcome, Reach, Scenario, Symptom, Truth
+from probe.lab.scenarios.model import Build, Greet, Outcome, Reach, Scenario, Speak, Symptom, Truth
 from probe.lab.scenarios.parts import (
     FINE,
     LONG_GONE_S,
@@ -165,7 +165,9 @@ def sometimes(world: World) -> Scenario:
     )
 
 
-def harmless_filter(name: str, about: str, when: FirstBytes) -> Build:
+def harmless_filter(
+    name: str, about: str, when: FirstBytes, *proofs: Callable[[World], Symptom], probability: float = 1.0
+) -> Build:
     """Return a scenario with a filter of first bytes that lets TLS pass."""
 
     def build(world: World) -> Scenario:
@@ -175,12 +177,20 @@ def harmless_filter(name: str, about: str, when: FirstBytes) -> Build:
             about=about,
             world=world,
             target=site.url,
-            rules=rules(Rule(id="first", when=when, then=Drop())),
+            rules=rules(Rule(id="first", when=when, then=Drop(), probability=probability)),
             truth=FINE,
-            symptoms=(*works(site), asks(site, says="Front Page")),
+            symptoms=(*works(site), asks(site, says="Front Page"), *(proof(world) for proof in proofs)),
         )
 
     return build
+
+
+def says_first(
+    world: World, *, text: str = "", outcome: Outcome = Outcome.OK, times: int = 1, at_least: int | None = None
+) -> Symptom:
+    """Return the proof of what a first payload meets, noise if there is no text, at a port that answers anything."""
+    trial = Speak(address=world.sites["tunnel"].v4[0], port=8388, text=text, over_tcp=True)
+    return Symptom(trial=trial, outcome=outcome, times=times, at_least=at_least)
 
 
 def _silent(site: Site) -> tuple[Symptom, ...]:
@@ -292,10 +302,34 @@ CONNECTIONS: tuple[Build, ...] = (
     ),
     sometimes,
     intercepted_tls,
-    harmless_filter(
-        "protocol-allow-list", "only HTTP, TLS and DNS may open a connection", FirstBytes(fully_encrypted=False)
+    _ByName(
+        name="sni-reset-copied-ipid",
+        about="a RST+ACK with the hello's own IPID follows the server name",
+        then=Reset(form=ResetForm.RST_ACK, copies_ip_id=True, ip_ttl=61),
+        truth=named(Pattern.TLS_RESET_SNI),
+        outcome=Outcome.RESET,
     ),
     harmless_filter(
-        "entropy-filter", "connections that look fully encrypted are dropped", FirstBytes(fully_encrypted=True)
+        "protocol-allow-list",
+        "only HTTP, TLS and DNS may open a connection",
+        FirstBytes(fully_encrypted=False),
+        lambda world: says_first(world, outcome=Outcome.SILENCE),
+        lambda world: says_first(world, text="SSH-2.0-OpenSSH_9.2\r\n", outcome=Outcome.SILENCE),
+        lambda world: says_first(world, text="GET / HTTP/1.1\r\n\r\n"),
+    ),
+    harmless_filter(
+        "entropy-filter",
+        "connections that look fully encrypted are dropped",
+        FirstBytes(fully_encrypted=True),
+        lambda world: says_first(world, outcome=Outcome.SILENCE),
+        lambda world: says_first(world, text="SSH-2.0-OpenSSH_9.2\r\n"),
+    ),
+    harmless_filter(
+        "entropy-filter-sometimes",
+        "26 % of the connections that look fully encrypted are dropped",
+        FirstBytes(fully_encrypted=True),
+        lambda world: says_first(world, outcome=Outcome.SILENCE, times=16, at_least=1),
+        lambda world: says_first(world, times=16, at_least=1),
+        probability=0.263,
     ),
 )

@@ -127,6 +127,28 @@ def redirected(world: World) -> Scenario:
     )
 
 
+def geo_answers(world: World) -> Scenario:
+    """Every resolver leads visitors from here to a server that refuses them."""
+    site, refusing = world.sites["news"], world.sites["wiki"]
+    here = msgspec.structs.replace(site, addresses=refusing.addresses, answer=COUNTRY)
+    changed = msgspec.structs.replace(world, sites={**world.sites, "wiki": here})
+    for resolver in world.resolvers:
+        changed = changed.lie(resolver.key, dict.fromkeys(site.names, Lie(addresses=here.addresses)))
+    return Scenario(
+        name="geoblock-dns",
+        about="the site's own name servers lead visitors from this country to a server that refuses them",
+        world=changed,
+        target=site.url,
+        truth=own_doing(Pattern.SRV_GEOBLOCK_HTTP, Pattern.SRV_GEOBLOCK_DNS),
+        symptoms=(
+            *resolves(here),
+            *resolves(here, "8.8.8.8"),
+            loads(here, says="not available in your country"),
+            loads(site, says="reading room"),
+        ),
+    )
+
+
 SERVERS: tuple[Build, ...] = (
     _Serving(
         name="challenge",
@@ -258,6 +280,20 @@ SERVERS: tuple[Build, ...] = (
         truth=partly(Pattern.IP, cause=Cause.OUTAGE),
         symptoms=lambda site: (Symptom(trial=Reach(address=site.addresses[1]), outcome=Outcome.SILENCE),),
     ),
+    _Serving(
+        name="geoblock-drop",
+        about="the site's own firewall drops what comes from this country",
+        change={"shuns_client": True},
+        truth=Truth(
+            status=Status.SERVER_SIDE,
+            patterns=(Pattern.SRV_GEOBLOCK_TCP,),
+            cause=Cause.SERVER,
+            local=Status.IMPAIRED,
+            seen=(Pattern.IP_DROP,),
+        ),
+        symptoms=lambda site: (*reaches(site, Outcome.SILENCE), *reaches(site, Outcome.SILENCE, port=80)),
+    ),
+    geo_answers,
     _Serving(
         name="strange-names-alerted",
         about="nothing is wrong; the server refuses strange names by an alert",

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from probe.lab.censor.rules import Divert, Drop, Place, Rule, ToAddress
+from probe.lab.censor.rules import Divert, Drop, NamesServer, Place, Prohibit, Reset, Rule, ToAddress
 from probe.lab.line import Line
 from probe.lab.scenarios.model import Build, Greet, Outcome, Reach, Scenario, Symptom, Truth
 from probe.lab.scenarios.parts import FINE, asks, greets, loads, partly, reaches, resolves, rules, says, works
@@ -14,6 +14,8 @@ from probe.model.verdict import Cause, Status
 PORTAL_PAGE = Page(title="Guest network", body="<html><title>Guest network</title>Please accept the terms.</html>\n")
 EVERY_BOX = Divert(to=BOX_V4, to_v6=BOX_V6)
 DAY_S = 86_400.0
+HOME_ROUTER = "192.168.1.1"
+HOME_ROUTER_V6 = "fd00:1::1"
 
 
 class _OnLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,6 +191,39 @@ def home_filter(world: World) -> Scenario:
     )
 
 
+def tunnel_route(world: World) -> Scenario:
+    """All that the client sends goes through a tunnel, past the censor."""
+    site = world.sites["news"]
+    return Scenario(
+        name="tunnel-default-route",
+        about="a tunnel is the client's default route: the censor that resets the name sees nothing of it",
+        world=world,
+        target=site.url,
+        tunnel=True,
+        rules=rules(
+            Rule(id="reset", when=NamesServer(names=(site.name,)), then=Reset()),
+            Rule(id="drop", when=ToAddress(prefixes=world.sites["forum"].addresses), then=Drop()),
+        ),
+        truth=FINE,
+        symptoms=(*works(site, world.sites["forum"], world.sites["home1"]), *resolves(site)),
+    )
+
+
+def own_firewall(world: World) -> Scenario:
+    """The router at home refuses the site."""
+    site = world.sites["news"]
+    router = Prohibit(router=HOME_ROUTER, router_v6=HOME_ROUTER_V6)
+    return Scenario(
+        name="own-firewall",
+        about="a router in the own network refuses the site's addresses by ICMP",
+        world=world,
+        target=site.url,
+        rules=rules(Rule(id="firewall", when=ToAddress(prefixes=site.addresses), then=router)),
+        truth=unfit(Pattern.LOCAL_FIREWALL, Status.IMPAIRED),
+        symptoms=(*reaches(site, Outcome.UNREACHABLE), *resolves(site), *works(world.sites["forum"])),
+    )
+
+
 def ipv6_broken(world: World) -> Scenario:
     """Nothing comes back over IPv6."""
     site = world.sites["news"]
@@ -246,8 +281,8 @@ VANTAGES: tuple[Build, ...] = (
     ),
     _OnLine(
         name="lossy-line",
-        about="10 % of the packets are lost each way",
-        line=Line(loss_ratio=0.1),
+        about="20 % of what is sent and answered is lost: 10.6 % each way",
+        line=Line(loss_ratio=0.106),
         times=4,
         at_least=1,
     ),
@@ -279,4 +314,6 @@ VANTAGES: tuple[Build, ...] = (
     tls_inspection,
     fake_ip,
     home_filter,
+    own_firewall,
+    tunnel_route,
 )
