@@ -20,7 +20,10 @@ class ControlView:
 
     def __init__(self, case: Case) -> None:
         self._case = case
-        self._reports = [r for r in case.controls if r.answered and r.age_s <= WITHIN_S]
+        newest_s = max((report.asked_at for report in case.controls), default=0.0)
+        self._reports = [
+            r for r in case.controls if r.answered and r.age_s <= WITHIN_S and newest_s - r.asked_at <= WITHIN_S
+        ]
         self._seen = [o for report in self._reports for o in report.observations]
 
     @property

@@ -175,4 +175,5 @@ def _cite(measurement: Measurement, clock: Clock) -> Citation:
         age_s=clock.wall_s() - measurement.started_at,
         observations=measurement.observations,
         experiments=measurement.experiments,
+        controls=measurement.controls,
     )

@@ -48,5 +48,6 @@ def case_of(measurement: Measurement) -> Case:
         experiments=measurement.experiments,
         baseline=measurement.baseline,
         cites=measurement.cites,
+        controls=(*(report for c in measurement.cites for report in c.controls), *measurement.controls),
         cold_start=bool(measurement.continues),
     )

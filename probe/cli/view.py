@@ -61,6 +61,7 @@ class View:
             reload=self.reload_stats,
             loop_lag_s=agent.lag.worst_s,
             check_durations=agent.board.durations.histograms(),
+            controls=agent.environment.controls.health() if agent.environment.controls is not None else {},
             sham_interference_total=agent.sham_interference_total,
             crashes_total=agent.crashes_total,
         )

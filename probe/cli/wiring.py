@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 from probe import __version__
+from probe.control.client import ControlClient
 from probe.knowledge.reference import load_knowledge
 from probe.model.settings import Settings
 from probe.model.vantage import Vantage
@@ -19,18 +20,24 @@ from probe.pipeline.monitor import VantageMonitor
 @contextlib.asynccontextmanager
 async def open_environment(settings: Settings, gate: Gatekeeper, stack: Stack) -> AsyncIterator[Environment]:
     """Bring an environment up around an open stack and a gate."""
+    families = tuple(sorted({route.family for route in default_routes()})) or (4,)
     with load_knowledge(settings) as knowledge:
-        yield Environment(
-            stack=stack,
-            gate=gate,
-            settings=settings,
-            vantage=build_vantage(settings),
-            neutral_names=neutral_names(settings),
-            resolvers=tuple(resolver for resolver in settings.resolvers if resolver.endpoint is not None),
-            reference=knowledge.reference,
-            asn_of=knowledge.asn_of,
-            environ=dict(os.environ),
-        )
+        controls = ControlClient(settings.controls, stack, environ=os.environ, families=families)
+        try:
+            yield Environment(
+                stack=stack,
+                gate=gate,
+                settings=settings,
+                vantage=build_vantage(settings),
+                neutral_names=neutral_names(settings),
+                resolvers=tuple(resolver for resolver in settings.resolvers if resolver.endpoint is not None),
+                reference=knowledge.reference,
+                asn_of=knowledge.asn_of,
+                controls=controls if controls else None,
+                environ=dict(os.environ),
+            )
+        finally:
+            await controls.close()
 
 
 @contextlib.asynccontextmanager

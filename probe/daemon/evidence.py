@@ -42,6 +42,7 @@ class EvidenceMemory:
                 age_s=wall_s - kept.started_at,
                 observations=kept.observations,
                 experiments=kept.experiments,
+                controls=kept.controls,
             )
             for kept in self._kept.get(target_id, ())
             if 0 <= wall_s - kept.started_at < KEEPS_S

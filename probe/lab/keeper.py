@@ -112,6 +112,7 @@ class Keeper:
             # First of all: the numbers that the program's descriptors get may be those of our own.
             place = self._world if order.in_world else self._client
             syscalls.enter(place.namespace, syscalls.CLONE_NEWNET)
+            show_own_cards()
             for number, descriptor in enumerate(descriptors):
                 os.dup2(descriptor, number)
             for number in (signal.SIGINT, signal.SIGCHLD, signal.SIGPIPE):
@@ -200,6 +201,15 @@ def hide_host() -> None:
         (FOLDER / name).write_text(content)
         if Path("/etc", name).exists():
             syscalls.mount(str(FOLDER / name), f"/etc/{name}", flags=syscalls.MS_BIND)
+
+
+def show_own_cards() -> None:
+    """Have /sys tell of the network namespace that this process has joined: else it tells of the host's."""
+    # Containers that hide parts of /sys forbid a fresh one; the old one then stays, and tells of other cards.
+    with contextlib.suppress(OSError):
+        syscalls.unshare(syscalls.CLONE_NEWNS)
+        flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
+        syscalls.mount("sysfs", "/sys", "sysfs", flags)
 
 
 def set_up(plan: World, control: socket.socket, forwarder: socket.socket, world: socket.socket) -> Keeper:

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from probe.model.control import ControlReport
 from probe.model.experiment import Experiment
 from probe.model.observation import Observation
 from probe.model.target import Target
@@ -18,6 +19,7 @@ class Citation(msgspec.Struct, frozen=True, kw_only=True):
     age_s: float
     observations: tuple[Observation, ...] = ()
     experiments: tuple[Experiment, ...] = ()
+    controls: tuple[ControlReport, ...] = ()
 
 
 class Measurement(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +36,8 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     experiments: tuple[Experiment, ...] = ()
     baseline: Baseline | None = None
     """The baseline a failure was judged by; `None` when none was needed."""
+    controls: tuple[ControlReport, ...] = ()
+    """What controls saw, asked for this run."""
     cites: tuple[Citation, ...] = ()
     continues: str = ""
     """Id of the measurement whose pending experiments this one ran."""

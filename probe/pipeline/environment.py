@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
+from probe.control.client import ControlClient
 from probe.model.fingerprint import Reference
 from probe.model.observation import Resolver
 from probe.model.settings import Settings
@@ -34,5 +35,7 @@ class Environment:
     asn_of: Callable[[str], int] = unknown_asn
     may_follow_up: Callable[[int], bool] = follow_freely
     """The storm guard: whether so many follow-up connections fit its budget now."""
+    controls: ControlClient | None = None
+    """Who measures for us from elsewhere; `None` = nobody."""
     environ: dict[str, str] = dataclasses.field(default_factory=dict)
     """The process environment, for the proxy variables."""

@@ -16,17 +16,19 @@ from probe.checks import CHECKS
 from probe.checks.experiment import run_experiment
 from probe.classify.case import Case
 from probe.classify.clean import judge_clean, looks_clean
+from probe.classify.control_view import ROUND_APART_S
 from probe.classify.facts import build_table
 from probe.classify.fitness import needs_baseline
 from probe.classify.judge import judge
 from probe.classify.plan import plan
+from probe.model.control import ControlReport, ControlRequest
 from probe.model.experiment import Design, Experiment, Pending
 from probe.model.measurement import Citation, Measurement
-from probe.model.observation import Role
+from probe.model.observation import DNSLookup, Role
 from probe.model.pattern import Pattern
 from probe.model.target import CheckName, Target
 from probe.model.vantage import Baseline
-from probe.model.verdict import Confidence, Status, Verdict
+from probe.model.verdict import Confidence, EvidenceFamily, Status, Verdict
 from probe.net.context import Context, Journal
 from probe.pipeline.environment import BODY_BYTES, Environment
 from probe.pipeline.ids import new_id
@@ -34,6 +36,9 @@ from probe.pipeline.monitor import VantageMonitor
 
 HOLD_S = 2.0
 """How long a suspicious DNS question keeps listening: forged answers come within 0.4 s, real ones within 2 s."""
+CONTROL_AGE_S = 240.0
+"""An answer this old still counts as of the same moment: family B allows five minutes."""
+DNS_PORT = 53
 RETRY_S = 1.0
 RETRIES = 5
 """Each waits twice as long as the one before: after 31 s a run that may not ask ends, and the next one asks instead."""
@@ -80,6 +85,7 @@ class Run:
         self._clean: Verdict | None = None
         """Given at the very end of a run in which nothing was wrong: `finish` need not judge again."""
         self._looking = False
+        self._controls: list[ControlReport] = []
         self._settled = False
         self._check: asyncio.Task[Any] | None = None
         self._spawned: list[asyncio.Task[None]] = []
@@ -145,6 +151,7 @@ class Run:
             observations=tuple(self._journal.observations),
             experiments=tuple(self._experiments),
             baseline=self._baseline,
+            controls=tuple(self._controls),
             cites=self._wish.cites,
             continues=self._wish.continues,
             verdict=self._judge(),
@@ -161,13 +168,14 @@ class Run:
         verdict = judge(case)
         if verdict.status in (Status.OK, Status.INSUFFICIENT):
             return verdict
-        return msgspec.structs.replace(verdict, pending=plan(case).later)
+        return msgspec.structs.replace(verdict, pending=(*plan(case).later, *_second_round(verdict)))
 
     def _case(self) -> Case:
         return build_case(
             self._environment,
             self._target,
             self._wish,
+            tuple(self._controls),
             observations=tuple(self._journal.observations),
             silences=tuple(self._journal.silences),
             experiments=tuple(self._experiments),
@@ -207,6 +215,7 @@ class Run:
         if wanted and not self._looking:
             self._looking = True
             self._spawn(group, self._look_at_vantage())
+            self._spawn(group, self._ask_control())
         for experiment in wanted:
             if not self._environment.may_follow_up(1):
                 # The storm guard's budget is spent; what is left out now is asked for again in a moment.
@@ -234,6 +243,26 @@ class Run:
             task.cancel()
         return True
 
+    async def _ask_control(self) -> None:
+        """Ask for the outside view, once in a run; a control that does not answer is in the report."""
+        controls, target = self._environment.controls, self._target
+        if controls is None or not self._environment.may_follow_up(1):
+            return
+        lookups = [
+            o for o in self._journal.observations if isinstance(o, DNSLookup) and o.role is Role.TARGET and not o.hop
+        ]
+        request = ControlRequest(
+            check=target.check,
+            host=target.host,
+            port=DNS_PORT if target.check is CheckName.DNS else target.port,
+            path=target.path,
+            secure=target.secure,
+            addresses=tuple(dict.fromkeys(a for lookup in lookups for a in lookup.addresses)),
+            timeout_s=target.timeout_s,
+        )
+        self._controls.append(await controls.ask(request, max_age_s=0.0 if self._wish.pending else CONTROL_AGE_S))
+        self._replan()
+
     async def _look_at_vantage(self) -> None:
         """Look at once after the first sign of trouble: nothing can be settled without it."""
         self._baseline = await self._look_after(self._context.stack.clock.boot_s())
@@ -253,6 +282,7 @@ class Run:
 
     async def _run_pending(self) -> None:
         """Run late experiments one after another: the order is the design."""
+        await self._ask_control()
         for pending in self._wish.pending:
             for experiment in pending.experiments:
                 self._experiments.append(experiment)
@@ -277,12 +307,22 @@ class Run:
         return None
 
 
-def build_case(environment: Environment, target: Target, wish: Wish, **seen: object) -> Case:
+def _second_round(verdict: Verdict) -> tuple[Pending, ...]:
+    """What a control said once is asked again: family B counts from two rounds (VERDICTS section 2)."""
+    once = any(e.family is EvidenceFamily.CONTROL and e.confidence is Confidence.C1 for e in verdict.evidence)
+    question = "whether a control still sees it otherwise"
+    return (Pending(due_in_s=ROUND_APART_S + 1.0, question=question, experiments=()),) if once else ()
+
+
+def build_case(
+    environment: Environment, target: Target, wish: Wish, controls: tuple[ControlReport, ...], **seen: object
+) -> Case:
     """Join what a run saw with what is known beforehand."""
     return Case(
         target=target,
         vantage=environment.vantage,
         cites=wish.cites,
+        controls=(*(report for citation in wish.cites for report in citation.controls), *controls),
         resolvers=environment.resolvers,
         neutral_names=environment.neutral_names,
         reference=environment.reference,
