@@ -5,6 +5,7 @@ Run in the client as `python -m probe.lab.selfcheck FILE`, with the symptoms as 
 
 import concurrent.futures
 import errno
+import os
 import select
 import socket
 import ssl
@@ -99,7 +100,7 @@ def _carry_out(trial: Trial) -> Met:
             # Few scenarios need it, and it takes longer to import than all the rest.
             from probe.lab.selfcheck_quic import greet_quic
 
-            return greet_quic(trial)
+            return greet_quic(trial, os.environ["SSL_CERT_FILE"])
         case Negotiate():
             return negotiate(trial)
         case SendHello():

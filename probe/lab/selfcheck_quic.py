@@ -3,7 +3,6 @@
 Source: RFC 9000 section 20.1 (a failed certificate ends the connection by 0x100 and the TLS alert).
 """
 
-import os
 import socket
 import time
 
@@ -20,14 +19,14 @@ _CERTIFICATE_ALERTS = range(0x100 + 42, 0x100 + 50)
 """bad_certificate to unknown_ca (RFC 8446 section 6.2)."""
 
 
-def greet_quic(trial: GreetQuic) -> Met:
-    """Connect and ask for the page.
+def greet_quic(trial: GreetQuic, roots: str) -> Met:
+    """Connect, with the certificates in this file for roots, and ask for the page.
 
     Raises:
         OSError: the network says no.
     """
     configuration = QuicConfiguration(alpn_protocols=H3_ALPN, server_name=trial.server_name)
-    configuration.load_verify_locations(os.environ["SSL_CERT_FILE"])
+    configuration.load_verify_locations(roots)
     connection = QuicConnection(configuration=configuration)
     client = _Client(connection, trial.server_name)
     peer = (trial.address, trial.port)

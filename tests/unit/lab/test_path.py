@@ -102,3 +102,11 @@ def test_a_black_hole_swallows_large_packets_and_a_line_may_lose_ipv6():
     assert Lane(Line(lost_above_bytes=1280), 0).admit(1400, 4, 0.0) is None
     assert Lane(Line(lost_above_bytes=1280), 0).admit(1280, 4, 0.0) == 0.0
     assert Lane(Line(loses_ipv6=True), 0).admit(100, 6, 0.0) is None
+
+
+def test_where_nobody_is_routers_before_it_still_answer_a_short_ttl():
+    path = make_path(empty_addresses=(str(ipaddress.ip_address(SERVER)),))
+    assert path.carry(syn(), outward=True, now_s=1.0) == []
+    ((_, outward, error),) = path.carry(lower_ttl(syn(), 60), outward=True, now_s=1.0)
+    assert outward is False
+    assert str(ipaddress.ip_address(parse_packet(error).source)) == ROUTERS_V4[3]
