@@ -6,7 +6,7 @@ from probe.classify.status import Usable
 from probe.classify.tries import Outcome, Try
 from probe.model.observation import HTTPExchange, TLSHandshake
 from probe.model.pattern import Pattern
-from probe.model.vantage import VantageState
+from probe.model.vantage import Baseline, VantageState
 from probe.model.verdict import Cause, Confidence, Evidence, EvidenceFamily
 
 
@@ -29,6 +29,10 @@ def suspended(case: Case, folded: Folded, table: tuple[Try, ...]) -> Folded | No
     if baseline is None:
         return None if folded.usable is Usable.ALL and not _cleartext(table) else _waiting(folded)
     match baseline.state:
+        case VantageState.OFFLINE if _names_fail(baseline):
+            return _unfit(Pattern.NET_DNS_BROKEN, "net.dns_broken", "No name resolves here, not even a neutral one.")
+        case VantageState.OFFLINE if _hellos_fail(baseline):
+            return _unfit(Pattern.NET, "net.handshakes_fail", "Connections open here and no handshake completes.")
         case VantageState.OFFLINE:
             return _unfit(Pattern.NET_OFFLINE, "net.offline", "This network has no way out; nothing is judged.")
         case VantageState.PORTAL:
@@ -44,6 +48,17 @@ def _own_reason(folded: Folded) -> bool:
     if folded.cause in (Cause.SERVER, Cause.LOCAL):
         return True
     return folded.cause is Cause.OUTAGE and folded.confidence >= Confidence.C2
+
+
+def _names_fail(baseline: Baseline) -> bool:
+    """The gateway answers, and every anchor fails for want of an address."""
+    return baseline.gateway_ok is True and bool(baseline.anchors) and all(a.failure == "dns" for a in baseline.anchors)
+
+
+def _hellos_fail(baseline: Baseline) -> bool:
+    """Anchors connect, and none gets through a handshake: large packets lost, or TLS itself kept out."""
+    reached = [anchor for anchor in baseline.anchors if anchor.failure == "tls"]
+    return len(reached) >= 2 and not any(anchor.ok for anchor in baseline.anchors)
 
 
 def _cleartext(table: tuple[Try, ...]) -> bool:

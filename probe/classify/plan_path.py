@@ -62,7 +62,7 @@ def _at(trouble: Trouble, design: Design, step: Step, name: str, kind: NameKind,
         name_kind=kind,
         place=trouble.place,
         endpoint=trouble.endpoint,
-        path=trouble.path if kind is NameKind.TEST else "/",
+        path=trouble.path,  # held: the name alone is varied, or a word in the path would be taken for it
         secure=trouble.secure,
         hop=trouble.hop,
         cell=number,

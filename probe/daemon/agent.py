@@ -218,7 +218,8 @@ class Agent:
     def _take(self, measurement: Measurement) -> None:
         """Fold a finished run into everything that remembers."""
         target, now_s = measurement.target, self._clock.boot_s()
-        interval_s = self.schedule.effective_interval_s(target)
+        # A run that takes longer than its interval leaves no gap: without this, nothing slow could ever be confirmed.
+        interval_s = max(self.schedule.effective_interval_s(target), measurement.runtime_s)
         known = self.states.get(target.id)
         folded = fold(known, _outcome(measurement), interval_s)
         self.states[target.id] = folded.state

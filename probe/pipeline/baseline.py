@@ -9,6 +9,7 @@ from probe.classify.tries import is_private
 from probe.classify.vantage import Sights, judge_vantage
 from probe.model.endpoint import Endpoint
 from probe.model.errors import ProtocolError
+from probe.model.failure import FailureCode
 from probe.model.observation import DNSLookup, HTTPExchange, Role, TLSHandshake, Transport
 from probe.model.vantage import AnchorResult, Baseline
 from probe.net.connect import connect
@@ -207,9 +208,11 @@ class BaselineRun:
         )
 
     def _issuer_at(self, endpoint: Endpoint) -> str:
-        """Return who signed the certificate that was refused there, if one was shown."""
+        """Return who signed the certificate that was refused there for its issuer; dates and names are other faults."""
         for observation in reversed(self._journal.observations):
             if isinstance(observation, TLSHandshake) and observation.endpoint == endpoint and observation.chain:
+                if observation.failure is None or observation.failure.code is not FailureCode.SSL_UNKNOWN_AUTHORITY:
+                    return ""
                 try:
                     return parse_certificate(observation.chain[0]).issuer
                 except ProtocolError:

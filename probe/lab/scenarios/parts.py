@@ -1,5 +1,7 @@
 """What scenarios are put together from: truths, proofs, and what censors of the field use."""
 
+import msgspec
+
 from probe.lab.censor.rules import Rule, RuleSet
 from probe.lab.scenarios.model import Ask, Greet, Load, Outcome, Reach, Resolve, Symptom, Truth
 from probe.lab.world.atlas import ISP_RESOLVER
@@ -34,6 +36,11 @@ def rules(*several: Rule) -> RuleSet:
 def blocked(*patterns: Pattern, local: Status = Status.BLOCKED) -> Truth:
     """Return the truth that the network blocks; `local` is how much of it can be said on the spot."""
     return Truth(status=Status.BLOCKED, patterns=patterns, cause=Cause.NETWORK, local=local)
+
+
+def seeming(truth: Truth, *seen: Pattern) -> Truth:
+    """Return the truth with what it looks like from here, where that is another pattern."""
+    return msgspec.structs.replace(truth, seen=seen)
 
 
 def hidden(*patterns: Pattern) -> Truth:

@@ -17,6 +17,7 @@ from probe.lab.scenarios.parts import (
     resolves,
     rules,
     says,
+    seeming,
     works,
 )
 from probe.lab.world.atlas import BOX_V4, ISP_RESOLVER
@@ -121,7 +122,7 @@ def dns_intercepted(world: World) -> Scenario:
         world=world.lie("isp", {name: Lie(rcode=3) for name in site.names}),
         target=site.url,
         rules=rules(Rule(id="divert", when=everything, then=Divert(to=ISP_RESOLVER, to_v6="2a02:2d8::53"))),
-        truth=blocked(Pattern.DNS_RESOLVER_INTERCEPTED),
+        truth=seeming(blocked(Pattern.DNS_RESOLVER_INTERCEPTED), Pattern.DNS_NXDOMAIN),
         symptoms=(
             says(site, outcome=Outcome.NXDOMAIN),
             says(site, outcome=Outcome.NXDOMAIN, resolver="9.9.9.9"),
@@ -139,7 +140,7 @@ def dot_blocked(world: World) -> Scenario:
         world=world,
         target="dot://9.9.9.9#dns.quad9.net",
         rules=rules(Rule(id="drop", when=ToAddress(ports=(853,)), then=Drop())),
-        truth=blocked(Pattern.DNS_ENCRYPTED_BLOCKED, local=Status.IMPAIRED),
+        truth=blocked(Pattern.DNS_ENCRYPTED_BLOCKED, Pattern.IP_PORT_DROP, local=Status.IMPAIRED),
         symptoms=(
             Symptom(trial=Reach(address="9.9.9.9", port=853), outcome=Outcome.SILENCE),
             Symptom(trial=Reach(address="9.9.9.9", port=443)),
@@ -157,7 +158,7 @@ def doh_reset(world: World) -> Scenario:
         world=world,
         target="doh+https://1.1.1.1/dns-query#cloudflare-dns.com",
         rules=rules(Rule(id="reset", when=NamesServer(names=providers), then=Reset(ip_ttl=70))),
-        truth=named(Pattern.DNS_ENCRYPTED_BLOCKED),
+        truth=named(Pattern.DNS_ENCRYPTED_BLOCKED, Pattern.TLS_RESET_SNI),
         symptoms=(
             Symptom(trial=Greet(address="1.1.1.1", server_name="cloudflare-dns.com"), outcome=Outcome.RESET),
             Symptom(trial=Reach(address="1.1.1.1")),
