@@ -19,6 +19,7 @@ from probe.lab.scenarios.parts import (
     resolves,
     rules,
     says,
+    seeming,
     works,
 )
 from probe.lab.scenarios.servers import CHALLENGE
@@ -89,7 +90,7 @@ def encrypted_block_page(world: World) -> Scenario:
         world=changed,
         target=site.cleartext_url,
         rules=rules(Rule(id="redirect", when=NamesHost(names=(site.name,)), then=Finish(payload=moved))),
-        truth=hidden(Pattern.HTTP_REDIRECT),
+        truth=seeming(hidden(Pattern.HTTP_REDIRECT), Pattern.HTTP_BLOCKPAGE),
         symptoms=(asks(site, says=page.url), loads(page, says="restricted"), *works(site)),
     )
 

@@ -42,6 +42,7 @@ from probe.lab.scenarios.parts import (
     render_block_page,
     resolves,
     says,
+    seeming,
     works,
 )
 from probe.lab.scenarios.servers import CHALLENGE
@@ -176,7 +177,9 @@ PLAIN: tuple[Build, ...] = (
             world=make_ghost,
             censor=spoof_to("plain"),
             secure=secure,
-            truth=blocked(Pattern.DNS_INJECTION, local=Status.IMPAIRED),
+            truth=seeming(
+                blocked(Pattern.DNS_INJECTION, local=Status.IMPAIRED), Pattern.HTTP_BLOCKPAGE, Pattern.TCP_RST_SYN
+            ),
             symptoms=is_led_to("plain"),
         )
         for number, name, secure in ((16, "ghostDNSBlockingWithHTTP", False), (17, "ghostDNSBlockingWithHTTPS", True))
@@ -238,7 +241,7 @@ PLAIN: tuple[Build, ...] = (
             name=name,
             world=make_local,
             secure=secure,
-            truth=gone(Pattern.SRV_DOWN, seen=(Pattern.DNS_INJECTION_BOGON,)),
+            truth=gone(Pattern.SRV_DOWN, seen=(Pattern.DNS_INJECTION_BOGON, Pattern.TCP_RST_SYN)),
             symptoms=is_told("127.0.0.1"),
         )
         for number, name, secure in ((25, "localhostWithHTTP", False), (26, "localhostWithHTTPS", True))
@@ -251,7 +254,7 @@ PLAIN: tuple[Build, ...] = (
             key="short",
             path="broken",
             secure=secure,
-            truth=own_doing(Pattern.SRV_HTTP_ERROR),
+            truth=seeming(own_doing(Pattern.SRV_HTTP_ERROR), Pattern.HTTP),
             symptoms=lambda world: (asks(world.sites["short"], path="/broken", says="Location: http://"),),
         )
         for number, name, secure in (

@@ -13,6 +13,7 @@ from probe.lab.scenarios.parts import (
     named,
     render_block_page,
     rules,
+    seeming,
     works,
 )
 from probe.lab.world.atlas import BOX_V4, BOX_V6
@@ -118,7 +119,7 @@ REQUESTS: tuple[Build, ...] = (
         name="http-redirect",
         about="a cleartext request is answered by a redirect to a block page",
         then=Finish(payload=render_block_page("302 Found", f"Location: http://{BOX_V4}/restricted.html")),
-        truth=hidden(Pattern.HTTP_REDIRECT),
+        truth=seeming(hidden(Pattern.HTTP_REDIRECT), Pattern.HTTP_BLOCKPAGE),
         says="302 Found",
     ),
     _ByHost(
