@@ -38,6 +38,7 @@ from probe.lab.scenarios.parts import (
     partly,
     reaches,
     says,
+    seeming,
 )
 from probe.lab.world.plan import Site
 from probe.model.pattern import Pattern
@@ -47,7 +48,7 @@ RESET = Reset(ip_ttl=62, both_ends=False)
 
 
 INJECTED = blocked(Pattern.DNS_INJECTION_OTHER)
-LOOP = own_doing(Pattern.SRV_REDIRECT_LOOP)
+LOOP = seeming(own_doing(Pattern.SRV_REDIRECT_LOOP), Pattern.HTTP)
 
 REDIRECTS: tuple[Build, ...] = (
     *(

@@ -106,7 +106,7 @@ class Servers:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Real servers have it, asyncio only for sockets of its own making; without, the last segment waits a round trip.
+        # Real servers set it, asyncio only on sockets of its own; without it the last segment waits a round trip.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listening.bind((address, port))
 
