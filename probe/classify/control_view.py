@@ -5,37 +5,49 @@ Source: VERDICTS section 2, family B: a control reaches the same address and por
 """
 
 import functools
+from collections.abc import Callable
+from typing import Self
 
 from probe.classify.case import Case
-from probe.classify.tries import Outcome, read_dns
-from probe.model.observation import DNSLookup, HTTPExchange, TCPConnect, TLSHandshake
+from probe.classify.facts import may_cite
+from probe.classify.tries import Outcome, read_dns, read_tcp, read_tls
+from probe.model.control import ControlReport
+from probe.model.failure import INSTRUMENT_CODES, FailureCode
+from probe.model.observation import DNSLookup, HTTPExchange, Observation, TCPConnect, TLSHandshake
 from probe.model.verdict import Confidence
 
 ROUND_APART_S = 30.0
 WITHIN_S = 300.0
+_GREETED = frozenset({Outcome.OK, Outcome.UNTRUSTED})
+"""The server showed its certificate: it answers this name, whether or not it is trusted."""
+_LOST = frozenset({Outcome.NO_SUCH_NAME, Outcome.NO_ANSWER, Outcome.SERVFAIL})
 
 
 class ControlView:
     """The outside view of one case; empty where there is none."""
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: Case, reports: tuple[ControlReport, ...]) -> None:
         self._case = case
-        newest_s = max((report.asked_at for report in case.controls), default=0.0)
-        self._reports = [
-            r for r in case.controls if r.answered and r.age_s <= WITHIN_S and newest_s - r.asked_at <= WITHIN_S
-        ]
-        self._seen = [o for report in self._reports for o in report.observations]
+        self._reports = reports
+        self._seen = [o for report in reports for o in report.observations if not _own_fault(o)]
 
-    @property
-    def confidence(self) -> Confidence:
-        """Return what one family-B comparison is worth here."""
-        if self._case.single_sample and self._reports:
+    @classmethod
+    def of(cls, case: Case) -> Self:
+        """Return the view that the case's last reports give, with those up to 5 minutes before them."""
+        usable = _usable(case)
+        newest_s = max((report.asked_at for report in usable), default=0.0)
+        return cls(case, tuple(r for r in usable if newest_s - r.asked_at <= WITHIN_S))
+
+    def level(self, says: Callable[[Self], bool]) -> Confidence:
+        """Return what one family-B comparison is worth: rounds count in which a control did say this.
+
+        Two rounds of an earlier run that is cited keep their worth, so all reports are looked at.
+        """
+        asked_s = sorted(r.asked_at for r in _usable(self._case) if says(type(self)(self._case, (r,))))
+        if self._case.single_sample and asked_s:
             return Confidence.C2
-        rounds, last_s = 0, float("-inf")
-        for report in sorted(self._reports, key=lambda r: r.asked_at):
-            if report.asked_at - last_s >= ROUND_APART_S:
-                rounds, last_s = rounds + 1, report.asked_at
-        return Confidence.C2 if rounds >= 2 else Confidence.C1
+        apart = any(ROUND_APART_S <= late - early <= WITHIN_S for early in asked_s for late in asked_s)
+        return Confidence.C2 if apart else Confidence.C1
 
     @functools.cached_property
     def addresses(self) -> frozenset[str]:
@@ -51,8 +63,7 @@ class ControlView:
 
     def knows_no_address(self) -> bool:
         """Tell whether controls asked for the name and were given nothing."""
-        lost = {Outcome.NO_SUCH_NAME, Outcome.NO_ANSWER, Outcome.SERVFAIL}
-        return bool(self._lookups) and not self.addresses and any(read_dns(o) in lost for o in self._lookups)
+        return bool(self._lookups) and all(read_dns(o) in _LOST for o in self._lookups)
 
     @functools.cached_property
     def _lookups(self) -> list[DNSLookup]:
@@ -60,17 +71,22 @@ class ControlView:
 
     def connects(self, spot: str) -> bool | None:
         """Tell whether controls connect to a place; `None` = none tried."""
-        tried = [o.failure is None for o in self._seen if isinstance(o, TCPConnect) and str(o.endpoint) == spot]
+        tried = [read_tcp(o) is Outcome.OK for o in self._seen if isinstance(o, TCPConnect) and str(o.endpoint) == spot]
         return any(tried) if tried else None
 
-    def handshakes(self, spot: str, name: str) -> bool | None:
-        """Tell whether controls complete a handshake with this name at a place; `None` = none tried."""
-        tried = [
-            o.failure is None
-            for o in self._seen
-            if isinstance(o, TLSHandshake) and str(o.endpoint) == spot and o.server_name == name
-        ]
-        return any(tried) if tried else None
+    def greeted(self, spot: str, name: str) -> bool | None:
+        """Tell whether a place shows controls a certificate when they send this name; `None` = none tried."""
+        shaken = self._shaken(spot, name)
+        return bool(shaken & _GREETED) if shaken else None
+
+    def trusts(self, spot: str, name: str) -> bool | None:
+        """Tell whether controls accept the certificate that a place shows for this name; `None` = none was shown."""
+        shaken = self._shaken(spot, name) & _GREETED
+        return Outcome.OK in shaken if shaken else None
+
+    def _shaken(self, spot: str, name: str) -> frozenset[Outcome]:
+        shaken = (o for o in self._seen if isinstance(o, TLSHandshake) and str(o.endpoint) == spot)
+        return frozenset(read_tls(o) for o in shaken if o.server_name == name)
 
     def leaves(self, spot: str) -> frozenset[bytes]:
         """Return the leaf certificates that controls were shown at a place."""
@@ -83,8 +99,16 @@ class ControlView:
         pages = [o for o in self._seen if isinstance(o, HTTPExchange) and o.failure is None and o.status]
         return pages[-1] if pages else None
 
-    @property
-    def page_failed(self) -> bool:
-        """Tell whether controls asked for the page and got none."""
-        asked = any(isinstance(o, HTTPExchange) for o in self._seen)
-        return asked and self.page is None
+
+def _usable(case: Case) -> tuple[ControlReport, ...]:
+    """Return the reports that answer this case: fresh, and not of an earlier run that failed in another way."""
+    stale = () if may_cite(case) else tuple(report for citation in case.cites for report in citation.controls)
+    return tuple(r for r in case.controls if r.answered and r.age_s <= WITHIN_S and r not in stale)
+
+
+def _own_fault(observation: Observation) -> bool:
+    """Tell whether a control's step says nothing of the place: its host erred, or has no route of that family."""
+    failure = observation.failure
+    return failure is not None and (
+        failure.code in INSTRUMENT_CODES or failure.code in (FailureCode.NETWORK_UNREACHABLE, FailureCode.NETWORK_DOWN)
+    )

@@ -25,7 +25,7 @@ OWN, SIBLING, ELSEWHERE = Place.OWN, Place.SIBLING, Place.ELSEWHERE
 def build_table(case: Case) -> tuple[Try, ...]:
     """Return every try of the case, cited ones first and with the times they had relative to this run."""
     rows: list[Try] = []
-    for citation in case.cites if _may_cite(case) else ():
+    for citation in case.cites if may_cite(case) else ():
         for row in build_tries(citation.observations, citation.experiments, citation.measurement):
             shifted = msgspec.structs.replace(
                 row, started_s=row.started_s - citation.age_s, ended_s=row.ended_s - citation.age_s
@@ -39,7 +39,7 @@ def build_table(case: Case) -> tuple[Try, ...]:
     return tuple(row for row in rows if row.layer is Layer.DNS or row.experiment is not None or row.spot not in asked)
 
 
-def _may_cite(case: Case) -> bool:
+def may_cite(case: Case) -> bool:
     """Tell whether an earlier run speaks here: this one failed in no other way, or made experiments only."""
     if not case.cites or not inherits(case.observations, case.cites[0].observations):
         return False

@@ -60,7 +60,11 @@ def fold_paths(paths: tuple[PathJudgement, ...]) -> Folded:
 
 
 def path_confidence(evidence: tuple[Evidence, ...]) -> Confidence:
-    """Return how sure the primary pattern is: its own level, or C3 from two families at C2 of which one is A."""
+    """Return how sure the primary pattern is: its own level, or C3 from two families at C2 of which one is A.
+
+    An address out of reach may be behind the server's own firewall: two families do not settle `ip.*`, only what
+    locates the hop does, and that rule says so itself.
+    """
     if not evidence:
         return Confidence.C0
     primary = evidence[0]
@@ -68,7 +72,8 @@ def path_confidence(evidence: tuple[Evidence, ...]) -> Confidence:
     named = primary.pattern.ancestors if primary.pattern is not None else ()
     same = [e for e in agreeing if e.pattern in named and e.confidence >= Confidence.C2]
     families = {e.family for e in same}
-    if len(families) >= 2 and EvidenceFamily.DIFFERENTIAL in families:
+    may_settle = primary.pattern is None or primary.pattern.layer != "ip"
+    if len(families) >= 2 and EvidenceFamily.DIFFERENTIAL in families and may_settle:
         return Confidence.C3
     return max((e.confidence for e in same), default=primary.confidence)
 

@@ -44,6 +44,9 @@ def judge(case: Case) -> Verdict:
     checks = own_checks(table)
     hops = sorted({row.hop for row in checks})
     folded = _judge_hops(case, table, hops)
+    if case.single_sample and folded.cause is Cause.NETWORK:
+        # VERDICTS section 2: what was seen once, in one go, is never more than likely.
+        folded = msgspec.structs.replace(folded, confidence=min(folded.confidence, Confidence.C2))
     unfit = suspended(case, folded, table)
     if unfit is not None:
         folded = unfit
@@ -203,8 +206,11 @@ def _judge_path(facts: PathFacts) -> tuple[tuple[Evidence, ...], bool]:
     from_outside = next((rule for rule in CONTROL_RULES if rule.when(facts)), None) if facts.case.controls else None
     if from_outside is not None:
         seen = _evidence(from_outside, facts, facts.spot, facts.hop, transactions)
-        # A control says who; where the path alone does not, its word comes first.
+        # A control says who: where the path alone does not, its word comes first. What fails for it as well is not the
+        # network's doing, whatever was compared from here.
+        accused = bool(evidence) and evidence[0].cause is Cause.NETWORK
         unsettled = not evidence or evidence[0].cause is Cause.UNKNOWN
+        unsettled = unsettled or (accused and seen.cause in (Cause.OUTAGE, Cause.SERVER))
         evidence = [seen, *evidence] if unsettled else [*evidence, seen]
         usable = False
     return tuple(evidence), usable

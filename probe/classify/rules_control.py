@@ -8,20 +8,34 @@ from probe.classify.pages import differ, find_fingerprint, is_challenge
 from probe.classify.rule import C1, Rule
 from probe.classify.tries import Layer, Outcome
 from probe.model.experiment import Design
-from probe.model.observation import HTTPExchange, TLSHandshake
+from probe.model.observation import HTTPExchange
 from probe.model.pattern import Pattern
-from probe.model.verdict import Cause, Confidence, EvidenceFamily
+from probe.model.verdict import Cause, EvidenceFamily
 
 B = EvidenceFamily.CONTROL
 TCP, TLS, HTTP = Layer.TCP, Layer.TLS, Layer.HTTP
+DATES = (9, 10)
+"""X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED."""
+REFUSAL, SERVER_ERROR = 400, 500
+"""First status of each class (RFC 9110 section 15)."""
 
 
-def _view(facts: PathFacts) -> ControlView:
-    return ControlView(facts.case)
+_When = Callable[[PathFacts], bool]
+_Says = Callable[[PathFacts, ControlView], bool]
 
 
-def _level(facts: PathFacts) -> Confidence:
-    return _view(facts).confidence
+def _compared(
+    rule_id: str, when: _When, says: _Says, pattern: Pattern, reason: str, *, cause: Cause = Cause.NETWORK
+) -> Rule[PathFacts]:
+    return Rule(
+        id=rule_id,
+        when=lambda f: when(f) and says(f, ControlView.of(f.case)),
+        pattern=pattern,
+        cause=cause,
+        family=B,
+        level=lambda f: ControlView.of(f.case).level(lambda view: says(f, view)),
+        reason=reason,
+    )
 
 
 def _name(facts: PathFacts) -> str:
@@ -32,90 +46,105 @@ def _ports(facts: PathFacts, *outcomes: Outcome) -> bool:
     return bool(facts.seen(TCP, *outcomes, design=Design.PORTS))
 
 
-def _reached(rule_id: str, pattern: Pattern, when: Callable[[PathFacts], bool], reason: str) -> Rule[PathFacts]:
-    return Rule(
-        id=f"{rule_id}.control_ok",
-        when=lambda f: when(f) and _view(f).connects(f.spot) is True,
-        pattern=pattern,
-        cause=Cause.NETWORK,
-        family=B,
-        level=_level,
-        reason=reason,
-    )
+def _connects(facts: PathFacts, view: ControlView) -> bool:
+    return view.connects(facts.spot) is True
+
+
+def _greeted(facts: PathFacts, view: ControlView) -> bool:
+    return view.greeted(facts.spot, _name(facts)) is True
+
+
+def _fails_too(facts: PathFacts, view: ControlView) -> bool:
+    if facts.failed(TCP):
+        return view.connects(facts.spot) is False
+    return view.greeted(facts.spot, _name(facts)) is False
+
+
+def _served(facts: PathFacts, view: ControlView) -> bool:
+    """A control gets the page while it can reach this very place; a fault that the server reports is no page."""
+    return view.page is not None and view.page.status < SERVER_ERROR and _connects(facts, view)
+
+
+def _silent(facts: PathFacts) -> bool:
+    return facts.failed(TCP, Outcome.SILENT)
+
+
+def _reached(rule_id: str, pattern: Pattern, when: _When, reason: str) -> Rule[PathFacts]:
+    return _compared(f"{rule_id}.control_ok", when, _connects, pattern, reason)
 
 
 def _shaken(outcome: Outcome, pattern: Pattern, reason: str) -> Rule[PathFacts]:
-    return Rule(
-        id=f"{pattern.value}.{outcome.value}.control_ok",
-        when=lambda f: f.failed(TLS, outcome) and _view(f).handshakes(f.spot, _name(f)) is True,
-        pattern=pattern,
-        cause=Cause.NETWORK,
-        family=B,
-        level=_level,
-        reason=reason,
-    )
+    rule_id = f"{pattern.value}.{outcome.value}.control_ok"
+    return _compared(rule_id, lambda f: f.failed(TLS, outcome), _greeted, pattern, reason)
 
 
-def _served(outcome: Outcome, pattern: Pattern, reason: str) -> Rule[PathFacts]:
-    return Rule(
-        id=f"{pattern.value}.{outcome.value}.control_page",
-        when=lambda f: f.failed(HTTP, outcome) and f.hop == 0 and _view(f).page is not None,
-        pattern=pattern,
-        cause=Cause.NETWORK,
-        family=B,
-        level=_level,
-        reason=reason,
-    )
+def _exchanged(outcome: Outcome, pattern: Pattern, reason: str) -> Rule[PathFacts]:
+    rule_id = f"{pattern.value}.{outcome.value}.control_page"
+    return _compared(rule_id, lambda f: f.failed(HTTP, outcome) and f.hop == 0, _served, pattern, reason)
 
 
-def _own_leaf(facts: PathFacts) -> bool:
+def _untrusted(facts: PathFacts) -> bool:
+    """Dates are left out: a clock may be wrong."""
     handshake = facts.handshake
-    return handshake is not None and bool(handshake.chain) and handshake.chain[0] in _view(facts).leaves(facts.spot)
+    return facts.failed(TLS, Outcome.UNTRUSTED) and handshake is not None and handshake.verify_code not in DATES
 
 
-def _foreign_leaf(facts: PathFacts) -> bool:
-    handshake = facts.handshake
-    return (
-        facts.failed(TLS, Outcome.UNTRUSTED)
-        and isinstance(handshake, TLSHandshake)
-        and _view(facts).handshakes(facts.spot, handshake.server_name) is True
-        and not _own_leaf(facts)
-    )
+def _same_leaf(facts: PathFacts, view: ControlView) -> bool | None:
+    """Tell whether controls are shown the certificate that we are; `None` = theirs was not kept."""
+    chain = facts.handshake.chain if facts.handshake is not None else ()
+    leaves = view.leaves(facts.spot)
+    return chain[0] in leaves if chain and leaves else None
+
+
+def _foreign_leaf(facts: PathFacts, view: ControlView) -> bool:
+    return view.trusts(facts.spot, _name(facts)) is True and _same_leaf(facts, view) is not True
+
+
+def _distrusted_too(facts: PathFacts, view: ControlView) -> bool:
+    return view.trusts(facts.spot, _name(facts)) is False and _same_leaf(facts, view) is not False
 
 
 def _cleartext_page(facts: PathFacts) -> HTTPExchange | None:
-    page = facts.exchange
-    plain = page is not None and not page.secure and page.status and not page.location and page.failure is None
-    return page if plain and facts.hop == 0 else None
+    """Return the page that came in the clear, unless the site's own https page is the same."""
+    page, encrypted = facts.exchange, facts.encrypted_page
+    if page is None or page.secure or not page.status or page.location or page.failure is not None or facts.hop:
+        return None
+    return None if is_challenge(page) or (encrypted is not None and not differ(page, encrypted)) else page
 
 
-def _other_page(facts: PathFacts) -> bool:
-    page, theirs = _cleartext_page(facts), _view(facts).page
-    return page is not None and theirs is not None and not is_challenge(page) and differ(page, theirs)
+def _other_page(facts: PathFacts, view: ControlView) -> bool:
+    """What refuses the control, as many sites refuse machines in data centres, is no page to compare with."""
+    page, theirs = _cleartext_page(facts), view.page
+    return page is not None and theirs is not None and theirs.status < REFUSAL and differ(page, theirs)
 
 
 def _block_page(facts: PathFacts) -> bool:
     page = _cleartext_page(facts)
-    return page is not None and _other_page(facts) and find_fingerprint(page, facts.case.reference) is not None
+    return page is not None and find_fingerprint(page, facts.case.reference) is not None
+
+
+def _their_own(facts: PathFacts, view: ControlView) -> bool:
+    """A site whose page reads like a block page shows it to controls as well."""
+    return _other_page(facts, view) and view.page is not None and not find_fingerprint(view.page, facts.case.reference)
 
 
 CONTROL_RULES: tuple[Rule[PathFacts], ...] = (
     _reached(
         "ip.port_drop",
         Pattern.IP_PORT_DROP,
-        lambda f: f.failed(TCP, Outcome.SILENT) and _ports(f, Outcome.OK),
+        lambda f: _silent(f) and _ports(f, Outcome.OK),
         "A control connects to this port, we do not; another port answers us. It may be the server's own firewall.",
     ),
     _reached(
         "ip.drop",
         Pattern.IP_DROP,
-        lambda f: f.failed(TCP, Outcome.SILENT) and _ports(f, Outcome.SILENT),
+        lambda f: _silent(f) and _ports(f, Outcome.SILENT),
         "A control connects to this address, to us none of its ports answers. It may be the server's own firewall.",
     ),
     _reached(
         "ip.silent",
         Pattern.IP,
-        lambda f: f.failed(TCP, Outcome.SILENT),
+        _silent,
         "A control connects to this address and port, we do not. It may be the server's own firewall.",
     ),
     _reached(
@@ -133,60 +162,47 @@ CONTROL_RULES: tuple[Rule[PathFacts], ...] = (
     _shaken(Outcome.RESET, Pattern.TLS_RESET, "A control shakes hands with this name here, we are reset."),
     _shaken(Outcome.FIN, Pattern.TLS_FIN, "A control shakes hands with this name here, we are closed on."),
     _shaken(Outcome.SILENT, Pattern.TLS_TIMEOUT, "A control shakes hands with this name here, we get no answer."),
-    Rule(
-        id="tls.mitm.untrusted.control_valid",
-        when=_foreign_leaf,
-        pattern=Pattern.TLS_MITM_UNTRUSTED,
-        cause=Cause.NETWORK,
-        family=B,
-        level=_level,
-        reason="A control is shown the site's own certificate at this address, we are shown another.",
+    _compared(
+        "tls.mitm.untrusted.control_valid",
+        _untrusted,
+        _foreign_leaf,
+        Pattern.TLS_MITM_UNTRUSTED,
+        "A control is shown the site's own certificate at this address, we are shown another.",
     ),
-    _served(Outcome.RESET, Pattern.HTTP_RESET, "A control gets the page, we are reset after the request."),
-    _served(Outcome.FIN, Pattern.HTTP_FIN, "A control gets the page, we are closed on after the request."),
-    _served(Outcome.SILENT, Pattern.HTTP_TIMEOUT, "A control gets the page, we get no answer to the request."),
-    Rule(
-        id="http.blockpage.fingerprint.control_differs",
-        when=_block_page,
-        pattern=Pattern.HTTP_BLOCKPAGE,
-        cause=Cause.NETWORK,
-        family=B,
-        level=_level,
-        reason="The page reads like a block page, and a control gets another one.",
+    _exchanged(Outcome.RESET, Pattern.HTTP_RESET, "A control gets the page, we are reset after the request."),
+    _exchanged(Outcome.FIN, Pattern.HTTP_FIN, "A control gets the page, we are closed on after the request."),
+    _exchanged(Outcome.SILENT, Pattern.HTTP_TIMEOUT, "A control gets the page, we get no answer to the request."),
+    _compared(
+        "http.blockpage.fingerprint.control_differs",
+        _block_page,
+        _their_own,
+        Pattern.HTTP_BLOCKPAGE,
+        "The page reads like a block page, and a control gets another one.",
     ),
     Rule(
         id="http.differs.control",
-        when=_other_page,
+        when=lambda f: _other_page(f, ControlView.of(f.case)),
         pattern=Pattern.HTTP,
         cause=Cause.UNKNOWN,
         family=B,
         level=C1,
         reason="A control gets plainly another page; the server may choose by country, or somebody on the way may.",
     ),
-    Rule(
-        id="srv.down.control_fails",
-        when=lambda f: (
-            (f.failed(TCP) and _view(f).connects(f.spot) is False)
-            or (
-                f.failed(TLS)
-                and not f.failed(TLS, Outcome.UNTRUSTED)
-                and _view(f).handshakes(f.spot, _name(f)) is False
-            )
-        ),
-        pattern=Pattern.SRV_DOWN,
+    _compared(
+        "srv.down.control_fails",
+        lambda f: f.failed(TCP) or (f.failed(TLS) and not f.failed(TLS, Outcome.UNTRUSTED)),
+        _fails_too,
+        Pattern.SRV_DOWN,
+        "A control fails at this address and port in the same step.",
         cause=Cause.OUTAGE,
-        family=B,
-        level=_level,
-        reason="A control fails at this address and port in the same step.",
     ),
-    Rule(
-        id="srv.cert_untrusted.control_same",
-        when=lambda f: f.failed(TLS, Outcome.UNTRUSTED) and _view(f).handshakes(f.spot, _name(f)) is False,
-        pattern=Pattern.SRV_CERT_UNTRUSTED,
+    _compared(
+        "srv.cert_untrusted.control_same",
+        lambda f: f.failed(TLS, Outcome.UNTRUSTED),
+        _distrusted_too,
+        Pattern.SRV_CERT_UNTRUSTED,
+        "A control refuses the certificate that is shown here as well.",
         cause=Cause.SERVER,
-        family=B,
-        level=_level,
-        reason="A control refuses the certificate that is shown here as well.",
     ),
 )
 """First match speaks. A bare success of a control says who, never more of how than was seen from here."""

@@ -1,8 +1,11 @@
 """Rules that hold our resolver's answer against what controls were given for the name. Family B, first hop only."""
 
+from collections.abc import Callable
+
+from probe.classify.answers import comparable
 from probe.classify.control_view import ControlView
 from probe.classify.name_facts import LIES, NameFacts
-from probe.classify.rule import C2, Rule
+from probe.classify.rule import C1, C2, Rule
 from probe.classify.tries import Outcome
 from probe.model.pattern import Pattern
 from probe.model.verdict import Cause, Confidence, EvidenceFamily
@@ -10,70 +13,109 @@ from probe.model.verdict import Cause, Confidence, EvidenceFamily
 B = EvidenceFamily.CONTROL
 
 
-def _view(facts: NameFacts) -> ControlView:
-    return ControlView(facts.case)
+_Says = Callable[[NameFacts, ControlView], bool]
+
+
+def _compared(
+    rule_id: str,
+    says: _Says,
+    pattern: Pattern,
+    reason: str,
+    *,
+    when: Callable[[NameFacts], bool],
+    cause: Cause = Cause.NETWORK,
+) -> Rule[NameFacts]:
+    return Rule(
+        id=rule_id,
+        when=lambda f: _asked(f) and when(f) and says(f, ControlView.of(f.case)),
+        pattern=pattern,
+        cause=cause,
+        family=B,
+        level=lambda f: min(ControlView.of(f.case).level(lambda view: says(f, view)), _bound(f, cause)),
+        reason=reason,
+    )
 
 
 def _asked(facts: NameFacts) -> bool:
-    return facts.hop == 0 and bool(facts.case.controls) and facts.asked
+    return facts.hop == 0 and bool(facts.case.controls) and facts.asked and not facts.neutral_fails
 
 
-def _level(facts: NameFacts) -> Confidence:
-    return min(C2, _view(facts).confidence)
+def _bound(facts: NameFacts, cause: Cause) -> Confidence:
+    """Accuse the network only of what was said twice, by a resolver that answers neutral names cleanly.
+
+    A failure or silence may be the name's own servers refusing our resolver, or DNSSEC data that a control's resolver
+    does not check: it accuses nobody.
+    """
+    if cause is not Cause.NETWORK:
+        return C2
+    if facts.own_outcome in (Outcome.SERVFAIL, Outcome.SILENT):
+        return C1
+    return C2 if facts.case.single_sample or (facts.neutral_clean and facts.persists) else C1
 
 
-def _false(facts: NameFacts) -> bool:
+def _outside(facts: NameFacts) -> bool:
+    """Tell whether it is not a filter of one's own network that answers; files of others do not name the resolver."""
+    unnamed = all(lookup.resolver.endpoint is None for _, lookup in facts.own)
+    return facts.resolver_outside or (facts.case.single_sample and unnamed)
+
+
+def _false(facts: NameFacts, view: ControlView) -> bool:
     """None of our addresses is the controls', and none proves to be the name's: here by certificate, or there."""
-    view = _view(facts)
     ours = facts.own_addresses
     proven = ours & (view.addresses | view.validated | facts.validated)
-    return bool(ours) and bool(view.addresses) and not proven and not facts.agree
+    return comparable(ours, view.addresses) and not proven and not facts.agree
+
+
+def _refuted(facts: NameFacts, view: ControlView) -> bool:
+    shown = (view.validated | facts.validated) - facts.own_addresses
+    return _false(facts, view) and bool(shown)
+
+
+def _knows(facts: NameFacts, view: ControlView) -> bool:
+    """A name that exists is not unknown; an empty answer is false only if there are addresses of the family asked."""
+    if facts.own_outcome is Outcome.NO_SUCH_NAME:
+        return bool(view.addresses)
+    asked = {lookup.query_type for _, lookup in facts.own}
+    return any(("AAAA" if ":" in address else "A") in asked for address in view.addresses)
 
 
 def _denied(outcome: Outcome, pattern: Pattern, what: str) -> Rule[NameFacts]:
-    return Rule(
-        id=f"{pattern.value}.control_knows",
-        when=lambda f: _asked(f) and f.own_outcome is outcome and bool(_view(f).addresses),
-        pattern=pattern,
-        cause=Cause.NETWORK,
-        family=B,
-        level=_level,
-        reason=f"Our resolver {what}, a control's knows the name.",
+    return _compared(
+        f"{pattern.value}.control_knows",
+        _knows,
+        pattern,
+        f"Our resolver {what}, a control's knows the name.",
+        when=lambda f: f.own_outcome is outcome and _outside(f),
     )
 
 
 CONTROL_NAME_RULES: tuple[Rule[NameFacts], ...] = (
-    Rule(
-        id="dns.injection.bogon.control_differs",
-        when=lambda f: _asked(f) and _false(f) and f.bogon,
-        pattern=Pattern.DNS_INJECTION_BOGON,
-        cause=Cause.NETWORK,
-        family=B,
-        level=_level,
-        reason="We are given no public address, a control is given the site's.",
+    _compared(
+        "dns.injection.bogon.control_differs",
+        _false,
+        Pattern.DNS_INJECTION_BOGON,
+        "We are given no public address, a control is given the site's.",
+        when=lambda f: f.bogon and _outside(f),
     ),
-    Rule(
-        id="dns.control_differs.refuted",
-        when=lambda f: _asked(f) and _false(f) and f.own_addresses <= f.refuted,
-        pattern=Pattern.DNS,
-        cause=Cause.NETWORK,
-        family=B,
-        level=_level,
-        reason="We are given addresses that show other sites' certificates, a control is given the site's own.",
+    _compared(
+        "dns.control_differs.refuted",
+        _refuted,
+        Pattern.DNS,
+        "We are given addresses that show other sites' certificates, a control is given the site's own.",
+        when=lambda f: f.own_addresses <= f.refuted and _outside(f),
     ),
     _denied(Outcome.NO_SUCH_NAME, Pattern.DNS_NXDOMAIN, "says the name does not exist"),
     _denied(Outcome.NO_ANSWER, Pattern.DNS_NO_ANSWER, "says the name has no address"),
     _denied(Outcome.DNS_REFUSED, Pattern.DNS_REFUSED, "refuses the question"),
     _denied(Outcome.SERVFAIL, Pattern.DNS_SERVFAIL, "reports a failure for the name"),
     _denied(Outcome.SILENT, Pattern.DNS_TIMEOUT, "does not answer for the name"),
-    Rule(
-        id="srv.no_such_name.control_too",
-        when=lambda f: _asked(f) and f.own_outcome in LIES and _view(f).knows_no_address(),
-        pattern=Pattern.SRV_NO_SUCH_NAME,
+    _compared(
+        "srv.no_such_name.control_too",
+        lambda f, view: view.knows_no_address(),
+        Pattern.SRV_NO_SUCH_NAME,
+        "A control is given no address for the name either.",
+        when=lambda f: f.own_outcome in LIES,
         cause=Cause.OUTAGE,
-        family=B,
-        level=_level,
-        reason="A control is given no address for the name either.",
     ),
 )
 """They come after what encrypted resolvers settle, and before what is only seen."""

@@ -155,9 +155,9 @@ def _read(observation: Observation) -> tuple[Layer, str, str, str, Outcome]:
         case DNSLookup():
             return Layer.DNS, str(observation.resolver), "", observation.name, read_dns(observation)
         case TCPConnect(endpoint=endpoint):
-            return Layer.TCP, str(endpoint), endpoint.address, "", _read_tcp(observation)
+            return Layer.TCP, str(endpoint), endpoint.address, "", read_tcp(observation)
         case TLSHandshake(endpoint=endpoint):
-            return Layer.TLS, str(endpoint), endpoint.address, observation.server_name, _read_tls(observation)
+            return Layer.TLS, str(endpoint), endpoint.address, observation.server_name, read_tls(observation)
         case HTTPExchange(endpoint=endpoint):
             return Layer.HTTP, str(endpoint), endpoint.address, observation.url, _read_http(observation)
         case ICMPEcho():
@@ -183,13 +183,15 @@ def read_dns(lookup: DNSLookup) -> Outcome:
     return Outcome.OK
 
 
-def _read_tcp(observation: TCPConnect) -> Outcome:
+def read_tcp(observation: TCPConnect) -> Outcome:
+    """Say how a connect came out, or how the connection that was then held ended."""
     return (
         _ENDINGS.get(observation.held_ending, Outcome.ERROR) if observation.held_ending else _read_failure(observation)
     )
 
 
-def _read_tls(observation: TLSHandshake) -> Outcome:
+def read_tls(observation: TLSHandshake) -> Outcome:
+    """Say how a handshake came out."""
     if observation.stage is TLSStage.DONE or observation.failure is None:
         return _read_failure(observation)
     if observation.alert is not None:

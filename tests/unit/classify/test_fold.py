@@ -70,11 +70,16 @@ def test_a_deeper_node_of_another_branch_does_not_replace_the_first():
 
 
 def test_two_families_settle_when_one_is_a_differential():
-    pair = (evidence(Pattern.IP_DROP, C2, family=A), evidence(Pattern.IP_DROP, C2, family=B))
+    pair = (evidence(Pattern.TLS_RESET_SNI, C2, family=A), evidence(Pattern.TLS_RESET, C2, family=B))
     assert path_confidence(pair) is C3
-    assert path_confidence((pair[1], evidence(Pattern.IP_DROP, C2, family=D))) is C2
-    assert path_confidence((pair[0], evidence(Pattern.IP_DROP, C1, family=B))) is C2
-    assert path_confidence((pair[0], evidence(Pattern.TLS, C2, family=B))) is C2
+    assert path_confidence((pair[1], evidence(Pattern.TLS_RESET, C2, family=D))) is C2
+    assert path_confidence((pair[0], evidence(Pattern.TLS_RESET, C1, family=B))) is C2
+    assert path_confidence((pair[0], evidence(Pattern.TLS_FIN, C2, family=B))) is C2
+
+
+def test_two_families_do_not_settle_that_an_address_is_out_of_reach():
+    pair = (evidence(Pattern.IP_DROP, C2, family=A), evidence(Pattern.IP_DROP, C2, family=B))
+    assert path_confidence(pair) is C2
 
 
 @pytest.mark.parametrize("paths", list(itertools.permutations(range(3))))
