@@ -44,9 +44,8 @@ def judge(case: Case) -> Verdict:
     checks = own_checks(table)
     hops = sorted({row.hop for row in checks})
     folded = _judge_hops(case, table, hops)
-    if case.single_sample and folded.cause is Cause.NETWORK:
-        # VERDICTS section 2: what was seen once, in one go, is never more than likely.
-        folded = msgspec.structs.replace(folded, confidence=min(folded.confidence, Confidence.C2))
+    if case.single_sample:
+        folded = _seen_once(folded)
     unfit = suspended(case, folded, table)
     if unfit is not None:
         folded = unfit
@@ -64,6 +63,16 @@ def judge(case: Case) -> Verdict:
         rules_version=RULES_VERSION,
         addresses=count_paths(case, table),
     )
+
+
+def _seen_once(folded: Folded) -> Folded:
+    """Say that controls were held against a single sample; what the network did is then never more than likely."""
+    evidence = tuple(
+        msgspec.structs.replace(e, reason=f"{e.reason} (single sample)") if e.family is EvidenceFamily.CONTROL else e
+        for e in folded.evidence
+    )
+    bound = Confidence.C2 if folded.cause is Cause.NETWORK else Confidence.C3
+    return msgspec.structs.replace(folded, evidence=evidence, confidence=min(folded.confidence, bound))
 
 
 def _judge_hops(case: Case, table: tuple[Try, ...], hops: list[int]) -> Folded:

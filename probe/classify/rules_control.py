@@ -5,12 +5,12 @@ from collections.abc import Callable
 from probe.classify.control_view import ControlView
 from probe.classify.facts import PathFacts
 from probe.classify.pages import differ, find_fingerprint, is_challenge
-from probe.classify.rule import C1, Rule
+from probe.classify.rule import C0, C1, C2, Rule
 from probe.classify.tries import Layer, Outcome
 from probe.model.experiment import Design
 from probe.model.observation import HTTPExchange
 from probe.model.pattern import Pattern
-from probe.model.verdict import Cause, EvidenceFamily
+from probe.model.verdict import Cause, Confidence, EvidenceFamily
 
 B = EvidenceFamily.CONTROL
 TCP, TLS, HTTP = Layer.TCP, Layer.TLS, Layer.HTTP
@@ -33,9 +33,14 @@ def _compared(
         pattern=pattern,
         cause=cause,
         family=B,
-        level=lambda f: ControlView.of(f.case).level(lambda view: says(f, view)),
+        level=lambda f: min(ControlView.of(f.case).level(lambda view: says(f, view)), _own_share(f)),
         reason=reason,
     )
+
+
+def _own_share(facts: PathFacts) -> Confidence:
+    """C0 while our own step failed once only: a packet lost here is no difference to what a control sees."""
+    return C0 if facts.tries_failed == 1 and not facts.case.single_sample else C2
 
 
 def _name(facts: PathFacts) -> str:
