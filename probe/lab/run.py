@@ -64,6 +64,7 @@ class Lab:
         self._numbers = itertools.count(1)
         self._exits: dict[int, asyncio.Future[int]] = {}
         self._keeper: subprocess.Popen[bytes] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._pipes: list[socket.socket] = []
         self._tunnel: list[tuple[int, asyncio.Future[int]]] = []
         """Both ends, where the scenario's client has one."""
@@ -95,7 +96,8 @@ class Lab:
         except BaseException:
             self.close()
             raise
-        asyncio.get_running_loop().add_reader(self._control, self._hear)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._control, self._hear)
         return self
 
     async def __aexit__(
@@ -105,9 +107,8 @@ class Lab:
 
     def close(self) -> None:
         """End the lab: process 1 goes, and the kernel takes the rest with it."""
-        loop = asyncio.get_event_loop_policy().get_event_loop() if self._pipes else None
-        if loop is not None and not loop.is_closed():
-            loop.remove_reader(self._control)
+        if self._pipes and self._loop is not None and not self._loop.is_closed():
+            self._loop.remove_reader(self._control)
         for pipe in self._pipes:
             pipe.close()
         self._pipes = []
@@ -120,6 +121,11 @@ class Lab:
             self._keeper = None
         for waiting in self._exits.values():
             waiting.cancel()
+
+    @property
+    def process_id(self) -> int:
+        """Return the process that keeps the lab, on the host; all others of the lab are below it."""
+        return 0 if self._keeper is None else self._keeper.pid
 
     @property
     def _control(self) -> socket.socket:

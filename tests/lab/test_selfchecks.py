@@ -11,6 +11,8 @@ from tests.lab.conftest import SEED
 
 pytestmark = [pytest.mark.lab, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
+JOBS = 5
+"""More than cores: most of the time a proof waits for a silence to be one."""
 NAMES = list(build_scenarios(build_world(SEED)))
 
 
@@ -23,7 +25,7 @@ async def proofs(request):
         return scenario.name, await prove_scenario(lab, scenario)
 
     chosen = tuple(name for name in NAMES if name in asked)
-    return {name: found async for name, found in spread(chosen, prove, seed=SEED)}
+    return {name: found async for name, found in spread(chosen, prove, seed=SEED, jobs=JOBS)}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -81,8 +81,8 @@ def quic_name_punished(world: World) -> Scenario:
         truth=partly(Pattern.QUIC_TIMEOUT_SNI),
         symptoms=(
             _greets_quic(site, Outcome.SILENCE),
-            _greets_quic(neutral, Outcome.SILENCE, at=site, at_s=0.3),
-            _negotiates(site, Outcome.SILENCE, at_s=0.3),
+            _greets_quic(neutral, Outcome.SILENCE, at=site, at_s=0.6),
+            _negotiates(site, Outcome.SILENCE, at_s=0.6),
             _greets_quic(neutral),
             *works(site),
         ),
