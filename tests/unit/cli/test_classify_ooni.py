@@ -74,3 +74,41 @@ def test_a_cut_gzip_gives_what_came_before_the_cut(capsysbinary, report, tmp_pat
     assert code == 2
     assert len(rows) > 10
     assert "gzip stream is cut" in errors[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "pattern"),
+    [
+        ("badSSLWithUnknownAuthorityWithConsistentDNS", "server_side", "srv.cert_untrusted"),
+        ("badSSLWithWrongServerName", "server_side", "srv.cert_name"),
+        ("cloudflareCAPTCHAWithHTTP", "ok", "srv.challenge"),
+        ("controlFailureWithSuccessfulHTTPSWebsite", "ok", ""),
+        ("controlFailureWithSuccessfulHTTPWebsite", "insufficient", ""),
+        ("dnsBlockingBOGON", "likely_blocked", "dns.injection.bogon"),
+        ("dnsBlockingNXDOMAIN", "likely_blocked", "dns.nxdomain"),
+        ("dnsHijackingToLocalhostWithHTTPS", "likely_blocked", "dns.injection.bogon"),
+        ("dnsHijackingToProxyWithHTTPSURL", "ok", ""),
+        ("ghostDNSBlockingWithHTTPS", "down", "srv.down"),
+        ("httpBlockingConnectionReset", "likely_blocked", "http.reset"),
+        ("httpDiffWithConsistentDNS", "impaired", "http"),
+        ("redirectThenSuccess", "ok", ""),
+        ("successWithHTTP", "ok", ""),
+        ("successWithHTTPS", "ok", ""),
+        ("tcpBlockingConnectTimeout", "likely_blocked", "ip"),
+        ("tlsBlockingConnectionReset", "likely_blocked", "tls.reset"),
+        ("websiteDownNXDOMAIN", "down", "srv.no_such_name"),
+        ("websiteDownTCPConnect", "down", "srv.down"),
+    ],
+)
+def test_a_world_is_judged_by_what_the_probe_and_its_control_saw(capsysbinary, tmp_path, name, status, pattern):
+    path = tmp_path / "world.json"
+    path.write_text(json.dumps(WORLDS[name]))
+    ours = judge(capsysbinary, str(path))[1][0]["ours"]
+    assert (ours["status"], ours["patterns"]) == (status, [pattern] if pattern else [])
+
+
+def test_what_the_control_was_not_asked_about_stays_open(capsysbinary, report):
+    _, rows, _ = judge(capsysbinary, str(report))
+    for name, row in zip(WORLDS, rows, strict=True):
+        if name.startswith("redirectThen") and name != "redirectThenSuccess":
+            assert row["ours"]["status"] == "insufficient", name

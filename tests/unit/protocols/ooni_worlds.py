@@ -4,7 +4,9 @@ Source: our reference, the table of the fifty cases (hosts, addresses, what the 
 """
 
 import base64
+import ipaddress
 from typing import Any
+from urllib.parse import urlsplit
 
 EXAMPLE, PROXY, BLOCK_SERVER, BADSSL, LARGE = (
     "93.184.216.34", "130.192.182.17", "83.224.65.41", "104.154.89.105", "52.35.36.75",
@@ -98,7 +100,8 @@ class World:
         self.keys["control"] = {
             "tcp_connect": {k: {"status": v is None, "failure": v} for k, v in (tcp or {}).items()},
             "tls_handshake": {
-                k: {"server_name": "x", "status": v is None, "failure": v} for k, v in (tls or {}).items()
+                k: {"server_name": urlsplit(self.url).hostname, "status": v is None, "failure": v}
+                for k, v in (tls or {}).items()
             },
             "quic_handshake": {}, "http_request": page, "http3_request": None,
             "dns": {"failure": dns, "addrs": list(addresses)},
@@ -127,7 +130,9 @@ class World:
 
 def _answer(address: str) -> dict[str, Any]:
     kind, key = ("AAAA", "ipv6") if ":" in address else ("A", "ipv4")
-    return {"asn": 15133, "as_org_name": "Edgecast Inc.", "answer_type": kind, key: address, "ttl": None}
+    known = ipaddress.ip_address(address).is_global
+    asn, name = (15133, "Edgecast Inc.") if known else (0, "")
+    return {"asn": asn, "as_org_name": name, "answer_type": kind, key: address, "ttl": None}
 
 
 def page(
