@@ -10,7 +10,7 @@ from probe.classify.case import Case
 from probe.classify.facts import build_table
 from probe.classify.plan_name import plan_name, plan_question
 from probe.classify.plan_page import page_later, plan_page
-from probe.classify.plan_path import chain_later, plan_path
+from probe.classify.plan_path import chain_later, plan_path, repeat_again
 from probe.classify.symptom import inherits
 from probe.classify.trouble import find_troubles, first_troubled_hop
 from probe.model.experiment import Experiment, Pending, Step
@@ -43,6 +43,13 @@ def plan(case: Case) -> Plan:
     )
     later = (*chain_later(case, table, troubles), *page_later(case, table))
     return Plan(now=_limit(case, wanted), later=later)
+
+
+def plan_second_round(case: Case) -> tuple[Experiment, ...]:
+    """Return our own half of a control's second round: what failed here, tried again at the same moment."""
+    table = build_table(case)
+    hop = first_troubled_hop(case, table)
+    return () if hop is None else repeat_again(find_troubles(case, table, hop))
 
 
 def _inherited(case: Case) -> bool:

@@ -10,6 +10,8 @@ from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Pending, Place, Step
 
 PLACES_AT_MOST = 4
+AGAIN = 20
+"""Number of the repeat that goes with a control's second round; no other design counts so far."""
 
 
 def plan_path(case: Case, table: tuple[Try, ...], hop: int, troubles: tuple[Trouble, ...]) -> tuple[Experiment, ...]:
@@ -40,7 +42,13 @@ def _repeat_at_least(case: Case, table: tuple[Try, ...], trouble: Trouble) -> li
     return _repeat(trouble) if stuck or not case.neutral_names else []
 
 
-def _repeat(trouble: Trouble) -> list[Experiment]:
+def repeat_again(troubles: tuple[Trouble, ...]) -> tuple[Experiment, ...]:
+    """Return the failed steps once more, for a moment well apart: what has healed since accuses nobody."""
+    own = [trouble for trouble in troubles if trouble.place is Place.OWN and trouble.layer is not Layer.DNS]
+    return tuple(e for trouble in own[:PLACES_AT_MOST] for e in _repeat(trouble, number=AGAIN))
+
+
+def _repeat(trouble: Trouble, number: int = 1) -> list[Experiment]:
     match trouble.layer:
         case Layer.TCP:
             step = Step.CONNECT
@@ -50,7 +58,7 @@ def _repeat(trouble: Trouble) -> list[Experiment]:
             step = Step.ECHO
         case _:
             step = Step.HANDSHAKE
-    return [_at(trouble, Design.REPEAT, step, trouble.name, NameKind.TEST, 1)]
+    return [_at(trouble, Design.REPEAT, step, trouble.name, NameKind.TEST, number)]
 
 
 def _at(trouble: Trouble, design: Design, step: Step, name: str, kind: NameKind, number: int) -> Experiment:

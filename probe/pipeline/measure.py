@@ -20,7 +20,7 @@ from probe.classify.control_view import ROUND_APART_S
 from probe.classify.facts import build_table
 from probe.classify.fitness import needs_baseline
 from probe.classify.judge import judge
-from probe.classify.plan import plan
+from probe.classify.plan import plan, plan_second_round
 from probe.model.control import ControlReport, ControlRequest
 from probe.model.experiment import Design, Experiment, Pending
 from probe.model.measurement import Citation, Measurement
@@ -168,7 +168,7 @@ class Run:
         verdict = judge(case)
         if verdict.status in (Status.OK, Status.INSUFFICIENT):
             return verdict
-        return msgspec.structs.replace(verdict, pending=(*plan(case).later, *_second_round(verdict)))
+        return msgspec.structs.replace(verdict, pending=(*plan(case).later, *_second_round(case, verdict)))
 
     def _case(self) -> Case:
         return build_case(
@@ -307,11 +307,16 @@ class Run:
         return None
 
 
-def _second_round(verdict: Verdict) -> tuple[Pending, ...]:
-    """What a control said once is asked again: family B counts from two rounds (VERDICTS section 2)."""
+def _second_round(case: Case, verdict: Verdict) -> tuple[Pending, ...]:
+    """What a control said once is asked again: family B counts from two rounds (VERDICTS section 2).
+
+    Our own step is tried again with it: a short outage of the server must not become an accusation of the network.
+    """
     once = any(e.family is EvidenceFamily.CONTROL and e.confidence is Confidence.C1 for e in verdict.evidence)
     question = "whether a control still sees it otherwise"
-    return (Pending(due_in_s=ROUND_APART_S + 1.0, question=question, experiments=()),) if once else ()
+    return (
+        (Pending(due_in_s=ROUND_APART_S + 1.0, question=question, experiments=plan_second_round(case)),) if once else ()
+    )
 
 
 def build_case(

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from probe.classify.judge import judge
+from probe.classify.plan import plan_second_round
 from probe.model.experiment import Step
 from probe.model.failure import FailureCode
 from probe.model.measurement import Citation
@@ -228,3 +229,12 @@ def test_each_address_is_held_against_what_controls_saw_there():
     both = all_well().tcp(address=OTHER).tls(address=OTHER)
     assert judge(story.case(controls=rounds(both))).status is Status.LIKELY_BLOCKED
     assert one_only.addresses[:2] == (2, 0)
+
+
+def test_a_second_round_tries_our_own_step_again_and_what_has_healed_accuses_nobody():
+    refused = Story().dns(OWN).tcp("refused").once_more(Step.CONNECT, "refused")
+    again = plan_second_round(refused.case())
+    assert [(e.step, e.endpoint.address) for e in again if e.endpoint] == [(Step.CONNECT, OWN)]
+    refused.experiments.extend(again)
+    refused.wait(31.0).tcp("ok", experiment=again[0])
+    assert judge(refused.case()).status is Status.OK
