@@ -5,6 +5,7 @@ import ssl
 import sys
 from pathlib import Path
 
+# As nginx's stub_status, which counts the question itself, too.
 _STATUS = "Active connections: 1\nserver accepts handled requests\n {count} {count} {count}\n"
 
 
@@ -25,10 +26,10 @@ async def main(folder: Path, status_port: int) -> None:
         nonlocal count
         try:
             head = await reader.readuntil(b"\r\n\r\n")
+            count += 1
             if b" /status " in head:
                 writer.write(build_answer("200 OK", _STATUS.format(count=count).encode()))
             else:
-                count += 1
                 writer.write(build_answer("204 No Content", b"") if b" /generate_204 " in head else page)
             await writer.drain()
         except (OSError, EOFError, asyncio.LimitOverrunError):

@@ -87,7 +87,7 @@ class World:
 
     @staticmethod
     def answered() -> int:
-        """Return how many requests the web server has answered: a count of checks that costs the checker nothing."""
+        """Return how many requests the web server has had, this one too: a count that costs the checker nothing."""
         page = fetch(STATUS_PORT, "/status")
         return int(page.split(b"requests")[1].split()[2])
 
