@@ -151,19 +151,25 @@ def _hot_spots(table: tuple[Try, ...]) -> frozenset[str]:
 
 
 def _other_port(troubles: tuple[Trouble, ...]) -> list[Experiment]:
-    """One connection to another port of the same host: is it the address, or the port?"""
-    trouble = next((t for t in troubles if t.layer is Layer.TCP and t.place is Place.OWN), None)
-    if trouble is None or trouble.outcome not in (Outcome.SILENT, Outcome.REFUSED):
-        return []
+    """One connection to another port of each silent host: is it the address, or the port?"""
+    silent = [
+        trouble
+        for trouble in troubles
+        if trouble.layer is Layer.TCP
+        and trouble.place is Place.OWN
+        and trouble.outcome in (Outcome.SILENT, Outcome.REFUSED)
+    ]
+    return [_elsewhere_on(trouble) for trouble in silent[:PLACES_AT_MOST]]
+
+
+def _elsewhere_on(trouble: Trouble) -> Experiment:
     port = 80 if trouble.endpoint.port != 80 else 443
     other = Endpoint(address=trouble.endpoint.address, port=port)
-    return [
-        Experiment(
-            id=f"{Design.PORTS.value}.none.{other}.{trouble.hop}.1", design=Design.PORTS, step=Step.CONNECT,
-            name="", name_kind=NameKind.NONE, place=Place.UNRELATED, endpoint=other, hop=trouble.hop,
-            about=trouble.spot, cell=1,
-        )
-    ]  # fmt: skip
+    return Experiment(
+        id=f"{Design.PORTS.value}.none.{other}.{trouble.hop}.1", design=Design.PORTS, step=Step.CONNECT,
+        name="", name_kind=NameKind.NONE, place=Place.UNRELATED, endpoint=other, hop=trouble.hop,
+        about=trouble.spot, cell=1,
+    )  # fmt: skip
 
 
 def _idle(troubles: tuple[Trouble, ...]) -> list[Experiment]:
