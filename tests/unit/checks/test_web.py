@@ -152,8 +152,8 @@ async def test_silence_of_the_elected_one_costs_less_than_a_timeout_and_a_half()
     async with open_world(a_test=ADDRESSES) as world:
         port = await world.serve(keep_silent, *ADDRESSES)
         started = time.perf_counter()
-        ctx = await world.check(host="a.test", port=port, timeout_s=1.0)
-        assert time.perf_counter() - started < 1.5
+        ctx = await world.check(host="a.test", port=port, timeout_s=3.0)
+        assert time.perf_counter() - started < 1.5 * 3.0
         exchanges = seen(ctx, HTTPExchange)
         assert [exchange.ending for exchange in exchanges] == [Ending.SILENCE] * 3
         assert_all_released(ctx)
