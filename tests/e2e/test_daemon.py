@@ -69,7 +69,7 @@ def test_a_stop_takes_less_than_five_seconds_and_loses_nothing(stage: Stage, sta
     stage.configure(interval="5s")
     daemon = start()
     daemon.wait_for(lambda: runs(daemon, SITE) >= 1 and daemon.sample("wallprobe_scheduler_in_flight") == 1)
-    time.sleep(0.3)
+    time.sleep(3)  # private addresses look odd, so the answer is held for two seconds: before that nothing is seen
     counted = runs(daemon, SITE)
     assert daemon.stop() < 5
     assert daemon.process.returncode == 0
