@@ -67,7 +67,7 @@ def test_an_interrupt_prints_what_is_done_and_stores_the_rest_as_interrupted(sta
         assert process.stdout is not None
         line = process.stdout.readline()
         assert line.startswith("✓ OK")
-        time.sleep(0.5)
+        time.sleep(1.5)
         os.kill(process.pid, signal.SIGINT)
         _, errors = process.communicate(timeout=10)
     assert (process.returncode, errors) == (130, "")
