@@ -9,14 +9,13 @@ from collections.abc import Callable
 from typing import Self
 
 from probe.classify.case import Case
-from probe.classify.facts import may_cite
+from probe.classify.facts import ROUND_APART_S, may_cite
 from probe.classify.tries import Outcome, read_dns, read_tcp, read_tls
 from probe.model.control import ControlReport
 from probe.model.failure import INSTRUMENT_CODES, FailureCode
 from probe.model.observation import DNSLookup, HTTPExchange, Observation, TCPConnect, TLSHandshake
 from probe.model.verdict import Confidence
 
-ROUND_APART_S = 30.0
 WITHIN_S = 300.0
 _GREETED = frozenset({Outcome.OK, Outcome.UNTRUSTED})
 """The server showed its certificate: it answers this name, whether or not it is trusted."""

@@ -1,15 +1,13 @@
 """Follow-ups about a page that came in the clear: hold it against what the same host serves over https."""
 
 from probe.classify.case import Case
+from probe.classify.facts import ROUND_APART_S
 from probe.classify.pages import find_fingerprint
 from probe.classify.tries import Try
 from probe.classify.trouble import hop_name
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Pending, Place, Step
 from probe.model.observation import HTTPExchange, TLSHandshake
-
-ROUND_APART_S = 30.0
-"""Families B, C and D count from two tries at least this far apart (VERDICTS section 2)."""
 
 
 def _cleartext_page(table: tuple[Try, ...]) -> HTTPExchange | None:

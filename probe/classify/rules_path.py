@@ -5,7 +5,7 @@ from probe.classify.pairs import PAIRS
 from probe.classify.rule import C0, C1, C2, Rule
 from probe.classify.tries import TRIGGERABLE, Layer, Outcome, is_private
 from probe.model.experiment import Design
-from probe.model.failure import FailureCode, IcmpError
+from probe.model.failure import IcmpError
 from probe.model.observation import TLSHandshake
 from probe.model.pattern import Pattern
 from probe.model.verdict import Cause, Confidence, EvidenceFamily
@@ -21,8 +21,6 @@ TCP, TLS, HTTP = Layer.TCP, Layer.TLS, Layer.HTTP
 
 UNRECOGNIZED_NAME = 112
 """Alert description of RFC 6066 section 3."""
-CERTIFICATE_EXPIRED = (9, 10)
-"""X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED."""
 
 
 def repeated(facts: PathFacts) -> Confidence:
@@ -49,16 +47,6 @@ def _offender_is_target(facts: PathFacts) -> bool:
 def _offender_is_local(facts: PathFacts) -> bool:
     icmp, broken = _icmp(facts), facts.failing
     return icmp is not None and broken is not None and is_private(icmp.offender) and not is_private(broken.address)
-
-
-def _verify_code(facts: PathFacts) -> int:
-    broken = facts.failing
-    return broken.observation.verify_code if broken and isinstance(broken.observation, TLSHandshake) else 0
-
-
-def _code(facts: PathFacts) -> FailureCode | None:
-    broken = facts.failing
-    return broken.observation.failure.code if broken and broken.observation.failure else None
 
 
 def _family_broken(facts: PathFacts) -> bool:

@@ -2,9 +2,9 @@
 
 from probe.classify.answers import comparable
 from probe.classify.facts import PathFacts
-from probe.classify.name_facts import NameFacts
+from probe.classify.name_facts import CERTIFICATE_DATES, NameFacts
 from probe.classify.rule import C0, C1, C2, Rule
-from probe.classify.rules_path import CERTIFICATE_EXPIRED, LOCAL, OBSERVED, SERVER, TLS, UNKNOWN, A, repeated
+from probe.classify.rules_path import LOCAL, OBSERVED, SERVER, TLS, UNKNOWN, A, repeated
 from probe.classify.tries import Outcome, build_tries
 from probe.model.errors import ProtocolError
 from probe.model.failure import FailureCode
@@ -42,7 +42,7 @@ def _date_only(facts: PathFacts) -> bool:
     return (
         broken is not None
         and isinstance(broken.observation, TLSHandshake)
-        and broken.observation.verify_code in CERTIFICATE_EXPIRED
+        and broken.observation.verify_code in CERTIFICATE_DATES
     )
 
 

@@ -16,8 +16,7 @@ from probe.checks import CHECKS
 from probe.checks.experiment import run_experiment
 from probe.classify.case import Case
 from probe.classify.clean import judge_clean, looks_clean
-from probe.classify.control_view import ROUND_APART_S
-from probe.classify.facts import build_table
+from probe.classify.facts import ROUND_APART_S, build_table
 from probe.classify.fitness import needs_baseline
 from probe.classify.judge import judge
 from probe.classify.plan import plan, plan_second_round
