@@ -1,0 +1,149 @@
+"""How a protocol's conversation is written: a generator that says what to send, what to wait for, and how far it got.
+
+A dialogue opens nothing, reads no clock and rolls no dice: whoever drives it brings the channel, the time and the
+random bytes, so the same conversation runs over UDP, TCP, TLS or a recording, and replays byte for byte.
+
+    def start(ask: Ask) -> Dialogue:
+        yield Send(build_hello(ask.entropy(8)))
+        answer = yield Receive(2.0)
+
+It ends in one of four ways: a returned value (what the peer said, for a reader), a returned `None` (silence, or the
+peer hung up: the driver knows which), `ProtocolError` (nonsense came), or `Refused` (the peer understood and said no).
+"""
+
+import dataclasses
+from collections.abc import Callable, Generator, Mapping
+from types import MappingProxyType
+from typing import TypeAlias
+
+import msgspec
+
+from probe.model.verdict import Depth
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Send:
+    """Hand these bytes to the channel: one datagram, or a piece of the stream."""
+
+    data: bytes
+    secret_spans: tuple[tuple[int, int], ...] = ()
+    """Half-open ranges of `data` that hold secrets or what betrays them: the transcript keeps zeros there."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Receive:
+    """Wait for one datagram, or for the next chunk of the stream.
+
+    The generator is resumed with the bytes; `None` = nothing came in time, `b""` = the peer closed the stream.
+    An ICMP error or a reset ends the dialogue from outside: the driver closes the generator and keeps the failure.
+    """
+
+    timeout_s: float
+    secret: bool = False
+    """What comes holds secrets (an inner payload, a session key): the transcript keeps its length only."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reached:
+    """A stage is proven; the driver stamps it with the time of the bytes that proved it."""
+
+    depth: Depth
+
+
+Event: TypeAlias = Send | Receive | Reached
+Dialogue: TypeAlias = Generator[Event, bytes | None, msgspec.Struct | None]
+
+
+class Refused(Exception):  # noqa: N818  an outcome, not a fault of anybody
+    """The peer answered in protocol and refused: wrong credentials, not allowed, too busy.
+
+    The message quotes what the peer said, never what we sent.
+    """
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ask:
+    """What a dialogue is given."""
+
+    entropy: Callable[[int], bytes]
+    """Random bytes; the driver notes them for the replay."""
+    params: Mapping[str, str] = MappingProxyType({})
+    """The public part of the target: cipher names, server name, path."""
+    secrets: Mapping[str, bytes] = MappingProxyType({})
+    """Keys and passwords by the names that `SPEC.secrets` lists."""
+    wall_s: float = 0.0
+    """Wall time at the start, in seconds since the epoch: some protocols send it."""
+    elapsed_s: Callable[[], float] = lambda: 0.0
+    """Seconds since the start, for engines that keep timers."""
+    host: str = ""
+    """Name of the server as the target has it."""
+    port: int = 0
+    address: str = ""
+    """Address literal that is talked to."""
+    deepest: Depth = Depth.VOLUME
+    """Go no further than this, though the credentials would allow it."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Udp:
+    """Datagrams; each `Send` is one, each `Receive` yields one."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Tcp:
+    """A byte stream; a `Receive` yields whatever has arrived, cut anywhere."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Tls:
+    """TLS on the stream below, shaken hands before the dialogue starts: one observation of its own."""
+
+    alpn: tuple[str, ...] = ()
+    verify: bool = True
+    """False where the protocol has its own proof of identity (a pin, a PSK) or servers are self-signed by custom."""
+
+
+Layer: TypeAlias = Udp | Tcp | Tls
+Stack: TypeAlias = tuple[Layer, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Parsed:
+    """One endpoint of a link or file: what may be shown, and what may not."""
+
+    host: str
+    port: int
+    params: Mapping[str, str] = MappingProxyType({})
+    secrets: Mapping[str, str] = MappingProxyType({})
+    """Values by name; the loader keeps references to where they stand and drops the values."""
+    label: str = ""
+    """The name its owner gave it (the fragment of a share link)."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DialogueSpec:
+    """One protocol: what it asks, how a person writes it, and how far it can go."""
+
+    name: str
+    question: str
+    schemes: tuple[str, ...]
+    default_port: int
+    stack: Stack | Callable[[Mapping[str, str]], Stack]
+    """The channel below, or what chooses it from the params (`proto=tcp`, `security=tls`)."""
+    start: Callable[[Ask], Dialogue]
+    parse: Callable[[str], Parsed] | None = None
+    """Reads a link; `None` = plain `SCHEME://host:port?param=value`. Raises `ValueError` that says what is wrong."""
+    secrets: tuple[str, ...] = ()
+    """Names of the params that are secret."""
+    proves: Depth = Depth.HELLO
+    """The deepest stage that this dialogue can reach with credentials."""
+    open_proves: Depth = Depth.HELLO
+    """The deepest stage that it can reach without any."""
+    silent_to_strangers: bool = False
+    """A healthy server says nothing to wrong credentials, so that silence proves nothing until they are proven."""
+    trigger: bool = True
+    """Its first bytes can be recognised by a filter."""
+
+    def choose_stack(self, params: Mapping[str, str]) -> Stack:
+        """Return the layers for these params."""
+        return self.stack(params) if callable(self.stack) else self.stack

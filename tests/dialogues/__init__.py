@@ -1,0 +1,95 @@
+"""Drives a dialogue in a test: from a script of answers, or over a blocking socket to a real server."""
+
+import dataclasses
+import hashlib
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from probe.model.verdict import Depth
+from probe.protocols.dialogue import Dialogue, Reached, Receive, Send
+
+
+@dataclasses.dataclass
+class Played:
+    """What a dialogue did."""
+
+    reply: msgspec.Struct | None = None
+    sent: list[Send] = dataclasses.field(default_factory=list)
+    reached: list[Depth] = dataclasses.field(default_factory=list)
+    waits_s: list[float] = dataclasses.field(default_factory=list)
+
+    @property
+    def depth(self) -> Depth:
+        return self.reached[-1] if self.reached else Depth.NONE
+
+
+def fixed_entropy(seed: bytes = b"seed") -> Callable[[int], bytes]:
+    """Return a source of the same bytes each time, so that a dialogue replays."""
+    count = 0
+
+    def entropy(size: int) -> bytes:
+        nonlocal count
+        count += 1
+        return hashlib.shake_256(seed + count.to_bytes(4, "big")).digest(size)
+
+    return entropy
+
+
+def play(dialogue: Dialogue, answers: Iterable[bytes | None] | Callable[[list[Send]], bytes | None]) -> Played:
+    """Run a dialogue against answers, or against a function of all that it has sent so far."""
+    ask = answers if callable(answers) else None
+    script = iter(()) if callable(answers) else iter(answers)
+    return _drive(dialogue, lambda _: None, lambda _, played: ask(played.sent) if ask else next(script, None))
+
+
+def talk(
+    dialogue: Dialogue, address: tuple[str, int], *, udp: bool = False, tls: ssl.SSLContext | None = None, sni: str = ""
+) -> Played:
+    """Run a dialogue over a real socket; errors of the socket rise."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if udp else socket.SOCK_STREAM)
+    with sock:
+        sock.settimeout(10)
+        sock.connect(address)
+        channel = tls.wrap_socket(sock, server_hostname=sni or None) if tls else sock
+
+        def receive(timeout_s: float, _played: Played) -> bytes | None:
+            channel.settimeout(max(timeout_s, 0.001))
+            try:
+                return channel.recv(65536)
+            except TimeoutError:
+                return None
+
+        return _drive(dialogue, channel.sendall if not udp else channel.send, receive)
+
+
+def _drive(
+    dialogue: Dialogue, send: Callable[[bytes], object], receive: Callable[[float, Played], bytes | None]
+) -> Played:
+    played = Played()
+    resume: bytes | None = None
+    while True:
+        try:
+            event = dialogue.send(resume)
+        except StopIteration as end:
+            played.reply = end.value
+            return played
+        resume = None
+        match event:
+            case Send():
+                played.sent.append(event)
+                send(event.data)
+            case Reached():
+                played.reached.append(event.depth)
+            case Receive():
+                played.waits_s.append(event.timeout_s)
+                resume = receive(event.timeout_s, played)
+
+
+def elapsed_since_now() -> Callable[[], float]:
+    """Return a stopwatch for `Ask.elapsed_s`."""
+    start = time.monotonic()
+    return lambda: time.monotonic() - start
