@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from probe.daemon.certificates import Expiries
 from probe.export.durations import DurationCounts
 from probe.export.families import choose_level
 from probe.export.metrics import TargetChunk, render_target
@@ -29,6 +30,7 @@ class Board:
         self._snapshots: dict[str, TargetSnapshot] = {}
         self._chunks: dict[str, TargetChunk] = {}
         self.durations = DurationCounts()
+        self._expiries = Expiries()
 
     @property
     def level(self) -> PerTarget:
@@ -119,6 +121,7 @@ class Board:
             last_failure=failure if failed else before.last_failure,
             failed_measurement=measurement.id if failed else before.failed_measurement,
             phases=phases,
+            certificate_expires_at=self._expiries.find_first(measurement) or before.certificate_expires_at,
             stale=not judged,
         )
         self._snapshots[target_id] = snapshot

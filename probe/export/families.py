@@ -45,6 +45,7 @@ class Slot(IntEnum):
     ADDRESSES_OK = 12
     DEPTH = 13
     PHASE_DURATION = 14
+    CERTIFICATE = 15
 
 
 class Family(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +139,12 @@ FAMILIES: dict[Slot, Family] = {
         unit="seconds",
         about="How long each phase of the last run took on the fastest address.",
     ),
+    Slot.CERTIFICATE: Family(
+        name="wallprobe_target_certificate_expiry_timestamp_seconds",
+        kind=Kind.GAUGE,
+        unit="seconds",
+        about="When the first of the target's own certificates ends, those in front of other addresses included.",
+    ),
 }
 
 STATUS_SLOTS = frozenset(
@@ -151,6 +158,7 @@ STATUS_SLOTS = frozenset(
         Slot.LAST_OK,
         Slot.VALID_UNTIL,
         Slot.LAST_RUN,
+        Slot.CERTIFICATE,
     }
 )
 """The families of level `status`: what alerts need. `full` has all."""

@@ -139,6 +139,7 @@ def _render_times(pieces: list[bytes], keys: str, snapshot: TargetSnapshot) -> N
         (Slot.LAST_OK, snapshot.last_ok_at),
         (Slot.VALID_UNTIL, snapshot.valid_until),
         (Slot.LAST_RUN, snapshot.last_run_at),
+        (Slot.CERTIFICATE, snapshot.certificate_expires_at),
     ):
         if moment > 0.0:
             pieces[slot] = f"{_NAMES[slot]}{keys}}} {moment:.3f}\n".encode()

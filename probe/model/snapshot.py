@@ -38,5 +38,7 @@ class TargetSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     failed_measurement: str = ""
     """Id of the last failed run: a link from the counter to its evidence."""
     phases: tuple[Phase, ...] = ()
+    certificate_expires_at: float = 0.0
+    """End of the first of its certificates to end, as of the last run that saw a valid or an expired one."""
     stale: bool = False
     """The vantage is unfit: this is what was last known."""

@@ -49,6 +49,7 @@ def make_snapshot(number: int = 0, status: Status = Status.OK, **fields: Any) ->
         "last_ok_at": NOW + shaken if ok else NOW - 700,
         "valid_until": NOW + 900 + shaken,
         "duration_s": 0.2,
+        "certificate_expires_at": NOW + 30 * 86400,
         "runs_total": 4711 + number,
         "failures_total": 3,
         "failures": {FailureCode.CONNECTION_RESET: 2, FailureCode.TIMEOUT: 1},
