@@ -2,7 +2,7 @@
 
 from probe.classify.tries import Layer, Outcome, Try
 from probe.model.experiment import NameKind
-from probe.model.observation import HTTPExchange, TLSHandshake
+from probe.model.observation import DialogueExchange, HTTPExchange, TLSHandshake
 from probe.model.verdict import Depth
 
 _ORDER = tuple(Depth)
@@ -12,7 +12,8 @@ def proven_depth(table: tuple[Try, ...]) -> Depth:
     """Return the deepest step that the check itself completed."""
     reached = Depth.NONE
     for row in table:
-        if row.experiment is not None or row.outcome is not Outcome.OK:
+        # A conversation that broke off late has proven what came before.
+        if row.experiment is not None or (row.outcome is not Outcome.OK and row.layer is not Layer.VPN):
             continue
         depth = _depth_of(row)
         if _ORDER.index(depth) > _ORDER.index(reached):
@@ -31,6 +32,8 @@ def _depth_of(row: Try) -> Depth:
             return Depth.PROOF if proven else Depth.HELLO
         case Layer.HTTP:
             return Depth.PAGE
+        case Layer.VPN:
+            return row.observation.depth if isinstance(row.observation, DialogueExchange) else Depth.NONE
 
 
 def working(table: tuple[Try, ...]) -> tuple[str, ...]:

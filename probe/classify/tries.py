@@ -9,6 +9,7 @@ import msgspec
 from probe.model.experiment import Experiment, NameKind, Place, Step
 from probe.model.failure import INSTRUMENT_CODES, FailureCode
 from probe.model.observation import (
+    DialogueExchange,
     DNSLookup,
     Ending,
     HTTPExchange,
@@ -30,6 +31,8 @@ class Layer(StrEnum):
     TLS = "tls"
     HTTP = "http"
     ICMP = "icmp"
+    VPN = "vpn"
+    """A conversation in a protocol of tunnels and proxies."""
 
 
 class Outcome(StrEnum):
@@ -46,6 +49,8 @@ class Outcome(StrEnum):
     CUT = "cut"
     """An answer began and did not complete."""
     UNTRUSTED = "untrusted"
+    DENIED = "denied"
+    """The peer understood and refused."""
     NO_SUCH_NAME = "nxdomain"
     NO_ANSWER = "no_answer"
     DNS_REFUSED = "dns_refused"
@@ -105,6 +110,8 @@ _OUTCOMES = {
     FailureCode.SSL_INVALID_HOSTNAME: Outcome.UNTRUSTED,
     FailureCode.SSL_UNKNOWN_AUTHORITY: Outcome.UNTRUSTED,
     FailureCode.HTTP_REQUEST_FAILED: Outcome.GARBAGE,
+    FailureCode.UNEXPECTED_ANSWER: Outcome.GARBAGE,
+    FailureCode.REFUSED_BY_PEER: Outcome.DENIED,
 }
 
 _REDIRECT_CODES = frozenset({FailureCode.HTTP_INVALID_REDIRECT, FailureCode.TOO_MANY_REDIRECTS})
@@ -142,7 +149,7 @@ def _build_row(observation: Observation, experiment: Experiment | None, measurem
         address=address,
         experiment=experiment,
         hop=observation.hop,
-        hot=isinstance(observation, TCPConnect) and observation.hot,
+        hot=isinstance(observation, TCPConnect | DialogueExchange) and observation.hot,
         started_s=observation.t0_s,
         ended_s=observation.t_s,
         observation=observation,
@@ -162,6 +169,8 @@ def _read(observation: Observation) -> tuple[Layer, str, str, str, Outcome]:
             return Layer.HTTP, str(endpoint), endpoint.address, observation.url, _read_http(observation)
         case ICMPEcho():
             return Layer.ICMP, observation.address, observation.address, "", _read_failure(observation)
+        case DialogueExchange(endpoint=endpoint):
+            return Layer.VPN, str(endpoint), endpoint.address, observation.protocol, _read_failure(observation)
         case _:
             assert_never(observation)
 

@@ -194,7 +194,7 @@ def _steps(request: ControlRequest, ctx: Context, endpoint: Endpoint, *, is_fetc
             yield _ask(ctx, resolver, NEUTRAL_NAME, "A")
         case CheckName.ICMP:
             yield _echo(ctx, endpoint.address)
-        case CheckName.DNS:
+        case CheckName.DNS | CheckName.VPN:
             return
         case _ as never:
             assert_never(never)

@@ -2,7 +2,15 @@
 
 from probe.model.experiment import Design, Experiment, NameKind, Place, Step
 from probe.model.measurement import Measurement
-from probe.model.observation import DNSLookup, HTTPExchange, ICMPEcho, Observation, TCPConnect, TLSHandshake
+from probe.model.observation import (
+    DialogueExchange,
+    DNSLookup,
+    HTTPExchange,
+    ICMPEcho,
+    Observation,
+    TCPConnect,
+    TLSHandshake,
+)
 
 _NAMES = {NameKind.TEST: "this name", NameKind.NEUTRAL: "another name", NameKind.NONE: "nothing sent"}
 _PLACES = {
@@ -22,6 +30,8 @@ _WHAT = {
     Design.PORTS: "another port",
     Design.MIN_TTL: "TTL floor",
     Design.ENCRYPTED_ROUTE: "page over https",
+    Design.SERVICE: "another service of the host",
+    Design.REFERENCE: "the same protocol, another server",
     Design.SYSTEM: "the system's resolver function",
 }
 
@@ -51,7 +61,7 @@ def _cell(experiment: Experiment) -> tuple[str, str]:
     if experiment.step is Step.LOOKUP:
         where = str(experiment.resolver) if experiment.resolver is not None else "this machine"
         return f"{_WHAT[experiment.design]} for {_NAMES[experiment.name_kind]}", where
-    if experiment.step is Step.HOLD or experiment.name_kind is NameKind.NONE:
+    if experiment.step in (Step.HOLD, Step.CONVERSE) or experiment.name_kind is NameKind.NONE:
         return _WHAT[experiment.design], str(experiment.endpoint)
     where = _PLACES[experiment.place]
     if experiment.place in (Place.ELSEWHERE, Place.UNRELATED) and experiment.endpoint is not None:
@@ -75,6 +85,8 @@ def _outcome(observation: Observation) -> str:
             return "valid certificate" if observation.verified else "ok"
         case TCPConnect() | ICMPEcho():
             return "ok"
+        case DialogueExchange():
+            return f"answers ({observation.depth.value})"
 
 
 def _count(outcomes: list[str]) -> str:

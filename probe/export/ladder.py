@@ -2,8 +2,18 @@
 
 from typing import assert_never
 
+from probe.export.stages import write_stages
 from probe.model.measurement import Measurement
-from probe.model.observation import DNSLookup, HTTPExchange, ICMPEcho, Observation, Role, TCPConnect, TLSHandshake
+from probe.model.observation import (
+    DialogueExchange,
+    DNSLookup,
+    HTTPExchange,
+    ICMPEcho,
+    Observation,
+    Role,
+    TCPConnect,
+    TLSHandshake,
+)
 
 _PATHS_SHOWN = 6
 
@@ -32,6 +42,8 @@ def build_ladder(measurement: Measurement) -> tuple[str, ...]:
 def _spot(observation: Observation) -> str:
     match observation:
         case TCPConnect() | TLSHandshake() | HTTPExchange():
+            return str(observation.endpoint)
+        case DialogueExchange():
             return str(observation.endpoint)
         case ICMPEcho():
             return observation.address
@@ -71,6 +83,8 @@ def step_text(observation: Observation) -> str:
             return _http_text(observation)
         case ICMPEcho():
             return f"echo ok {_ms(observation)}" if observation.failure is None else "echo ✗ " + _code(observation)
+        case DialogueExchange():
+            return f"{observation.protocol}/{observation.transport} {write_stages(observation)}"
         case DNSLookup():
             return _lookup_line([observation])
         case _:

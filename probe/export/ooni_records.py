@@ -12,6 +12,7 @@ from typing import Any, assert_never
 from probe.export.scrub import Scrubber
 from probe.model.endpoint import Endpoint
 from probe.model.observation import (
+    DialogueExchange,
     DNSAnswer,
     DNSLookup,
     DNSReply,
@@ -67,6 +68,8 @@ class Records:
                 self._add_exchange(observation)
             case ICMPEcho():
                 pass  # OONI has no record of an echo
+            case DialogueExchange():
+                pass  # nor of a tunnel in a web measurement; a vpn target is not exported, its addresses are private
             case _:
                 assert_never(observation)
 

@@ -41,6 +41,8 @@ class Step(StrEnum):
     """One ICMP echo; the port of its endpoint means nothing."""
     MIN_TTL = "min_ttl"
     """Connect with a floor under the TTL of what our kernel accepts."""
+    CONVERSE = "converse"
+    """The conversation of a vpn target, once more or with another server."""
 
 
 class NameKind(StrEnum):
@@ -79,6 +81,10 @@ class Design(StrEnum):
     MIN_TTL = "min_ttl"
     ENCRYPTED_ROUTE = "encrypted_route"
     """The same host over https, to hold a cleartext page against."""
+    SERVICE = "service"
+    """Something else on the same host, which has nothing to do with the tunnel."""
+    REFERENCE = "reference"
+    """The same protocol with another server, whose credentials are known to be good."""
     SYSTEM = "system"
     """The operating system's own resolver function beside our view of its nameservers."""
 

@@ -1,7 +1,8 @@
 """What went wrong on the network, as data.
 
 Source: the strings are OONI's df-007 ("errors"), so our observations can be read by whoever reads theirs.
-Deviation: `tls_alert` and `too_many_redirects` are ours, because df-007 hides both in free text.
+Deviation: `tls_alert` and `too_many_redirects` are ours, because df-007 hides both in free text; the four after them
+are of conversations that OONI does not have.
 """
 
 from enum import StrEnum
@@ -37,11 +38,17 @@ class FailureCode(StrEnum):
     SSL_INVALID_HOSTNAME = "ssl_invalid_hostname"
     SSL_UNKNOWN_AUTHORITY = "ssl_unknown_authority"
     TLS_ALERT = "tls_alert"
+    QUIC_INCOMPATIBLE_VERSION = "quic_incompatible_version"
+    QUIC_CLOSED = "quic_closed"
     HTTP_REQUEST_FAILED = "http_request_failed"
     HTTP_INVALID_REDIRECT = "http_invalid_redirect_location_host"
     HTTP_UNEXPECTED_STATUS = "http_unexpected_status_code"
     HTTP_UNEXPECTED_CONTENT = "http_unexpected_content"
     TOO_MANY_REDIRECTS = "too_many_redirects"
+    UNEXPECTED_ANSWER = "unexpected_answer"
+    REFUSED_BY_PEER = "refused_by_peer"
+    TOO_SOON = "too_soon"
+    CREDENTIALS_MISSING = "credentials_missing"
     OUT_OF_DESCRIPTORS = "out_of_descriptors"
     UNKNOWN = "unknown_error"
 
@@ -53,6 +60,8 @@ INSTRUMENT_CODES = frozenset(
         FailureCode.NO_PROTOCOL_OPTION,
         FailureCode.OUT_OF_DESCRIPTORS,
         FailureCode.PERMISSION_DENIED,
+        FailureCode.TOO_SOON,
+        FailureCode.CREDENTIALS_MISSING,
     }
 )
 """Our own host refused: these say nothing about the target and are never evidence of interference."""
@@ -65,7 +74,9 @@ class Stage(StrEnum):
     CONNECT = "connect"
     TLS = "tls"
     HTTP = "http"
+    QUIC = "quic"
     ECHO = "echo"
+    DIALOGUE = "dialogue"
     EXPECT = "expect"
 
 

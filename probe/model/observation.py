@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
+from probe.model.depth import Depth
 from probe.model.endpoint import Endpoint
 from probe.model.failure import Failure
 
@@ -244,6 +245,8 @@ class HTTPExchange(msgspec.Struct, frozen=True, kw_only=True, tag="http"):
     url: str
     """With the host that was asked for in `Host`."""
     secure: bool
+    over_quic: bool = False
+    """HTTP/3; else HTTP/1.1."""
     status: int = 0
     """0 = no status line came."""
     reason: str = ""
@@ -297,7 +300,122 @@ class ICMPEcho(msgspec.Struct, frozen=True, kw_only=True, tag="icmp"):
     queued_s: float = 0.0
 
 
-Observation = DNSLookup | TCPConnect | TLSHandshake | HTTPExchange | ICMPEcho
+class Message(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """One datagram, or one chunk of a stream, as it passed."""
+
+    sent: bool
+    t_s: float
+    length: int
+    data: bytes = b""
+    """Its first bytes; zeros where a secret was, empty where all of it was one."""
+
+
+class StageReached(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """A step that the peer proved, and when."""
+
+    depth: Depth
+    t_s: float
+
+
+class DialogueExchange(msgspec.Struct, frozen=True, kw_only=True, tag="dialogue"):
+    """One conversation in a protocol of tunnels and proxies, with the protocol's own retransmissions."""
+
+    transaction: int
+    t0_s: float
+    t_s: float
+    endpoint: Endpoint
+    protocol: str
+    transport: str
+    """The layers below, such as `udp` or `tcp+tls`."""
+    depth: Depth = Depth.NONE
+    """The deepest stage that the peer proved in it."""
+    stages: tuple[StageReached, ...] = ()
+    messages: tuple[Message, ...] = ()
+    sends: int = 0
+    """All that were sent, also those that `messages` has no room for."""
+    reply: dict[str, str] = {}
+    """What the peer said, as flat public facts; empty when the dialogue did not end well."""
+    refused: str = ""
+    """What the peer said when it understood and refused."""
+    ending: Ending | None = None
+    """How the peer or the network ended it; `None` = it came to its end."""
+    local_port: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    failure: Failure | None = None
+    role: Role = Role.TARGET
+    hop: int = 0
+    experiment: str = ""
+    queued_s: float = 0.0
+    hot: bool = False
+    asn: int = 0
+
+    @property
+    def answered(self) -> bool:
+        """Tell whether the peer sent anything at all."""
+        return self.bytes_received > 0
+
+
+class QUICStage(StrEnum):
+    """How far the peer got before the handshake stopped."""
+
+    NOTHING = "nothing_sent_back"
+    GARBAGE = "not_quic"
+    VERSIONS = "version_negotiation"
+    RETRY = "retry"
+    INITIAL = "server_initial"
+    DONE = "done"
+
+
+class QUICHandshake(msgspec.Struct, frozen=True, kw_only=True, tag="quic"):
+    """One QUIC handshake on a UDP socket of its own, or one question which versions a server has (RFC 9000)."""
+
+    transaction: int
+    t0_s: float
+    t_s: float
+    endpoint: Endpoint
+    server_name: str
+    """The SNI in our Initial; empty = none, as in a question for versions."""
+    stage: QUICStage
+    ping: bool = False
+    """A question for versions: a version that nobody has was sent, and no name."""
+    local_port: int = 0
+    """Above the peer's: some filters pass over what comes from a port at or below it."""
+    versions: tuple[int, ...] = ()
+    """Those that the server offered in a version negotiation."""
+    alpn_offered: tuple[str, ...] = ()
+    alpn: str = ""
+    version: int = 0
+    """The version agreed upon; 0 = none."""
+    cipher: str = ""
+    chain: tuple[bytes, ...] = ()
+    """Certificates as DER, leaf first, also when they are not trusted."""
+    verified: bool = False
+    """The chain leads to the reference roots and names the server we meant."""
+    verify_code: int = 0
+    """OpenSSL's X509_V_ERR number; 0 = ok or not reached."""
+    verify_message: str = ""
+    root_store: str = ""
+    close_code: int | None = None
+    """The error code with which the peer closed the connection (RFC 9000 section 20.1); `None` = it did not."""
+    close_reason: str = ""
+    first_bytes: bytes = b""
+    """The first bytes (at most 64) of an answer that was not QUIC."""
+    datagrams_sent: int = 0
+    datagrams_received: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    failure: Failure | None = None
+    role: Role = Role.TARGET
+    hop: int = 0
+    experiment: str = ""
+    queued_s: float = 0.0
+    hot: bool = False
+    """The place had been triggered within the cool-down, by an earlier measurement: a failure here proves nothing."""
+    asn: int = 0
+
+
+Observation = DNSLookup | TCPConnect | TLSHandshake | HTTPExchange | ICMPEcho | QUICHandshake | DialogueExchange
 
 
 class Silence(msgspec.Struct, frozen=True, kw_only=True):
@@ -306,7 +424,7 @@ class Silence(msgspec.Struct, frozen=True, kw_only=True):
     transaction: int
     since_s: float
     layer: str
-    """`dns`, `tcp`, `tls` or `http`."""
+    """`dns`, `tcp`, `tls`, `http` or `quic`."""
     endpoint: Endpoint | None = None
     name: str = ""
     experiment: str = ""

@@ -2,11 +2,26 @@
 
 from probe.model.failure import FailureCode
 from probe.model.measurement import Measurement
-from probe.model.observation import DNSLookup, HTTPExchange, ICMPEcho, Observation, Role, TCPConnect, TLSHandshake
+from probe.model.observation import (
+    DialogueExchange,
+    DNSLookup,
+    HTTPExchange,
+    ICMPEcho,
+    Observation,
+    Role,
+    TCPConnect,
+    TLSHandshake,
+)
 from probe.model.snapshot import Phase
 
-PHASES = ("queued", "resolve", "connect", "tls", "first_byte", "transfer", "echo")
-_NAMES: dict[type, str] = {DNSLookup: "resolve", TCPConnect: "connect", TLSHandshake: "tls", ICMPEcho: "echo"}
+PHASES = ("queued", "resolve", "connect", "tls", "first_byte", "transfer", "echo", "handshake")
+_NAMES: dict[type, str] = {
+    DNSLookup: "resolve",
+    TCPConnect: "connect",
+    TLSHandshake: "tls",
+    ICMPEcho: "echo",
+    DialogueExchange: "handshake",
+}
 
 
 def find_failure(measurement: Measurement) -> FailureCode | None:

@@ -17,6 +17,8 @@ class CheckName(StrEnum):
     DOT = "dot"
     DOH = "doh"
     ICMP = "icmp"
+    VPN = "vpn"
+    """Any protocol of tunnels and proxies; `params["protocol"]` names it."""
 
 
 class Exposure(StrEnum):
@@ -31,7 +33,20 @@ class SecretRef(msgspec.Struct, frozen=True, kw_only=True):
     """Where a secret lives; its value is read only when it is needed and never stored."""
 
     source: str
-    """`file:/path`, `env:NAME` or `credential:NAME`."""
+    """`file:/path`, `env:NAME` or `credential:NAME`: the whole of it is the secret. `entry:/path#2.key`: the secret
+    `key` of the third endpoint that the file names. `given:SERIAL.key`: it was in an address, and this process alone
+    remembers it."""
+
+
+class GroupMode(StrEnum):
+    """What a group is, besides a word that several targets share."""
+
+    LABEL = "label"
+    """No more than that."""
+    ANY = "any"
+    """One usable member makes it usable, as the `remote` lines of one file."""
+    ALL = "all"
+    """It is usable while all its members are."""
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,10 +107,13 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     family: AddressFamily | None = None
     """Judge this family alone; `None` = all that the vantage has."""
     params: dict[str, str] = {}
+    secrets: dict[str, SecretRef] = {}
+    """Where the secrets of a vpn target are, by the names that its protocol has for them."""
     expect: Expect | None = None
     request: Request | None = None
     category: str = ""
     group: str = ""
+    group_mode: GroupMode = GroupMode.LABEL
     labels: dict[str, str] = {}
     exposure: Exposure = Exposure.PUBLIC
     interval_s: float = 300.0

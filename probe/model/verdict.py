@@ -4,6 +4,7 @@ from enum import IntEnum, StrEnum
 
 import msgspec
 
+from probe.model.depth import Depth as Depth  # named here as well: it is an axis of the verdict
 from probe.model.experiment import Pending
 from probe.model.pattern import Pattern
 
@@ -48,20 +49,6 @@ class Confidence(IntEnum):
     C1 = 1
     C2 = 2
     C3 = 3
-
-
-class Depth(StrEnum):
-    """The deepest step proven to work."""
-
-    NONE = "none"
-    RESOLVE = "resolve"
-    REACH = "reach"
-    HELLO = "hello"
-    PROOF = "proof"
-    AUTH = "auth"
-    DATA = "data"
-    VOLUME = "volume"
-    PAGE = "page"
 
 
 class EvidenceFamily(StrEnum):

@@ -1,0 +1,25 @@
+"""How far a protocol was taken, step by step."""
+
+from enum import StrEnum
+
+
+class Depth(StrEnum):
+    """The deepest step proven to work."""
+
+    NONE = "none"
+    RESOLVE = "resolve"
+    REACH = "reach"
+    HELLO = "hello"
+    PROOF = "proof"
+    AUTH = "auth"
+    DATA = "data"
+    VOLUME = "volume"
+    PAGE = "page"
+
+    @property
+    def rank(self) -> int:
+        """Return its place in the order of the steps, from 0."""
+        return _ORDER.index(self)
+
+
+_ORDER = tuple(Depth)
