@@ -80,6 +80,8 @@ class Ask:
     port: int = 0
     address: str = ""
     """Address literal that is talked to."""
+    certificate: bytes = b""
+    """DER of the certificate that the TLS layer below was shown, for dialogues that pin it or bind a proof to it."""
     deepest: Depth = Depth.VOLUME
     """Go no further than this, though the credentials would allow it."""
 

@@ -51,10 +51,23 @@ def talk(
 ) -> Played:
     """Run a dialogue over a real socket; errors of the socket rise."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if udp else socket.SOCK_STREAM)
-    with sock:
-        sock.settimeout(10)
+    sock.settimeout(10)
+    try:
         sock.connect(address)
-        channel = tls.wrap_socket(sock, server_hostname=sni or None) if tls else sock
+    except OSError:
+        sock.close()
+        raise
+    return talk_over(lambda _: dialogue, sock, tls=tls, sni=sni)
+
+
+def talk_over(
+    begin: Callable[[bytes], Dialogue], sock: socket.socket, *, tls: ssl.SSLContext | None = None, sni: str = ""
+) -> Played:
+    """Run over a connected socket the dialogue that begins with the server's certificate (DER); close the socket."""
+    udp = sock.type == socket.SOCK_DGRAM
+    channel = tls.wrap_socket(sock, server_hostname=sni or None) if tls else sock
+    certificate = channel.getpeercert(binary_form=True) or b"" if isinstance(channel, ssl.SSLSocket) else b""
+    with channel:
 
         def receive(timeout_s: float, _played: Played) -> bytes | None:
             channel.settimeout(max(timeout_s, 0.001))
@@ -63,7 +76,7 @@ def talk(
             except TimeoutError:
                 return None
 
-        return _drive(dialogue, channel.sendall if not udp else channel.send, receive)
+        return _drive(begin(certificate), channel.send if udp else channel.sendall, receive)
 
 
 def _drive(
