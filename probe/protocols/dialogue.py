@@ -20,6 +20,9 @@ import msgspec
 
 from probe.model.verdict import Depth
 
+_NO_WORDS: Mapping[str, str] = MappingProxyType({})
+_NO_KEYS: Mapping[str, bytes] = MappingProxyType({})
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Send:
@@ -67,9 +70,9 @@ class Ask:
 
     entropy: Callable[[int], bytes]
     """Random bytes; the driver notes them for the replay."""
-    params: Mapping[str, str] = MappingProxyType({})
+    params: Mapping[str, str] = dataclasses.field(default_factory=lambda: _NO_WORDS)
     """The public part of the target: cipher names, server name, path."""
-    secrets: Mapping[str, bytes] = MappingProxyType({})
+    secrets: Mapping[str, bytes] = dataclasses.field(default_factory=lambda: _NO_KEYS)
     """Keys and passwords by the names that `SPEC.secrets` lists."""
     wall_s: float = 0.0
     """Wall time at the start, in seconds since the epoch: some protocols send it."""
@@ -115,8 +118,8 @@ class Parsed:
 
     host: str
     port: int
-    params: Mapping[str, str] = MappingProxyType({})
-    secrets: Mapping[str, str] = MappingProxyType({})
+    params: Mapping[str, str] = dataclasses.field(default_factory=lambda: _NO_WORDS)
+    secrets: Mapping[str, str] = dataclasses.field(default_factory=lambda: _NO_WORDS)
     """Values by name; the loader keeps references to where they stand and drops the values."""
     label: str = ""
     """The name its owner gave it (the fragment of a share link)."""
