@@ -43,6 +43,8 @@ class OpenGate:
         self.asked: list[Grant] = []
         self.released: list[Grant] = []
         self.hot: list[Endpoint] = []
+        self.claimed: list[str] = []
+        self.reserved: list[str] = []
 
     async def ask(self, traffic: Traffic, endpoint: Endpoint | None, holder: str) -> Grant:
         grant = Grant(serial=next(self._serials), traffic=traffic, endpoint=endpoint)
@@ -54,6 +56,13 @@ class OpenGate:
 
     def triggered(self, endpoint: Endpoint) -> None:
         self.hot.append(endpoint)
+
+    async def claim_handshake(self, identity: str, spacing_s: float, patience_s: float) -> None:
+        self.claimed.append(identity)
+
+    async def reserve(self, counter: str, at_least: int, ahead: int) -> int:
+        self.reserved.append(counter)
+        return at_least
 
 
 def make_context(stack: "Stack", **fields: Any) -> Context:

@@ -152,7 +152,8 @@ class Checking:
         except GateUnreachable as error:
             if path.exists():
                 self._notes.append(f"no grants from a daemon, an own ledger is kept: {error}")
-            gate = Gate(self._settings.limits, clock, store.ledger if store is not None else None)
+            ledger, commit = (store.ledger, store.flush) if store is not None else (None, None)
+            gate = Gate(self._settings.limits, clock, ledger, commit)
             try:
                 yield gate
             finally:

@@ -61,6 +61,14 @@ class OutboundGate:
     def triggered(self, endpoint: Endpoint) -> None:
         """Nothing to remember: no censor is on this path."""
 
+    async def claim_handshake(self, identity: str, spacing_s: float, patience_s: float) -> None:
+        """Refuse: a control has nobody's credentials, and shakes hands with no tunnel."""
+        raise PermissionError(errno.EACCES, "a control does not speak the protocols of tunnels")
+
+    async def reserve(self, counter: str, at_least: int, ahead: int) -> int:
+        """Refuse, for the same reason."""
+        raise PermissionError(errno.EACCES, "a control does not speak the protocols of tunnels")
+
     async def _wait(self) -> None:
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(place)

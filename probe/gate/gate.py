@@ -4,11 +4,12 @@ With budget at hand nothing is awaited: no task switch, no timer, no future.
 """
 
 import asyncio
+import errno
 import math
-
-import msgspec
+from collections.abc import Awaitable, Callable
 
 from probe.gate.descriptors import usable_sockets
+from probe.gate.handshakes import Handshakes
 from probe.gate.hot import HotPlaces
 from probe.gate.line import Line, SocketCount, TokenBucket
 from probe.gate.seats import Seats
@@ -20,6 +21,7 @@ from probe.model.experiment import Grant, Traffic
 from probe.model.ledger import Ledger, LedgerState
 from probe.model.settings import Limits
 from probe.net.clock import Clock
+from probe.net.context import TooSoon
 
 _DNS = Traffic.DNS
 _CONNECT = Traffic.CONNECT
@@ -38,7 +40,14 @@ class Gate:
     they count against no socket limit. Only connections are exclusive: a resolver takes many questions at once.
     """
 
-    def __init__(self, limits: Limits, clock: Clock, ledger: Ledger | None) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        clock: Clock,
+        ledger: Ledger | None,
+        commit: Callable[[], Awaitable[bool]] | None = None,
+    ) -> None:
+        """Begin with what the ledger remembers; `commit` returns once what was saved is on disk."""
         now_s = clock.boot_s()
         self._clock = clock
         self._ledger = ledger
@@ -49,6 +58,8 @@ class Gate:
         self._seats = Seats()
         self._hot = HotPlaces(clock, limits.cool_down_s)
         self._hot.restore(self._kept.hot)
+        self._handshakes = Handshakes(clock, self._kept)
+        self._commit = commit
         self._volume = DayVolume(limits.bytes_per_day, now_s)
         self._storm = StormGuard()
         self._in_flight: set[int] = set()
@@ -102,6 +113,33 @@ class Gate:
         """
         self._hot.trigger(endpoint, self._seats.holder_of(endpoint))
         self._save_soon()
+
+    async def claim_handshake(self, identity: str, spacing_s: float, patience_s: float) -> None:
+        """Note that a full handshake begins now, waiting until it may.
+
+        Raises:
+            TooSoon: it would be longer than `patience_s` until it may.
+        """
+        give_up_s = self._clock.boot_s() + patience_s
+        while (wait_s := self._handshakes.wait_s(identity, spacing_s)) > 0:
+            if self._clock.boot_s() + wait_s > give_up_s:
+                raise TooSoon(wait_s)
+            await asyncio.sleep(wait_s)
+        self._handshakes.note(identity)
+        self._save_soon()
+
+    async def reserve(self, counter: str, at_least: int, ahead: int) -> int:
+        """Return a number that was never given for this counter; with a ledger it is on disk as spent.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        number, grows = self._handshakes.reserve(counter, at_least, ahead)
+        if grows and self._ledger is not None:
+            self.save()
+            if self._commit is not None and not await self._commit():
+                raise OSError(errno.EIO, "the counter could not be written to the database")
+        return number
 
     def hot_until(self, endpoint: Endpoint) -> float | None:
         """Return the boot time at which it is cold again; None = it is cold."""
@@ -159,7 +197,8 @@ class Gate:
             self._save_timer = None
         if self._ledger is not None:
             self._saved_at_s = self._clock.boot_s()
-            self._kept = msgspec.structs.replace(self._kept, hot=self._hot.snapshot())
+            handshakes, counters = self._handshakes.snapshot()
+            self._kept = LedgerState(hot=self._hot.snapshot(), handshakes=handshakes, counters=counters)
             self._ledger.save(self._kept)
 
     def close(self) -> None:

@@ -2,17 +2,20 @@
 
 import asyncio
 import contextlib
+import errno
 import itertools
 import socket
 from pathlib import Path
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 from probe.gate import wire
 from probe.model.endpoint import Endpoint
 from probe.model.errors import ProtocolError
 from probe.model.experiment import Grant, Traffic
+from probe.net.context import TooSoon
 
 _CONNECT_TIMEOUT_S = 2.0
+_Answer: TypeAlias = wire.Granted | wire.Claimed | wire.Reserved
 
 
 class GateUnreachable(Exception):  # noqa: N818 - a state that the caller answers with a ledger of its own
@@ -56,7 +59,7 @@ class RemoteGate:
             serial = next(self._serials)
             line = wire.AskFor(id=serial, traffic=traffic, endpoint=endpoint, holder=holder)
             granted = await link.ask(line)
-            if granted is not None:
+            if isinstance(granted, wire.Granted):
                 self._links[serial] = link
                 return Grant(
                     serial=serial, traffic=traffic, endpoint=endpoint, queued_s=granted.queued_s, hot=granted.hot
@@ -72,6 +75,38 @@ class RemoteGate:
         """Tell that a step failed there after a name or a protocol signature was sent."""
         if self._link is not None:
             self._link.send(wire.Triggered(endpoint=endpoint))
+
+    async def claim_handshake(self, identity: str, spacing_s: float, patience_s: float) -> None:
+        """Note with the daemon that a full handshake begins now.
+
+        Raises:
+            TooSoon: it would be longer than `patience_s` until it may.
+            GateUnreachable: the daemon went away and is not back.
+        """
+        while True:
+            link = await self._live_link()
+            line = wire.Claim(id=next(self._serials), identity=identity, spacing_s=spacing_s, patience_s=patience_s)
+            claimed = await link.ask(line)
+            if isinstance(claimed, wire.Claimed):
+                if claimed.wait_s > 0:
+                    raise TooSoon(claimed.wait_s)
+                return
+
+    async def reserve(self, counter: str, at_least: int, ahead: int) -> int:
+        """Return a number that the daemon never gave for this counter.
+
+        Raises:
+            OSError: it could not be written.
+            GateUnreachable: the daemon went away and is not back.
+        """
+        while True:
+            link = await self._live_link()
+            line = wire.Reserve(id=next(self._serials), counter=counter, at_least=at_least, ahead=ahead)
+            reserved = await link.ask(line)
+            if isinstance(reserved, wire.Reserved):
+                if reserved.number is None:
+                    raise OSError(errno.EIO, "the daemon could not write the counter")
+                return reserved.number
 
     async def close(self) -> None:
         """Hang up; the daemon takes back what is left."""
@@ -95,14 +130,14 @@ class _Link:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.lost = False
         self._writer = writer
-        self._waiting: dict[int, asyncio.Future[wire.Granted | None]] = {}
+        self._waiting: dict[int, asyncio.Future[_Answer | None]] = {}
         self._listener = asyncio.create_task(self._listen(reader))
 
-    async def ask(self, line: wire.AskFor) -> wire.Granted | None:
+    async def ask(self, line: wire.AskFor | wire.Claim | wire.Reserve) -> "_Answer | None":
         """Return the answer; None = the connection was lost before it came."""
         if self.lost:
             return None
-        answer: asyncio.Future[wire.Granted | None] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[_Answer | None] = asyncio.get_running_loop().create_future()
         self._waiting[line.id] = answer
         self.send(line)
         try:
@@ -132,7 +167,7 @@ class _Link:
             while True:
                 line = wire.parse_server_line(await reader.readuntil(b"\n"))
                 match line:
-                    case wire.Granted():
+                    case wire.Granted() | wire.Claimed() | wire.Reserved():
                         answer = self._waiting.pop(line.id, None)
                         if answer is not None and not answer.done():
                             answer.set_result(line)

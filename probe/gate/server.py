@@ -18,6 +18,7 @@ from probe.gate.gate import Gate
 from probe.model.endpoint import Endpoint
 from probe.model.errors import ProtocolError, UserError
 from probe.model.experiment import Grant
+from probe.net.context import TooSoon
 
 _MAX_CLIENTS = 64
 _MAX_ASKS = 1024
@@ -111,11 +112,14 @@ class _Client:
     def _take(self, line: wire.ClientLine, asks: asyncio.TaskGroup) -> None:
         match line:
             case wire.AskFor():
-                if line.id in self._waiting or line.id in self._granted:
-                    raise ProtocolError(f"id {line.id} is in use")
-                if len(self._waiting) + len(self._granted) >= _MAX_ASKS:
-                    raise ProtocolError(f"more than {_MAX_ASKS} grants at once")
+                self._check_room(line.id)
                 self._waiting[line.id] = asks.create_task(self._ask(line))
+            case wire.Claim():
+                self._check_room(line.id)
+                self._waiting[line.id] = asks.create_task(self._claim(line))
+            case wire.Reserve():
+                self._check_room(line.id)
+                self._waiting[line.id] = asks.create_task(self._reserve(line))
             case wire.Cancel():
                 task = self._waiting.pop(line.id, None)
                 if task is not None:
@@ -129,6 +133,32 @@ class _Client:
                 self._gate.triggered(line.endpoint)
             case _:
                 assert_never(line)
+
+    def _check_room(self, number: int) -> None:
+        if number in self._waiting or number in self._granted:
+            raise ProtocolError(f"id {number} is in use")
+        if len(self._waiting) + len(self._granted) >= _MAX_ASKS:
+            raise ProtocolError(f"more than {_MAX_ASKS} grants at once")
+
+    async def _claim(self, line: wire.Claim) -> None:
+        try:
+            await self._gate.claim_handshake(line.identity, line.spacing_s, line.patience_s)
+        except TooSoon as error:
+            self._send(wire.Claimed(id=line.id, wait_s=error.wait_s))
+        else:
+            self._send(wire.Claimed(id=line.id))
+        finally:
+            self._waiting.pop(line.id, None)
+
+    async def _reserve(self, line: wire.Reserve) -> None:
+        number: int | None = None
+        try:
+            number = await self._gate.reserve(line.counter, line.at_least, line.ahead)
+        except OSError:
+            pass  # the client is told, and measures nothing
+        finally:
+            self._waiting.pop(line.id, None)
+        self._send(wire.Reserved(id=line.id, number=number))
 
     async def _ask(self, line: wire.AskFor) -> None:
         try:

@@ -12,7 +12,7 @@ from probe.model.endpoint import Endpoint
 from probe.model.errors import ProtocolError
 from probe.model.experiment import Traffic
 
-VERSION = 1
+VERSION = 2
 LINE_BYTES = 4096
 SOCKET_NAME = "gate.sock"
 """In the runtime or the state folder of the daemon."""
@@ -48,6 +48,24 @@ class Triggered(msgspec.Struct, frozen=True, kw_only=True, tag="triggered"):
     endpoint: Endpoint
 
 
+class Claim(msgspec.Struct, frozen=True, kw_only=True, tag="claim"):
+    """A client is about to shake hands with an endpoint."""
+
+    id: int
+    identity: str
+    spacing_s: float
+    patience_s: float
+
+
+class Reserve(msgspec.Struct, frozen=True, kw_only=True, tag="reserve"):
+    """A client wants a number that nobody was ever given."""
+
+    id: int
+    counter: str
+    at_least: int
+    ahead: int
+
+
 class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
     """The first line of the server."""
 
@@ -62,14 +80,28 @@ class Granted(msgspec.Struct, frozen=True, kw_only=True, tag="granted"):
     hot: bool = False
 
 
+class Claimed(msgspec.Struct, frozen=True, kw_only=True, tag="claimed"):
+    """The answer to `Claim`: now, or too soon by so much."""
+
+    id: int
+    wait_s: float = 0.0
+
+
+class Reserved(msgspec.Struct, frozen=True, kw_only=True, tag="reserved"):
+    """The answer to `Reserve`; `None` = it could not be written."""
+
+    id: int
+    number: int | None = None
+
+
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
     """The last line of the server: why it hangs up."""
 
     reason: str
 
 
-ClientLine = AskFor | Cancel | Release | Triggered
-ServerLine = Hello | Granted | Refused
+ClientLine = AskFor | Cancel | Release | Triggered | Claim | Reserve
+ServerLine = Hello | Granted | Claimed | Reserved | Refused
 
 _Line = TypeVar("_Line", ClientLine, ServerLine)
 

@@ -8,19 +8,20 @@ from probe.model.observation import (
     HTTPExchange,
     ICMPEcho,
     Observation,
+    QUICHandshake,
     Role,
     TCPConnect,
     TLSHandshake,
 )
 from probe.model.snapshot import Phase
 
-PHASES = ("queued", "resolve", "connect", "tls", "first_byte", "transfer", "echo", "handshake")
+PHASES = ("queued", "resolve", "connect", "tls", "first_byte", "transfer", "echo", "handshake", "quic")
 _NAMES: dict[type, str] = {
     DNSLookup: "resolve",
     TCPConnect: "connect",
     TLSHandshake: "tls",
     ICMPEcho: "echo",
-    DialogueExchange: "handshake",
+    DialogueExchange: "handshake", QUICHandshake: "quic",
 }
 
 

@@ -4,7 +4,7 @@ from enum import IntEnum, StrEnum
 
 import msgspec
 
-from probe.model.depth import Depth as Depth  # named here as well: it is an axis of the verdict
+from probe.model.depth import Depth as Depth  # noqa: PLC0414  exported here too: it is an axis of the verdict
 from probe.model.experiment import Pending
 from probe.model.pattern import Pattern
 

@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from probe.net.stack import Stack
 
 
+class TooSoon(Exception):  # noqa: N818 - a state that the step puts into its observation
+    """This endpoint was shaken hands with a moment ago; `wait_s` says when it may be again."""
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(f"asked too soon: again in {wait_s:.0f} s")
+        self.wait_s = wait_s
+
+
 class Gatekeeper(Protocol):
     """The gate as the steps see it: nothing is opened without its `Grant`."""
 
@@ -30,6 +38,22 @@ class Gatekeeper(Protocol):
 
     def triggered(self, endpoint: Endpoint) -> None:
         """Tell that a step failed there after a name or a protocol signature was sent: it is hot now."""
+        ...
+
+    async def claim_handshake(self, identity: str, spacing_s: float, patience_s: float) -> None:
+        """Note that a full handshake with this endpoint begins now, waiting until it may, across processes.
+
+        Raises:
+            TooSoon: it would be longer than `patience_s` until it may.
+        """
+        ...
+
+    async def reserve(self, counter: str, at_least: int, ahead: int) -> int:
+        """Return a number that no process was ever given for this counter; it is on disk as spent.
+
+        Raises:
+            OSError: it could not be written.
+        """
         ...
 
 
@@ -101,6 +125,8 @@ class Context:
     hop: int = 0
     experiment: str = ""
     asn_of: Callable[[str], int] = unknown_asn
+    confirms: bool = False
+    """The target was fine when last looked at: a quicker TLS library may say that it still is."""
 
     def silence_after_s(self, rtt_s: float | None) -> float:
         """Return after how long a step that still waits appends a `Silence`: max(4 RTT, 250 ms)."""

@@ -291,7 +291,7 @@ async def test_a_place_cools_down_after_the_configured_time_whatever_the_wall_cl
 
 async def test_hot_places_survive_a_restart():
     clock = FakeClock()
-    ledger = MemoryLedger(LedgerState(handshakes={"x": 1.0}, counters={"tai64n": 7}))
+    ledger = MemoryLedger(LedgerState(handshakes={"x": clock.wall_s() - 5.0}, counters={"tai64n": 7}))
     gate = Gate(WIDE, clock, ledger)
     gate.triggered(HERE)
     gate.close()
@@ -299,7 +299,7 @@ async def test_hot_places_survive_a_restart():
     again = Gate(WIDE, clock, ledger)
     assert again.hot_until(HERE) == pytest.approx(clock.boot_s() + 150)
     assert (await again.ask(Traffic.CONNECT, HERE, "m")).hot
-    assert ledger.state.handshakes == {"x": 1.0}
+    assert ledger.state.handshakes == {"x": clock.wall_s() - 55.0}
     assert ledger.state.counters == {"tai64n": 7}
 
 
