@@ -13,6 +13,7 @@ from probe.net.context import Context
 from probe.net.echo import echo
 from probe.net.exchange import exchange
 from probe.net.lookup import lookup, lookup_getaddrinfo
+from probe.net.path_trace import trace_hello, trace_syn
 from probe.net.secure import secure
 from probe.net.stream import ByteStream
 from probe.protocols.http1 import OutgoingRequest
@@ -45,6 +46,10 @@ async def run_experiment(experiment: Experiment, ctx: Context, target: Target) -
             await hold(ctx, _endpoint_of(experiment, target), for_s=_HOLD_S)
         case Step.ECHO:
             await echo(ctx, _endpoint_of(experiment, target).address)
+        case Step.TRACE_SYN:
+            await trace_syn(ctx, _endpoint_of(experiment, target), experiment.ttls)
+        case Step.TRACE_HELLO:
+            await trace_hello(ctx, _endpoint_of(experiment, target), _sni_of(experiment), experiment.ttls)
         case Step.HANDSHAKE:
             await _shake_hands(experiment, ctx, _endpoint_of(experiment, target))
         case Step.FETCH:

@@ -32,6 +32,8 @@ def _depth_of(row: Try) -> Depth:
             return Depth.PROOF if proven else Depth.HELLO
         case Layer.HTTP:
             return Depth.PAGE
+        case Layer.TRACE:
+            return Depth.NONE
         case Layer.VPN:
             return row.observation.depth if isinstance(row.observation, DialogueExchange) else Depth.NONE
 

@@ -6,6 +6,7 @@ from typing import assert_never
 
 import msgspec
 
+from probe.model.endpoint import Endpoint
 from probe.model.experiment import Experiment, NameKind, Place, Step
 from probe.model.failure import INSTRUMENT_CODES, FailureCode
 from probe.model.observation import (
@@ -15,12 +16,14 @@ from probe.model.observation import (
     HTTPExchange,
     ICMPEcho,
     Observation,
+    QUICHandshake,
     Role,
     TCPConnect,
     TLSHandshake,
     TLSStage,
     Transport,
 )
+from probe.model.path_trace import PathTrace
 
 
 class Layer(StrEnum):
@@ -30,9 +33,12 @@ class Layer(StrEnum):
     TCP = "tcp"
     TLS = "tls"
     HTTP = "http"
+    QUIC = "quic"
     ICMP = "icmp"
     VPN = "vpn"
     """A conversation in a protocol of tunnels and proxies."""
+    TRACE = "trace"
+    """How far packets get; never a step of a check."""
 
 
 class Outcome(StrEnum):
@@ -110,6 +116,8 @@ _OUTCOMES = {
     FailureCode.SSL_INVALID_HOSTNAME: Outcome.UNTRUSTED,
     FailureCode.SSL_UNKNOWN_AUTHORITY: Outcome.UNTRUSTED,
     FailureCode.HTTP_REQUEST_FAILED: Outcome.GARBAGE,
+    FailureCode.QUIC_CLOSED: Outcome.ALERT,
+    FailureCode.QUIC_INCOMPATIBLE_VERSION: Outcome.ALERT,
     FailureCode.UNEXPECTED_ANSWER: Outcome.GARBAGE,
     FailureCode.REFUSED_BY_PEER: Outcome.DENIED,
 }
@@ -149,7 +157,7 @@ def _build_row(observation: Observation, experiment: Experiment | None, measurem
         address=address,
         experiment=experiment,
         hop=observation.hop,
-        hot=isinstance(observation, TCPConnect | DialogueExchange) and observation.hot,
+        hot=isinstance(observation, TCPConnect | QUICHandshake | DialogueExchange) and observation.hot,
         started_s=observation.t0_s,
         ended_s=observation.t_s,
         observation=observation,
@@ -166,13 +174,24 @@ def _read(observation: Observation) -> tuple[Layer, str, str, str, Outcome]:
         case TLSHandshake(endpoint=endpoint):
             return Layer.TLS, str(endpoint), endpoint.address, observation.server_name, read_tls(observation)
         case HTTPExchange(endpoint=endpoint):
-            return Layer.HTTP, str(endpoint), endpoint.address, observation.url, _read_http(observation)
+            spot = write_spot(endpoint, over_quic=observation.over_quic)
+            return Layer.HTTP, spot, endpoint.address, observation.url, _read_http(observation)
+        case QUICHandshake(endpoint=endpoint):
+            spot = write_spot(endpoint, over_quic=True)
+            return Layer.QUIC, spot, endpoint.address, observation.server_name, _read_failure(observation)
         case ICMPEcho():
             return Layer.ICMP, observation.address, observation.address, "", _read_failure(observation)
         case DialogueExchange(endpoint=endpoint):
             return Layer.VPN, str(endpoint), endpoint.address, observation.protocol, _read_failure(observation)
+        case PathTrace(endpoint=endpoint):
+            return Layer.TRACE, str(endpoint), endpoint.address, observation.server_name, _read_failure(observation)
         case _:
             assert_never(observation)
+
+
+def write_spot(endpoint: Endpoint, *, over_quic: bool) -> str:
+    """Return how a place is named: what passes by UDP there is a place of its own."""
+    return f"{endpoint}/udp" if over_quic else str(endpoint)
 
 
 def _read_failure(observation: Observation) -> Outcome:

@@ -1,5 +1,6 @@
 """The experiments of a measurement as rows of their designs: what was varied, and how often it came out how."""
 
+from probe.export.trace import write_trace
 from probe.model.experiment import Design, Experiment, NameKind, Place, Step
 from probe.model.measurement import Measurement
 from probe.model.observation import (
@@ -8,9 +9,11 @@ from probe.model.observation import (
     HTTPExchange,
     ICMPEcho,
     Observation,
+    QUICHandshake,
     TCPConnect,
     TLSHandshake,
 )
+from probe.model.path_trace import PathTrace
 
 _NAMES = {NameKind.TEST: "this name", NameKind.NEUTRAL: "another name", NameKind.NONE: "nothing sent"}
 _PLACES = {
@@ -29,6 +32,7 @@ _WHAT = {
     Design.HOLD: "connection left idle",
     Design.PORTS: "another port",
     Design.MIN_TTL: "TTL floor",
+    Design.TRACE: "path trace",
     Design.ENCRYPTED_ROUTE: "page over https",
     Design.SERVICE: "another service of the host",
     Design.REFERENCE: "the same protocol, another server",
@@ -76,15 +80,23 @@ def _outcome(observation: Observation) -> str:
         return ", ".join(sorted(observation.addresses)[:3]) or "no address"
     if isinstance(observation, TCPConnect) and observation.held_s:
         return f"ended by {observation.held_ending.value}" if observation.held_ending else "stays open"
-    if observation.failure is not None:
-        return observation.failure.code.value
+    return observation.failure.code.value if observation.failure is not None else _success(observation)
+
+
+def _success(
+    observation: TCPConnect | TLSHandshake | HTTPExchange | ICMPEcho | QUICHandshake | DialogueExchange | PathTrace,
+) -> str:
     match observation:
         case HTTPExchange():
             return f"status {observation.status}"
         case TLSHandshake():
             return "valid certificate" if observation.verified else "ok"
+        case QUICHandshake():
+            return "valid certificate" if observation.verified else "answers"
         case TCPConnect() | ICMPEcho():
             return "ok"
+        case PathTrace():
+            return write_trace(observation)
         case DialogueExchange():
             return f"answers ({observation.depth.value})"
 

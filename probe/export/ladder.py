@@ -3,6 +3,7 @@
 from typing import assert_never
 
 from probe.export.stages import write_stages
+from probe.export.trace import write_trace
 from probe.model.measurement import Measurement
 from probe.model.observation import (
     DialogueExchange,
@@ -10,10 +11,12 @@ from probe.model.observation import (
     HTTPExchange,
     ICMPEcho,
     Observation,
+    QUICHandshake,
     Role,
     TCPConnect,
     TLSHandshake,
 )
+from probe.model.path_trace import PathTrace
 
 _PATHS_SHOWN = 6
 
@@ -41,7 +44,11 @@ def build_ladder(measurement: Measurement) -> tuple[str, ...]:
 
 def _spot(observation: Observation) -> str:
     match observation:
+        case HTTPExchange(over_quic=True) | QUICHandshake():
+            return f"{observation.endpoint}/udp"
         case TCPConnect() | TLSHandshake() | HTTPExchange():
+            return str(observation.endpoint)
+        case PathTrace():
             return str(observation.endpoint)
         case DialogueExchange():
             return str(observation.endpoint)
@@ -81,12 +88,16 @@ def step_text(observation: Observation) -> str:
             return _tls_text(observation)
         case HTTPExchange():
             return _http_text(observation)
+        case QUICHandshake():
+            return _quic_text(observation)
         case ICMPEcho():
             return f"echo ok {_ms(observation)}" if observation.failure is None else "echo ✗ " + _code(observation)
         case DialogueExchange():
             return f"{observation.protocol}/{observation.transport} {write_stages(observation)}"
         case DNSLookup():
             return _lookup_line([observation])
+        case PathTrace():
+            return write_trace(observation)
         case _:
             assert_never(observation)
 
@@ -113,9 +124,17 @@ def _tls_text(observation: TLSHandshake) -> str:
     return f"TLS ✗ {_code(observation)}{alert}, {observation.stage.value.replace('_', ' ')} {_ms(observation)}"
 
 
+def _quic_text(observation: QUICHandshake) -> str:
+    what = "QUIC versions" if observation.ping else "QUIC"
+    if observation.failure is None:
+        return f"{what} ok {_ms(observation)}"
+    closed = f" {observation.close_code:#x}" if observation.close_code is not None else ""
+    return f"{what} ✗ {_code(observation)}{closed}, {observation.stage.value.replace('_', ' ')} {_ms(observation)}"
+
+
 def _http_text(observation: HTTPExchange) -> str:
     if observation.failure is not None:
         got = f" after status {observation.status}" if observation.status else ""
-        return f"HTTP ✗ {_code(observation)}{got} {_ms(observation)}"
+        return f"{'HTTP/3' if observation.over_quic else 'HTTP'} ✗ {_code(observation)}{got} {_ms(observation)}"
     title = f" “{observation.title[:60]}”" if observation.title else ""
-    return f"HTTP {observation.status}{title} {_ms(observation)}"
+    return f"{'HTTP/3' if observation.over_quic else 'HTTP'} {observation.status}{title} {_ms(observation)}"

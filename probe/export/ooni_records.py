@@ -19,11 +19,13 @@ from probe.model.observation import (
     HTTPExchange,
     ICMPEcho,
     Observation,
+    QUICHandshake,
     ReplyFit,
     TCPConnect,
     TLSHandshake,
     Transport,
 )
+from probe.model.path_trace import PathTrace
 from probe.protocols.ooni_failure import write_failure
 
 Record = dict[str, Any]
@@ -48,6 +50,7 @@ class Records:
         self.duplicates: list[Record] = []
         self.tcp_connect: list[Record] = []
         self.tls_handshakes: list[Record] = []
+        self.quic_handshakes: list[Record] = []
         self.requests: list[Record] = []
         self.network_events: list[Record] = []
         ordered = sorted(observations, key=lambda o: (o.t0_s, o.transaction))
@@ -64,12 +67,16 @@ class Records:
                 self._add_connect(observation)
             case TLSHandshake():
                 self._add_handshake(observation)
+            case QUICHandshake():
+                self._add_quic(observation)
             case HTTPExchange():
                 self._add_exchange(observation)
             case ICMPEcho():
                 pass  # OONI has no record of an echo
             case DialogueExchange():
                 pass  # nor of a tunnel in a web measurement; a vpn target is not exported, its addresses are private
+            case PathTrace():
+                pass  # OONI has a shape for traces only in an experiment of its own
             case _:
                 assert_never(observation)
 
@@ -77,10 +84,10 @@ class Records:
         number, self._next_flow = self._next_flow, self._next_flow + 1
         return number
 
-    def _tag_flow(self, observation: TCPConnect | TLSHandshake | HTTPExchange) -> Record:
+    def _tag_flow(self, observation: TCPConnect | TLSHandshake | HTTPExchange | QUICHandshake) -> Record:
         """Return what the records of one connection have in common."""
         place = _place_of(observation)
-        if isinstance(observation, TCPConnect) or place not in self._flows:
+        if isinstance(observation, TCPConnect | QUICHandshake) or place not in self._flows:
             self._flows[place] = self._start_flow()
         fetch = str(place in self._fetching).lower()
         return {
@@ -177,15 +184,38 @@ class Records:
         self._add_event("tls_handshake_start", place, None, common | {"t": handshake.t0_s})
         self._add_event("tls_handshake_done", place, failure, common | {"t0": handshake.t_s})
 
+    def _add_quic(self, handshake: QUICHandshake) -> None:
+        if handshake.ping:
+            return  # OONI keeps these in a test of their own
+        failure = write_failure(handshake.failure)
+        common = self._tag_flow(handshake)
+        place = self._scrub.text(str(handshake.endpoint))
+        self.quic_handshakes.append(
+            {
+                "network": "udp",
+                "address": place,
+                "cipher_suite": handshake.cipher,
+                "failure": failure,
+                "negotiated_protocol": handshake.alpn,
+                "no_tls_verify": not handshake.verified and handshake.failure is None,
+                "peer_certificates": [_encode(der) for der in handshake.chain],
+                "server_name": handshake.server_name,
+                "tls_version": "TLSv1.3" if handshake.version else "",
+            }
+            | common
+        )
+        self._add_event("quic_handshake_start", place, None, common | {"t": handshake.t0_s})
+        self._add_event("quic_handshake_done", place, failure, common | {"t0": handshake.t_s})
+
     def _add_exchange(self, exchange: HTTPExchange) -> None:
         common = self._tag_flow(exchange)
         place = self._scrub.text(str(exchange.endpoint))
         headers = [(self._scrub.text(name), self._scrub.text(value)) for name, value in exchange.headers]
         self.requests.append(
             {
-                "network": "tcp",
+                "network": "udp" if exchange.over_quic else "tcp",
                 "address": place,
-                "alpn": "http/1.1" if exchange.secure else "",
+                "alpn": "h3" if exchange.over_quic else "http/1.1" if exchange.secure else "",
                 "failure": write_failure(exchange.failure),
                 "request": {
                     "method": exchange.method,
@@ -195,7 +225,7 @@ class Records:
                     "body": "",
                     "body_is_truncated": False,
                     "tor": {"exit_ip": None, "exit_name": None, "is_tor": False},
-                    "x_transport": "tcp",
+                    "x_transport": "udp" if exchange.over_quic else "tcp",
                 },
                 "response": {
                     "code": exchange.status,
@@ -216,7 +246,7 @@ class Records:
         self.network_events.append({"address": place, "failure": failure, "operation": operation} | more | shared)
 
 
-def _place_of(observation: TCPConnect | TLSHandshake | HTTPExchange) -> tuple[Endpoint, int, str]:
+def _place_of(observation: TCPConnect | TLSHandshake | HTTPExchange | QUICHandshake) -> tuple[Endpoint, int, str]:
     return observation.endpoint, observation.hop, observation.experiment
 
 

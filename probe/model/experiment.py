@@ -41,6 +41,10 @@ class Step(StrEnum):
     """One ICMP echo; the port of its endpoint means nothing."""
     MIN_TTL = "min_ttl"
     """Connect with a floor under the TTL of what our kernel accepts."""
+    TRACE_SYN = "trace_syn"
+    """One SYN for each of some TTLs: where on the way does it end?"""
+    TRACE_HELLO = "trace_hello"
+    """One ClientHello for each of some TTLs, on connections that were opened with the usual one."""
     CONVERSE = "converse"
     """The conversation of a vpn target, once more or with another server."""
 
@@ -79,6 +83,8 @@ class Design(StrEnum):
     PORTS = "ports"
     """Another port of the same host."""
     MIN_TTL = "min_ttl"
+    TRACE = "trace"
+    """Packets that live for some hops only, to the place under test and to a neighbour."""
     ENCRYPTED_ROUTE = "encrypted_route"
     """The same host over https, to hold a cleartext page against."""
     SERVICE = "service"
@@ -104,6 +110,8 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     path: str = "/"
     secure: bool = True
     min_ttl: int = 0
+    ttls: tuple[int, ...] = ()
+    """For a trace: how many hops each of its packets may make."""
     hop: int = 0
     about: str = ""
     """The address or resolver under test, when that is not where the try goes."""

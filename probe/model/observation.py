@@ -10,15 +10,8 @@ import msgspec
 from probe.model.depth import Depth
 from probe.model.endpoint import Endpoint
 from probe.model.failure import Failure
-
-
-class Role(StrEnum):
-    """Why a step was made."""
-
-    TARGET = "target"
-    EXPERIMENT = "experiment"
-    ANCHOR = "anchor"
-    CONTROL = "control"
+from probe.model.path_trace import PathTrace
+from probe.model.role import Role as Role  # noqa: PLC0414 (all who read observations take it from here)
 
 
 class Transport(StrEnum):
@@ -415,7 +408,9 @@ class QUICHandshake(msgspec.Struct, frozen=True, kw_only=True, tag="quic"):
     asn: int = 0
 
 
-Observation = DNSLookup | TCPConnect | TLSHandshake | HTTPExchange | ICMPEcho | QUICHandshake | DialogueExchange
+Observation = (
+    DNSLookup | TCPConnect | TLSHandshake | HTTPExchange | ICMPEcho | QUICHandshake | DialogueExchange | PathTrace
+)
 
 
 class Silence(msgspec.Struct, frozen=True, kw_only=True):
