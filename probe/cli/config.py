@@ -4,6 +4,7 @@ import json
 
 import click
 
+from probe.cli.series import refuse_too_many
 from probe.cli.sources import load_named
 from probe.cli.targets import lint_report
 from probe.config import load_config
@@ -41,6 +42,10 @@ def check(file: str | None, config_file: str | None, as_json: bool) -> int:
     if load.ratio > 1:
         remedy = f"lengthen intervals {load.stretch:.2f} times, take targets out, or set limits.profile: server"
         errors.append(UserError(name or "built-in defaults", f"the load is {load.percent} % of the profile", remedy))
+    try:
+        refuse_too_many(settings, len(loaded.targets))
+    except UserError as error:
+        errors.append(error)
     if as_json:
         report = [{"where": e.where, "what": e.what, "remedy": e.remedy} for e in errors]
         click.echo(json.dumps({**lint_report(loaded, load), "ok": not errors, "errors": report}))

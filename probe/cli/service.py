@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from probe.cli.checking import gate_socket
+from probe.cli.series import refuse_too_many
 from probe.cli.view import View
 from probe.cli.wiring import open_environment, open_monitor
 from probe.daemon.agent import Agent
@@ -63,11 +64,12 @@ class Service:
         self._refuse_risk(settings)
         loaded = await self._load(settings)
         _refuse_nothing(settings, loaded)
-        stack = Stack.open(ca_file=settings.ca_file)
+        refuse_too_many(settings, len(loaded.targets))
+        stack = Stack.open(ca_file=settings.ca_file, quick_library=settings.tls_library)
         clock = stack.clock
         with contextlib.ExitStack() as kept:
             store = kept.enter_context(Store.open(settings.store, clock))
-            gate = Gate(settings.limits, clock, store.ledger)
+            gate = Gate(settings.limits, clock, store.ledger, store.flush)
             kept.callback(gate.close)
             async with contextlib.AsyncExitStack() as opened:
                 opened.push_async_callback(stack.close)
@@ -174,6 +176,7 @@ class Service:
                 settings = self._read_settings()
                 self._refuse_risk(settings)
                 loaded = await self._load(settings)
+                refuse_too_many(settings, len(loaded.targets))
                 _warn_of_restart(agent.environment.settings, settings)
                 agent.environment = await self._open_environment(settings, agent.gate, agent.environment.stack)
                 agent.monitor.adopt(agent.environment)
@@ -202,7 +205,13 @@ class Service:
             await asyncio.sleep(min((source.refresh_s for source in settings.targets), default=300.0))
             loaded = await self._load(settings)
             known = tuple(snapshot.target for snapshot in agent.board.snapshots())
-            if known != _with_sham(settings, loaded):
+            if known == _with_sham(settings, loaded):
+                continue
+            try:
+                refuse_too_many(settings, len(loaded.targets))
+            except UserError as error:
+                log.error("the old targets stay", extra={"error": str(error)})
+            else:
                 self._take_targets(agent, settings, loaded)
 
     async def _feed_watchdog(self, agent: Agent) -> None:
@@ -230,7 +239,7 @@ def _warn_of_restart(before: Settings, after: Settings) -> None:
     pairs = (
         ("web", before.web, after.web),
         ("store", before.store, after.store),
-        ("tls", before.ca_file, after.ca_file),
+        ("tls", (before.ca_file, before.tls_library), (after.ca_file, after.tls_library)),
     )
     for section, old, new in pairs:
         if old != new:

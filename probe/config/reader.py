@@ -19,6 +19,7 @@ from probe.model.settings import (
     Settings,
     StoreSettings,
     TargetSource,
+    TLSLibrary,
     VantageSettings,
     WebSettings,
 )
@@ -86,10 +87,12 @@ def parse_config(text: str, file: str, environ: Mapping[str, str]) -> Settings:
         resolvers=_read_resolvers(fields),
         controls=read_controls(fields, folder),
         ca_file="" if tls is None else _readable_file(tls, "ca_file", folder),
+        tls_library=TLSLibrary.AUTO if tls is None else tls.choice("library", TLSLibrary, TLSLibrary.AUTO),
         limits=_read_limits(fields),
         store=_read_store(fields, folder),
         web=_read_web(fields, folder),
         per_target=_read_per_target(metrics),
+        max_series=_read_max_series(metrics),
         asn_file="" if knowledge is None else _readable_file(knowledge, "asn_file", folder),
         fingerprints_file="" if knowledge is None else _readable_file(knowledge, "fingerprints_file", folder),
         accept_risk=fields.truth("accept_risk", False) or environ.get("WALLPROBE_ACCEPT_RISK", "") in ("1", "true"),
@@ -171,6 +174,7 @@ def _read_limits(fields: Fields) -> Limits:
         sockets=section.integer("sockets", figures.sockets, low=8, high=1_000_000),
         bytes_per_day=section.size("bytes_per_day", figures.bytes_per_day, low=1_000_000),
         cool_down_s=section.duration("cool_down", figures.cool_down_s, low=0.1, high=86400.0),
+        rounds_apart_s=section.duration("rounds_apart", figures.rounds_apart_s, low=0.1, high=240.0),
         longest_interval_s=section.duration("longest_interval", figures.longest_interval_s, low=1.0, high=86400.0),
     )
     section.finish()
@@ -216,6 +220,11 @@ def _read_per_target(section: Fields | None) -> PerTarget | None:
     if section is None or not section.has("per_target"):
         return None
     return section.choice("per_target", PerTarget, PerTarget.FULL)
+
+
+def _read_max_series(section: Fields | None) -> int:
+    default = Settings().max_series
+    return default if section is None else section.integer("max_series", default, low=1000, high=100_000_000)
 
 
 def _readable_file(fields: Fields, key: str, folder: Path) -> str:

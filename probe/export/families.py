@@ -171,3 +171,14 @@ def choose_level(wanted: PerTarget | None, targets: int) -> PerTarget:
     if wanted is not None:
         return wanted
     return PerTarget.FULL if targets <= FULL_UP_TO_TARGETS else PerTarget.STATUS
+
+
+SERIES_PER_TARGET = {PerTarget.FULL: 45, PerTarget.STATUS: 17, PerTarget.NONE: 0}
+"""As many series as a target has at most, with both families and three kinds of failure behind it; more kinds of
+failure, of which there are 40, add one each."""
+OWN_SERIES = 200
+
+
+def count_series(wanted: PerTarget | None, targets: int) -> int:
+    """Return how many series a page of so many targets has, at most and about."""
+    return OWN_SERIES + targets * SERIES_PER_TARGET[choose_level(wanted, targets)]

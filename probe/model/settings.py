@@ -35,6 +35,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     bytes_per_day: int = 2_000_000_000
     cool_down_s: float = 200.0
     """How long an endpoint stays hot after a step failed there with a name or signature sent."""
+    rounds_apart_s: float = 30.0
+    """How far apart what a control sees is asked twice, before it counts."""
     longest_interval_s: float = 3600.0
     """To this the interval of a target doubles while it is unreachable and nothing changes."""
 
@@ -124,6 +126,15 @@ class ControlSettings(msgspec.Struct, frozen=True, kw_only=True):
     country: str = ""
 
 
+class TLSLibrary(StrEnum):
+    """Which library confirms, by one more handshake, that a target is still fine; OpenSSL does all else."""
+
+    AUTO = "auto"
+    """rustls where it is installed."""
+    OPENSSL = "openssl"
+    RUSTLS = "rustls"
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The whole configuration; every field has a default."""
 
@@ -137,11 +148,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """In the order in which they are preferred."""
     ca_file: str = ""
     """Trust these roots instead of certifi's; `SSL_CERT_FILE` comes second, certifi last."""
+    tls_library: TLSLibrary = TLSLibrary.AUTO
     limits: Limits = Limits()
     store: StoreSettings = StoreSettings()
     web: WebSettings = WebSettings()
     per_target: PerTarget | None = None
     """`None` = full up to 5,000 targets, status above."""
+    max_series: int = 2_000_000
+    """More than this on /metrics is refused: it would be Prometheus that falls over, and not here."""
     asn_file: str = ""
     """An mmdb file with AS numbers; empty = AS unknown."""
     fingerprints_file: str = ""

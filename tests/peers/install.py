@@ -12,6 +12,7 @@ PACKAGES = {
     "nginx": "nginx-light",
     "knotd": "knot",
     "promtool": "prometheus",
+    "amtool": "prometheus-alertmanager",
     "prometheus-blackbox-exporter": "prometheus-blackbox-exporter",
     "curl": "curl",
     "ip": "iproute2",

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
-from probe.export.families import FAMILIES, FULL_UP_TO_TARGETS, STATUS_SLOTS, Format, Slot, choose_level
+from probe.export.families import (
+    FAMILIES,
+    FULL_UP_TO_TARGETS,
+    SERIES_PER_TARGET,
+    STATUS_SLOTS,
+    Format,
+    Slot,
+    choose_level,
+)
 from probe.export.metrics import TargetChunk, render_family, render_target
 from probe.model.failure import FailureCode
 from probe.model.pattern import Pattern
@@ -216,3 +224,11 @@ def test_a_chunk_made_from_an_earlier_one_of_the_target_is_the_same_as_a_fresh_o
     snapshot = make_snapshot(3, target=target, runs_total=99)
     for level in PerTarget:
         assert render_target(snapshot, level, before) == render_target(snapshot, level)
+
+
+@pytest.mark.parametrize("level", PerTarget)
+def test_a_target_has_no_more_series_than_it_is_counted_as(level):
+    failures = dict.fromkeys(list(FailureCode)[:2], 1)
+    snapshot = make_snapshot(status=Status.BLOCKED, failures=failures, failures_total=3, last_failure=None)
+    found = sum(len(rows) for rows in samples(snapshot, level).values())
+    assert SERIES_PER_TARGET[level] - 3 <= found <= SERIES_PER_TARGET[level]
