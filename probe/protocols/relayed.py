@@ -1,0 +1,170 @@
+"""What is sent through a proxy to prove that it relays, and how its answer is known.
+
+The errand is a TLS ClientHello to `relay=host:port`, because a payload in the clear would make some of these protocols
+look like what they carry: nDPI calls VLESS without TLS "HTTP" as soon as a GET goes through it. Any handshake record or
+alert that comes back was said by that destination. `payload=echo` sends random bytes to an echo service instead.
+Over UDP it is a QUIC packet of a version that nobody speaks, which every QUIC server answers (RFC 9000 section 6).
+The default destination is the one that proxy clients themselves measure against, so it does not stand out at the
+server either; it must be reachable from the *server*, not from here.
+Source: RFC 8446 section 4.1.2 (ClientHello), RFC 8999 sections 5.1 and 6 (long header, version negotiation).
+"""
+
+import struct
+
+import msgspec
+
+from probe.model.errors import ProtocolError, UserError
+from probe.model.verdict import Depth
+from probe.protocols.dialogue import Ask, Reached, Receive
+from probe.protocols.incoming import Incoming, Reading
+
+DEFAULT_RELAY = "www.gstatic.com:443"
+WAIT_S = 10.0
+"""How long each answer is waited for."""
+_ECHO_BYTES = 64
+_DEPTHS = tuple(Depth)
+_QUIC_BYTES = 1200
+_NOBODYS_VERSION = b"\x1a\x2a\x3a\x4a"
+
+
+class Relayed(msgspec.Struct, frozen=True, kw_only=True):
+    """What came back through the proxy."""
+
+    answer: str
+    """`tls handshake`, `tls alert`, `echo` or `quic versions`."""
+    via: str = ""
+    """What the proxy said of itself, where it says anything."""
+
+
+class Errand(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to and what."""
+
+    host: str
+    port: int
+    data: bytes
+    kind: str
+    """`tls`, `echo` or `quic`."""
+
+
+def goes_to(ask: Ask, depth: Depth) -> bool:
+    """Tell whether we are asked to go as far as this."""
+    return _DEPTHS.index(ask.deepest) >= _DEPTHS.index(depth)
+
+
+def split_relay(text: str) -> tuple[str, int]:
+    """Read `host:port`, IPv6 in brackets.
+
+    Raises:
+        ValueError: it is not that; the message says how to write it.
+    """
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536 or len(host) > 255:
+        raise ValueError("relay is written host:port, such as www.example.org:443")
+    return host, int(port)
+
+
+def plan_errand(ask: Ask, *, udp: bool = False) -> Errand:
+    """Return what to send where, as `relay` and `payload` say.
+
+    Raises:
+        UserError: they say nothing usable.
+    """
+    payload = ask.params.get("payload", "tls")
+    try:
+        host, port = split_relay(ask.params.get("relay", DEFAULT_RELAY))
+        if payload not in ("tls", "echo"):
+            raise ValueError("payload is tls or echo")
+    except ValueError as error:
+        raise UserError("relay", str(error), "or leave it out") from None
+    if payload == "echo":
+        return Errand(host=host, port=port, data=ask.entropy(_ECHO_BYTES), kind="echo")
+    if udp:
+        return Errand(host=host, port=port, data=build_unspoken_version(ask.entropy(16)), kind="quic")
+    return Errand(host=host, port=port, data=build_inner_hello(host, ask.entropy(96)), kind="tls")
+
+
+def build_unspoken_version(ids: bytes) -> bytes:
+    """Return a QUIC packet with these 16 bytes as connection ids, padded to the size servers demand."""
+    packet = b"\xc3" + _NOBODYS_VERSION + b"\x08" + ids[:8] + b"\x08" + ids[8:16]
+    return packet.ljust(_QUIC_BYTES, b"\0")
+
+
+def build_inner_hello(host: str, random: bytes) -> bytes:
+    """Return a ClientHello for TLS 1.2 and 1.3 in one record, made of these 96 random bytes.
+
+    The last 32 stand for an X25519 share, which any bytes are: the handshake is not meant to end.
+    """
+    named = not host.replace(".", "").isdigit() and ":" not in host
+    extensions = (
+        _extension(0, _listed(b"\0" + _listed(host.encode("idna" if not host.isascii() else "ascii"))))
+        if named
+        else b""
+    )
+    extensions += _extension(23, b"") + _extension(65281, b"\0")
+    extensions += _extension(10, _listed(struct.pack("!3H", 29, 23, 24))) + _extension(11, b"\x01\x00")
+    extensions += _extension(13, _listed(struct.pack("!8H", 0x403, 0x804, 0x401, 0x503, 0x805, 0x501, 0x806, 0x601)))
+    extensions += _extension(16, _listed(b"\x02h2\x08http/1.1")) + _extension(43, b"\x04\x03\x04\x03\x03")
+    extensions += _extension(45, b"\x01\x01") + _extension(51, _listed(struct.pack("!H", 29) + _listed(random[64:96])))
+    ciphers = struct.pack("!9H", 0x1301, 0x1302, 0x1303, 0xC02B, 0xC02F, 0xC02C, 0xC030, 0xCCA9, 0xCCA8)
+    body = b"\x03\x03" + random[:32] + b"\x20" + random[32:64] + _listed(ciphers) + b"\x01\x00" + _listed(extensions)
+    return b"\x16\x03\x01" + _listed(b"\x01\x00" + _listed(body))
+
+
+def _listed(data: bytes) -> bytes:
+    return struct.pack("!H", len(data)) + data
+
+
+def _extension(kind: int, data: bytes) -> bytes:
+    return struct.pack("!H", kind) + _listed(data)
+
+
+def read_answer(incoming: Incoming, errand: Errand, via: str = "") -> Reading[Relayed | None]:
+    """Read what the destination says until it is surely that; `None` if it stays silent.
+
+    Raises:
+        ProtocolError: this is not what a destination answers to the errand.
+    """
+    head = yield from incoming.take(len(errand.data) if errand.kind == "echo" else 5)
+    if head is None:
+        return None
+    answer = recognise(head, errand)
+    yield Reached(Depth.DATA)
+    return Relayed(answer=answer, via=via)
+
+
+def recognise(data: bytes, errand: Errand) -> str:
+    """Name what came back; of TLS five bytes are enough.
+
+    Raises:
+        ProtocolError: this is not what a destination answers to the errand.
+    """
+    if errand.kind == "echo" and data == errand.data:
+        return "echo"
+    if errand.kind == "tls" and len(data) > 2 and data[1] == 3 and data[0] in (21, 22):
+        return "tls alert" if data[0] == 21 else "tls handshake"
+    # Version negotiation: long header, version zero, then our two ids changed about.
+    if (
+        errand.kind == "quic"
+        and data[:1] >= b"\x80"
+        and data[1:23] == bytes(4) + errand.data[14:23] + errand.data[5:14]
+    ):
+        return "quic versions"
+    raise ProtocolError(f"not the answer of the relay's destination: {data[:32].hex()}")
+
+
+def refuse_web_page(head: bytes) -> str | None:
+    """Return what a web server says at the start of a stream; `None` = these bytes are no HTTP response."""
+    if not head.startswith(b"HTTP/"):
+        return None
+    return head.split(b"\r\n", 1)[0][:64].decode("ascii", "replace")
+
+
+def open_incoming(*, secret: bool = False) -> Incoming:
+    """Return the reader of a stream as the proxies use it."""
+    return Incoming(WAIT_S, secret=secret)
+
+
+def receive(*, secret: bool = False) -> Receive:
+    """Return the wait for one datagram."""
+    return Receive(WAIT_S, secret=secret)

@@ -1,0 +1,106 @@
+"""What the share links of proxies have in common, and the lists of them that people subscribe to.
+
+No standard says what a subscription is; custom does: lines of links, usually as one base64 text.
+Errors name what is wrong and where, and never quote a link, because it holds a password.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+import msgspec
+
+from probe.protocols.dialogue import Parsed
+from probe.protocols.link import Link
+from probe.protocols.relayed import split_relay
+
+_MOST_TEXT = 8 * 1024 * 1024
+
+
+class ListedLink(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a subscription."""
+
+    line: int
+    text: str
+
+
+class Subscription(msgspec.Struct, frozen=True, kw_only=True):
+    """The links of a list, and the lines that hold none."""
+
+    links: tuple[ListedLink, ...]
+    bad_lines: tuple[int, ...]
+
+
+def read_base64(text: str) -> bytes:
+    """Decode base64 of either alphabet, padded or not, as links carry it.
+
+    Raises:
+        ValueError: it is not.
+    """
+    compact = "".join(text.split()).rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("this is not base64") from None
+
+
+def split_subscription(text: str, schemes: Iterable[str]) -> Subscription:
+    """Read a list of links, plain or as one base64 text; line numbers are those of the decoded list.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if len(text) > _MOST_TEXT:
+        raise ValueError("this is longer than any subscription")
+    if "://" not in text:
+        try:
+            text = read_base64(text).decode()
+        except (ValueError, UnicodeDecodeError):
+            raise ValueError("this is neither a list of links nor base64 of one") from None
+    known = tuple(f"{scheme}://" for scheme in schemes)
+    links: list[ListedLink] = []
+    bad: list[int] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        stripped = line.strip()
+        if stripped.lower().startswith(known):
+            links.append(ListedLink(line=number, text=stripped))
+        elif stripped and not stripped.startswith(("#", "//", ";")):
+            bad.append(number)
+    return Subscription(links=tuple(links), bad_lines=tuple(bad))
+
+
+def pick_params(given: Mapping[str, str], known: frozenset[str]) -> dict[str, str]:
+    """Return the params that mean something to us; links carry many that only steer a client.
+
+    Raises:
+        ValueError: where to relay to is not written `host:port`, or the payload is none.
+    """
+    picked = {key: value for key, value in given.items() if value and (key in known or key in ("relay", "payload"))}
+    if "relay" in picked:
+        split_relay(picked["relay"])
+    if picked.get("payload", "tls") not in ("tls", "echo"):
+        raise ValueError("payload is tls or echo")
+    return picked
+
+
+def is_true(text: str) -> bool:
+    """Tell whether a link says yes."""
+    return text.lower() in ("1", "true", "yes")
+
+
+def make_parsed(link: Link, params: Mapping[str, str], secrets: Mapping[str, str]) -> Parsed:
+    """Return a link's endpoint.
+
+    Raises:
+        ValueError: its port is none.
+    """
+    if not 0 < link.port < 65536:
+        raise ValueError("the port is not between 1 and 65535")
+    return Parsed(
+        host=link.host,
+        port=link.port,
+        params=MappingProxyType(dict(params)),
+        secrets=MappingProxyType(dict(secrets)),
+        label=link.label,
+    )
