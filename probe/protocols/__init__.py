@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
     from probe.protocols.dialogue import DialogueSpec
 
-SPECS: tuple[str, ...] = ("shadowsocks",)
+SPECS: tuple[str, ...] = (
+    "ike.v1",
+    "ike.v2",
+    "shadowsocks",
+)
 """Modules beside this file, each with a `SPEC`; `module:NAME` where one module has several.
 
 Names, not the values: a module is loaded when one of its targets is first read, because together they bring

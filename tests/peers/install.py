@@ -16,8 +16,23 @@ PACKAGES = {
     "prometheus-blackbox-exporter": "prometheus-blackbox-exporter",
     "curl": "curl",
     "ip": "iproute2",
+    "charon-systemd": "charon-systemd libstrongswan-standard-plugins",
+    "swanctl": "strongswan-swanctl",
+    "xl2tpd": "xl2tpd",
+    "pptpd": "pptpd",
+    "ocserv": "ocserv",
+    "tor": "tor",
+    "obfs4proxy": "obfs4proxy",
+    "danted": "dante-server",
+    "microsocks": "microsocks",
+    "tinyproxy": "tinyproxy",
+    "sshd": "openssh-server",
+    "ssh-keygen": "openssh-client",
+    "turnserver": "coturn",
+    "ndpiReader": "libndpi-bin",
+    "vpnserver": "softether-vpnserver",
 }
-"""Program → Debian package."""
+"""Program → Debian package, and what it needs beside it."""
 
 
 def missing() -> dict[str, str]:
@@ -35,7 +50,7 @@ def main() -> None:
         print(f"not installed, so tests of these are skipped: {', '.join(wanted)}", file=sys.stderr)
         return
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    packages = sorted(set(wanted.values()))
+    packages = sorted({name for names in wanted.values() for name in names.split()})
     print(f"installing {', '.join(packages)}", file=sys.stderr)
     for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *packages]):
         run = subprocess.run(["apt-get", *command], env=environment, check=False, stdout=subprocess.DEVNULL)

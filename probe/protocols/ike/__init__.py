@@ -1,0 +1,1 @@
+"""IKE: the framing that both versions share, IKEv2 with its pre-shared key, and IKEv1 Main Mode."""
