@@ -36,6 +36,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     """Names that nobody blocks, for the other half of a comparison."""
     reference: Reference = Reference()
     cool_down_s: float = 200.0
+    round_apart_s: float = 30.0
+    """Families B, C and D count from two tries at least this far apart (VERDICTS section 2)."""
     cold_start: bool = False
     """The endpoints were left alone for a cool-down before this run: late controls come first."""
     deep: bool = False

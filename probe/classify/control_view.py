@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Self
 
 from probe.classify.case import Case
-from probe.classify.facts import ROUND_APART_S, may_cite
+from probe.classify.facts import may_cite
 from probe.classify.tries import Outcome, read_dns, read_tcp, read_tls
 from probe.model.control import ControlReport
 from probe.model.failure import INSTRUMENT_CODES, FailureCode
@@ -45,7 +45,8 @@ class ControlView:
         asked_s = sorted(r.asked_at for r in _usable(self._case) if says(type(self)(self._case, (r,))))
         if self._case.single_sample and asked_s:
             return Confidence.C2
-        apart = any(ROUND_APART_S <= late - early <= WITHIN_S for early in asked_s for late in asked_s)
+        apart_s = self._case.round_apart_s
+        apart = any(apart_s <= late - early <= WITHIN_S for early in asked_s for late in asked_s)
         return Confidence.C2 if apart else Confidence.C1
 
     @functools.cached_property

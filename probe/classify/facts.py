@@ -18,8 +18,6 @@ from probe.model.experiment import Design, NameKind, Place
 from probe.model.observation import DNSLookup, HTTPExchange, Role, TLSHandshake
 from probe.model.target import CheckName
 
-ROUND_APART_S = 30.0
-"""Families B, C and D count from two tries at least this far apart (VERDICTS section 2)."""
 TEST, NEUTRAL, NONE = NameKind.TEST, NameKind.NEUTRAL, NameKind.NONE
 OWN, SIBLING, ELSEWHERE = Place.OWN, Place.SIBLING, Place.ELSEWHERE
 
@@ -195,7 +193,7 @@ class PathFacts:
         rows = self.seen(Layer.HTTP, Outcome.OK, at=tuple(Place), design=Design.ENCRYPTED_ROUTE)
         rounds, last = 0, float("-inf")
         for row in sorted(rows, key=lambda r: r.started_s):
-            if row.started_s - last >= ROUND_APART_S:
+            if row.started_s - last >= self.case.round_apart_s:
                 rounds, last = rounds + 1, row.started_s
         return rounds
 

@@ -1,7 +1,6 @@
 """Follow-ups about a page that came in the clear: hold it against what the same host serves over https."""
 
 from probe.classify.case import Case
-from probe.classify.facts import ROUND_APART_S
 from probe.classify.pages import find_fingerprint
 from probe.classify.tries import Try
 from probe.classify.trouble import hop_name
@@ -37,7 +36,7 @@ def page_later(case: Case, table: tuple[Try, ...]) -> tuple[Pending, ...]:
         return ()
     return (
         Pending(
-            due_in_s=ROUND_APART_S,
+            due_in_s=case.round_apart_s,
             question="whether the encrypted page still differs",
             experiments=(_encrypted(case, table, page, 2),),
         ),

@@ -9,6 +9,7 @@ import click
 
 from probe.cli.lab_score import score
 from probe.lab.agent import render_config
+from probe.lab.outside import raise_control
 from probe.lab.proof import prove_scenario
 from probe.lab.run import Lab
 from probe.lab.scenarios import build_scenarios
@@ -41,12 +42,15 @@ def list_scenarios(seed: int) -> None:
 @click.argument("scenario")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @_SEED
-def run(scenario: str, command: tuple[str, ...], seed: int) -> int:
+@click.option("--no-control", is_flag=True, help="Without a control server in the uncensored outside.")
+def run(scenario: str, command: tuple[str, ...], seed: int, no_control: bool) -> int:
     """Run COMMAND, or a shell, in the client of SCENARIO; exit with its code.
 
     The agent's configuration for this world is in $LAB_CONFIG, the scenario's target in $LAB_TARGET.
     """
-    return asyncio.run(_stand_in(scenario, command or (os.environ.get("SHELL", "/bin/sh"),), seed))
+    return asyncio.run(
+        _stand_in(scenario, command or (os.environ.get("SHELL", "/bin/sh"),), seed, control=not no_control)
+    )
 
 
 @lab.command()
@@ -72,11 +76,12 @@ def find_scenario(world: World, name: str) -> Scenario:
     return known[name]
 
 
-async def _stand_in(name: str, command: tuple[str, ...], seed: int) -> int:
+async def _stand_in(name: str, command: tuple[str, ...], seed: int, *, control: bool) -> int:
     scenario = find_scenario(build_world(seed), name)
     async with Lab(seed) as running:
         await running.play(scenario)
-        config = running.write_file("wallprobe.yml", render_config(running.world))
+        controls = await raise_control(running) if control else ()
+        config = running.write_file("wallprobe.yml", render_config(running.world, controls))
         given = {"LAB_CONFIG": config, "LAB_TARGET": scenario.target, "PS1": f"[{name}] $ "}
         if sys.stdin.isatty():
             click.echo(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import click
 import msgspec
 
+from probe.lab.agent import COOL_DOWN, ROUNDS_APART
 from probe.lab.exam import hold_exam
 from probe.lab.grade import Grade
 from probe.lab.scenarios import build_scenarios
@@ -17,6 +18,14 @@ from probe.lab.world.atlas import build_world
 from probe.model.errors import UserError
 
 _SIGNS = {Grade.EXACT: "✓", Grade.CAREFUL: "~", Grade.MISSED: "-", Grade.WRONG: "✗"}
+SHORTENED = f"cool-down {COOL_DOWN} (else 200 s), its two rounds {ROUNDS_APART} apart (else 30 s)"
+_COUNTS = {
+    "exact answers": "exact",
+    "careful": "careful",
+    "missed": "missed",
+    "wrong": "wrong",
+    "false accusations": "false_accusations",
+}
 _RATIOS = {
     "exact": "exact_ratio",
     "status accuracy": "status_accuracy",
@@ -32,18 +41,30 @@ Examples:
   wallprobe lab score                              all scenarios, as drawn by a new seed
   wallprobe lab score --seed 7 --jobs 4            the same names, addresses, delays and order every time
   wallprobe lab score --scenario clean --json      one JSON object per scenario, then the figures
+  wallprobe lab score --control --jobs 8           a second column, with a control outside; takes three times as long
 """
 )
 @click.option("--scenario", "scenarios", multiple=True, metavar="NAME", help="Only these; all without any.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per scenario, then one with the figures.")
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(1, 32), help="Labs side by side.")
 @click.option("--seed", default=None, type=int, help="Draws names, addresses, delays and order; random without it.")
-def score(scenarios: tuple[str, ...], as_json: bool, jobs: int, seed: int | None) -> int:
+@click.option(
+    "--control",
+    "views",
+    is_flag=False,
+    flag_value="both",
+    default="none",
+    type=click.Choice(["none", "both", "only"]),
+    help="Also with a control server in the uncensored outside, as a second column; `only` = without the first.",
+)
+def score(scenarios: tuple[str, ...], as_json: bool, jobs: int, seed: int | None, views: str) -> int:
     """Run the real check in every scenario and hold its answers against the truth; 1 = some are wrong."""
     drawn = random.randrange(1_000_000) if seed is None else seed
     names = choose_scenarios(scenarios, drawn)
     shown = sys.stdout.isatty() and not as_json
-    with _progress(len(names)) as advance:
+    columns = {"none": (False,), "both": (False, True), "only": (True,)}[views]
+    totals: list[Score] = []
+    with _progress(len(names) * len(columns)) as advance:
 
         def tell(mark: Mark) -> None:
             if as_json:
@@ -52,14 +73,26 @@ def score(scenarios: tuple[str, ...], as_json: bool, jobs: int, seed: int | None
                 click.echo("\n".join(render_mark(mark)))
             advance(mark)
 
-        if not as_json:
-            click.echo(f"{len(names)} scenarios, seed {drawn}, {jobs} labs side by side, without an outside view")
-        total = asyncio.run(hold_exam(names, seed=drawn, jobs=jobs, tell=tell))
-    if as_json:
-        click.echo(msgspec.json.encode({"seed": drawn, "figures": total.figures, "confusion": total.confusion}))
-    else:
-        click.echo("\n".join(render_score(total)))
-    return 1 if total.figures.wrong else 0
+        for outside in columns:
+            if not as_json:
+                words = f"with a control, {SHORTENED}" if outside else "without an outside view"
+                click.echo(f"{len(names)} scenarios, seed {drawn}, {jobs} labs side by side, {words}")
+            total = asyncio.run(hold_exam(names, seed=drawn, jobs=jobs, tell=tell, outside=outside))
+            totals.append(total)
+            if as_json:
+                click.echo(
+                    msgspec.json.encode(
+                        {
+                            "seed": drawn,
+                            "control": outside,
+                            "figures": total.figures,
+                            "confusion": total.confusion,
+                        }
+                    )
+                )
+    if not as_json:
+        click.echo("\n".join(render_score(*totals)))
+    return 1 if any(total.figures.wrong for total in totals) else 0
 
 
 def choose_scenarios(wanted: tuple[str, ...], seed: int) -> tuple[str, ...]:
@@ -84,12 +117,33 @@ def render_mark(mark: Mark) -> list[str]:
     return [head, f"    {mark.grade.value}: {mark.why}", *(f"    evidence: {reason}" for reason in mark.reasons)]
 
 
-def render_score(total: Score) -> list[str]:
-    """Return the summary: figures, the confusion table, and the misses by name."""
+def render_score(*totals: Score) -> list[str]:
+    """Return the summary: figures, the confusion table and the misses by name; several scores side by side first."""
+    lines = render_columns(totals) if len(totals) > 1 else []
+    for total in totals:
+        lines += _render_one(total)
+    return lines
+
+
+def render_columns(totals: tuple[Score, ...]) -> list[str]:
+    """Return the figures of several scores side by side."""
+    names = ["with a control" if total.outside else "from here alone" for total in totals]
+    lines = ["", f"  {'':20} " + "  ".join(f"{name:>15}" for name in names)]
+    for words, field in (*_COUNTS.items(), *_RATIOS.items()):
+        values = [getattr(total.figures, field) for total in totals]
+        shown = [
+            "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value) for value in values
+        ]
+        lines.append(f"  {words:20} " + "  ".join(f"{one:>15}" for one in shown))
+    return lines
+
+
+def _render_one(total: Score) -> list[str]:
     figures = total.figures
+    where = ", with a control" if total.outside else ""
     lines = [
         "",
-        f"{figures.scenarios} scenarios, seed {total.seed}: {figures.exact} exact, {figures.careful} careful, "
+        f"{figures.scenarios} scenarios, seed {total.seed}{where}: {figures.exact} exact, {figures.careful} careful, "
         f"{figures.missed} missed, {figures.wrong} wrong",
         f"  {'false accusations':20} {figures.false_accusations}",
         f"  {'careful on clean':20} {figures.careful_on_clean}",

@@ -13,10 +13,13 @@ from probe.model.errors import UserError
 
 COOL_DOWN = "3s"
 """Shorter than in the field, and longer than any residual blocking that a scenario uses."""
+ROUNDS_APART = "3s"
+"""Shorter than in the field as well: how far apart a control is asked twice."""
+Controls = tuple[dict[str, str], ...]
 
 
-def render_config(world: World) -> str:
-    """Return a configuration with the world's anchors and resolvers."""
+def render_config(world: World, controls: Controls = ()) -> str:
+    """Return a configuration with the world's anchors, its resolvers, and controls outside it."""
     anchors = [world.sites[f"anchor{n}"].url for n in range(1, 6)]
     return yaml.safe_dump(
         {
@@ -33,14 +36,21 @@ def render_config(world: World) -> str:
                 "dot://9.9.9.9#dns.quad9.net",
                 "doh+https://1.1.1.1/dns-query#cloudflare-dns.com",
             ],
-            "limits": {"cool_down": COOL_DOWN},
+            "limits": {"cool_down": COOL_DOWN, "rounds_apart": ROUNDS_APART},
+            **({"control": [dict(one) for one in controls]} if controls else {}),
         },
         sort_keys=False,
     )
 
 
 async def check(
-    lab: Lab, target: str, *, timeout_s: float = 120.0, options: tuple[str, ...] = (), memory: str = "state"
+    lab: Lab,
+    target: str,
+    *,
+    controls: Controls = (),
+    timeout_s: float = 120.0,
+    options: tuple[str, ...] = (),
+    memory: str = "state",
 ) -> dict[str, Any]:
     """Run `wallprobe check --json` on a target in the client and return what it printed.
 
@@ -49,7 +59,7 @@ async def check(
     Raises:
         UserError: it printed something else.
     """
-    path = lab.write_file("wallprobe.yml", render_config(lab.world))
+    path = lab.write_file("wallprobe.yml", render_config(lab.world, controls))
     argv = [sys.executable, "-m", "probe", "check", "--json", "--config.file", path, *options, target]
     folder = {"XDG_STATE_HOME": str(FOLDER / memory)}
     finished = await lab.run_in_client(argv, timeout_s=timeout_s, environment=folder)

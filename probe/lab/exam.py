@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import msgspec
 
-from probe.lab.agent import check
+from probe.lab.agent import Controls, check
 from probe.lab.grade import Grade, Said, grade
 from probe.lab.line import Line
+from probe.lab.outside import raise_control
 from probe.lab.run import Lab
 from probe.lab.scenarios.model import Scenario
 from probe.lab.score import Mark, Score
@@ -33,21 +34,27 @@ def draw_line(scenario: Scenario, seed: int) -> Line:
     return msgspec.structs.replace(scenario.line, access_delay_s=access_s, transit_delay_s=one_way_s - access_s)
 
 
-async def mark_scenario(lab: Lab, scenario: Scenario, line: Line | None = None) -> Mark:
-    """Run the real check in a scenario and grade its answer; a check without one is a wrong answer."""
+async def mark_scenario(lab: Lab, scenario: Scenario, line: Line | None = None, controls: Controls = ()) -> Mark:
+    """Run the real check in a scenario and grade its answer; a check without one is a wrong answer.
+
+    With a control it is the final verdict that counts: what a control says once is asked again before it counts.
+    """
     await lab.play(scenario, line)
     await asyncio.sleep(scenario.settles_s)
     started_s = time.monotonic()
     reasons: tuple[str, ...] = ()
     try:
         # The scenario before may have made the same addresses hot: that was in another world.
-        record = await check(lab, scenario.target, memory=f"state-{scenario.name}")
+        options = ("--wait",) if controls else ()
+        record = await check(
+            lab, scenario.target, controls=controls, options=options, memory=f"state-{scenario.name}-{len(controls)}"
+        )
     except (UserError, TimeoutError) as error:
         said = Said(status=Status.INSUFFICIENT, cause=Cause.INSTRUMENT)
         mark, why = Grade.WRONG, f"the check gave no answer: {error or 'it took too long'}"
     else:
         said = msgspec.convert(record, type=Said, strict=False)
-        mark, why = grade(scenario.truth, said)
+        mark, why = grade(scenario.truth, said, outside=bool(controls))
         reasons = tuple(str(evidence.get("reason", "")) for evidence in record.get("evidence", ()))
     return Mark(
         scenario=scenario.name,
@@ -60,8 +67,12 @@ async def mark_scenario(lab: Lab, scenario: Scenario, line: Line | None = None) 
     )
 
 
-async def hold_exam(names: tuple[str, ...], *, seed: int, jobs: int, tell: Callable[[Mark], None]) -> Score:
+async def hold_exam(
+    names: tuple[str, ...], *, seed: int, jobs: int, tell: Callable[[Mark], None], outside: bool = False
+) -> Score:
     """Mark these scenarios in several labs side by side, in an order that the seed draws, and tell of each at once.
+
+    `outside` = a control stands in each lab's uncensored part, and the agent in the client knows it.
 
     Raises:
         UserError: the kernel refuses a lab.
@@ -70,8 +81,14 @@ async def hold_exam(names: tuple[str, ...], *, seed: int, jobs: int, tell: Calla
     random.Random(seed).shuffle(order)
     marks: list[Mark] = []
 
+    controls: dict[int, Controls] = {}
+
     async def sit(lab: Lab, scenario: Scenario) -> Mark:
-        return await mark_scenario(lab, scenario, draw_line(scenario, seed))
+        if outside and lab.process_id not in controls:
+            controls[lab.process_id] = await raise_control(lab)
+        return await mark_scenario(
+            lab, scenario, draw_line(scenario, seed), _usable_in(scenario, controls.get(lab.process_id, ()))
+        )
 
     try:
         async for mark in spread(tuple(order), sit, seed=seed, jobs=jobs):
@@ -79,4 +96,9 @@ async def hold_exam(names: tuple[str, ...], *, seed: int, jobs: int, tell: Calla
             tell(mark)
     except* UserError as refused:
         raise refused.exceptions[0] from None
-    return Score(seed=seed, marks=tuple(marks))
+    return Score(seed=seed, marks=tuple(marks), outside=outside)
+
+
+def _usable_in(scenario: Scenario, controls: Controls) -> Controls:
+    """Return none where the client's clock is wrong: the lab turns the world's instead, and so a control's as well."""
+    return () if scenario.world.clock_offset_s else controls

@@ -45,7 +45,7 @@ def grade(truth: Truth, said: Said, *, outside: bool = False) -> tuple[Grade, st
         return Grade.WRONG, f"blames {said.cause.value}, and the cause is {truth.cause.value}"
     if truth.status is Status.DEGRADED and said.status is Status.OK:
         return Grade.MISSED, "what is wrong with it went unseen"
-    wanted = truth.status if outside or truth.local is None else truth.local
+    wanted = strongest(truth, outside=outside)
     if said.status not in (wanted, truth.status):
         return Grade.CAREFUL, f"says {said.status.value}; {wanted.value} could be said"
     # Where nothing more can be said from here, a symptom is all that can be named, and several causes share it.
@@ -53,6 +53,11 @@ def grade(truth: Truth, said: Said, *, outside: bool = False) -> tuple[Grade, st
         named = ", ".join(p.value for p in said.patterns) or "nothing"
         return Grade.CAREFUL, f"names {named}; it is {', '.join(p.value for p in truth.patterns) or 'nothing'}"
     return Grade.EXACT, ""
+
+
+def strongest(truth: Truth, *, outside: bool) -> Status:
+    """Return the strongest status that can be said with the means at hand."""
+    return (truth.outside if outside else truth.local) or truth.status
 
 
 def names_one_of(said: tuple[Pattern, ...], true: tuple[Pattern, ...]) -> bool:

@@ -32,7 +32,7 @@ from probe.lab.messages import (
     decode,
     send,
 )
-from probe.lab.world.atlas import ISP_RESOLVER
+from probe.lab.world.atlas import CONTROL_V4, ISP_RESOLVER
 from probe.lab.world.certificates import Authority
 from probe.lab.world.plan import World
 from probe.lab.world.secure import Keyring
@@ -41,6 +41,7 @@ from probe.lab.world.serve import Servers
 FOLDER = Path("/dev/shm/wallprobe-lab")
 """In a tmpfs that only the lab sees: it ends with the lab."""
 CA_FILE = FOLDER / "roots.pem"
+WORLD_RESOLVERS = "resolv.conf.world"
 REMEDY = "run as root, allow unprivileged user namespaces, or give a container CAP_SYS_ADMIN"
 
 
@@ -113,6 +114,8 @@ class Keeper:
             place = self._world if order.in_world else self._client
             syscalls.enter(place.namespace, syscalls.CLONE_NEWNET)
             show_own_cards()
+            if order.in_world:
+                show_own_resolvers()
             for number, descriptor in enumerate(descriptors):
                 os.dup2(descriptor, number)
             for number in (signal.SIGINT, signal.SIGCHLD, signal.SIGPIPE):
@@ -195,6 +198,7 @@ def hide_host() -> None:
     FOLDER.mkdir()
     for name, content in (
         ("resolv.conf", f"nameserver {ISP_RESOLVER}\noptions timeout:2 attempts:2\n"),
+        (WORLD_RESOLVERS, "nameserver 9.9.9.9\nnameserver 8.8.8.8\noptions timeout:2 attempts:2\n"),
         ("hosts", "127.0.0.1 localhost\n::1 localhost\n"),
         ("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"),
     ):
@@ -212,6 +216,12 @@ def show_own_cards() -> None:
         syscalls.mount("sysfs", "/sys", "sysfs", flags)
 
 
+def show_own_resolvers() -> None:
+    """Have a program in the world ask resolvers of the world, not those of the client."""
+    if Path("/etc/resolv.conf").exists():
+        syscalls.mount(str(FOLDER / WORLD_RESOLVERS), "/etc/resolv.conf", flags=syscalls.MS_BIND)
+
+
 def set_up(plan: World, control: socket.socket, forwarder: socket.socket, world: socket.socket) -> Keeper:
     """Build everything, from inside the new namespaces.
 
@@ -222,7 +232,7 @@ def set_up(plan: World, control: socket.socket, forwarder: socket.socket, world:
     trusted = Authority("Meadow Root R1", FOLDER)
     CA_FILE.write_bytes(trusted.pem)
     client = topology.build_client()
-    beyond = topology.build_world(plan.all_addresses)
+    beyond = topology.build_world((*plan.all_addresses, CONTROL_V4))
     keeper = Keeper(control, client, beyond)
     keeper.start_part("world", lambda: serve_world(world, trusted))
     ports = topology.build_port(client.card), topology.build_port(beyond.card)

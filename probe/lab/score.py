@@ -7,7 +7,7 @@ import statistics
 
 import msgspec
 
-from probe.lab.grade import ACCUSING, MODEST, Grade, Said, compare_patterns
+from probe.lab.grade import ACCUSING, MODEST, Grade, Said, compare_patterns, strongest
 from probe.lab.scenarios.model import Truth
 from probe.model.verdict import Cause, Status
 
@@ -125,8 +125,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(m for grade in order for m in self.marks if m.grade is grade)
 
     def _has_true_status(self, mark: Mark) -> bool:
-        wanted = mark.truth.status if self.outside or mark.truth.local is None else mark.truth.local
-        return mark.said.status in (wanted, mark.truth.status)
+        return mark.said.status in (strongest(mark.truth, outside=self.outside), mark.truth.status)
 
 
 def _ratio(part: int, whole: int) -> float | None:

@@ -85,6 +85,8 @@ def build_world(addresses: tuple[str, ...]) -> Place:
         for (router, family), client in zip(links, CLIENT_PREFIXES, strict=True):
             _know_neighbour(routes, index, router, family)
             routes.route("add", dst=client, gateway=router, oif=index, family=family)
+            # What is nowhere in the world goes to the client, which drops it; both families seem to work here.
+            routes.route("add", dst="default", gateway=router, oif=index, family=family)
         loopback = routes.link_lookup(ifname="lo")[0]
         for address in addresses:
             routes.addr("add", index=loopback, address=address, prefixlen=128 if ":" in address else 32)

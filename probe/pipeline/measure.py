@@ -16,7 +16,7 @@ from probe.checks import CHECKS
 from probe.checks.experiment import run_experiment
 from probe.classify.case import Case
 from probe.classify.clean import judge_clean, looks_clean
-from probe.classify.facts import ROUND_APART_S, build_table
+from probe.classify.facts import build_table
 from probe.classify.fitness import needs_baseline
 from probe.classify.judge import judge
 from probe.classify.plan import plan, plan_second_round
@@ -314,7 +314,9 @@ def _second_round(case: Case, verdict: Verdict) -> tuple[Pending, ...]:
     once = any(e.family is EvidenceFamily.CONTROL and e.confidence is Confidence.C1 for e in verdict.evidence)
     question = "whether a control still sees it otherwise"
     return (
-        (Pending(due_in_s=ROUND_APART_S + 1.0, question=question, experiments=plan_second_round(case)),) if once else ()
+        (Pending(due_in_s=case.round_apart_s + 1.0, question=question, experiments=plan_second_round(case)),)
+        if once
+        else ()
     )
 
 
@@ -331,6 +333,7 @@ def build_case(
         neutral_names=environment.neutral_names,
         reference=environment.reference,
         cool_down_s=environment.settings.limits.cool_down_s,
+        round_apart_s=environment.settings.limits.rounds_apart_s,
         cold_start=bool(wish.pending),
         deep=wish.deep,
         **seen,  # type: ignore[arg-type]

@@ -156,6 +156,8 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     """What it looks like from here, where that is not what it is: naming that is no error."""
     local: Status | None = None
     """The strongest status that means on the spot, without an outside view, allow; `None` = the true one."""
+    outside: Status | None = None
+    """The strongest status that these and a control allow together; `None` = the true one."""
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):

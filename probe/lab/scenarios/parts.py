@@ -44,8 +44,12 @@ def seeming(truth: Truth, *seen: Pattern) -> Truth:
 
 
 def hidden(*patterns: Pattern) -> Truth:
-    """Return the truth that the network blocks, in a way that looks from here like the server's own fault."""
-    return blocked(*patterns, local=Status.IMPAIRED)
+    """Return the truth that the network blocks, in a way that looks from here like the server's own fault.
+
+    A control alone, one method of comparison, never settles that: who does it is likely, not certain.
+    """
+    truth = blocked(*patterns, local=Status.IMPAIRED)
+    return msgspec.structs.replace(truth, outside=Status.LIKELY_BLOCKED)
 
 
 def named(*patterns: Pattern) -> Truth:

@@ -25,6 +25,8 @@ FAKE_ADDRESS = "198.18.0.21"
 """What a fake-IP proxy on the client's router gives for names; the box answers there."""
 HOME_RESOLVER = "192.168.1.53"
 """A resolver in the client's own network, private as such are."""
+CONTROL_V4 = "193.0.30.10"
+"""Where the lab's control listens, in a network that no scenario touches."""
 ROUTERS_V4 = (GATEWAY_V4, "5.62.255.1", "5.62.255.9", "62.115.44.1", "62.115.120.7", "80.231.65.2", "45.90.255.1")
 ROUTERS_V6 = (GATEWAY_V6, "2a02:2d8:255::1", "2a02:2d8:255::9", "2001:2034:1::1", "2001:2034:7::1", "2a0d:5600:f::1")
 

@@ -48,5 +48,13 @@ def test_the_summary_names_seed_counts_and_misses():
     assert "median 1.1, worst 2.0" in text
 
 
+def test_two_scores_stand_side_by_side():
+    alone, controlled = Score(seed=7, marks=(RIGHT, CAREFUL)), Score(seed=7, marks=(RIGHT,), outside=True)
+    text = "\n".join(render_score(alone, controlled))
+    assert "from here alone   with a control" in text
+    assert f"  {'exact':20} {'0.500':>15}  {'1.000':>15}" in text
+    assert "1 scenarios, seed 7, with a control: 1 exact" in text
+
+
 def test_a_summary_of_nothing_says_so():
     assert "nothing to count" in "\n".join(render_score(Score(seed=1, marks=())))

@@ -21,6 +21,12 @@ def test_with_an_outside_view_more_is_wanted():
     assert grade(SNI, said, outside=True)[0] is Grade.CAREFUL
 
 
+def test_what_a_control_alone_says_is_likely_at_most():
+    said = say(Status.LIKELY_BLOCKED, Cause.NETWORK, Pattern.IP_DROP)
+    assert grade(hidden(Pattern.IP_DROP), said, outside=True)[0] is Grade.EXACT
+    assert grade(hidden(Pattern.IP_DROP), say(Status.IMPAIRED), outside=True)[0] is Grade.CAREFUL
+
+
 def test_accusing_the_network_of_what_is_not_its_doing_is_wrong():
     for truth in (FINE, own_doing(Pattern.SRV_CERT_EXPIRED), gone(Pattern.SRV_DOWN)):
         for status in (Status.BLOCKED, Status.LIKELY_BLOCKED, Status.DEGRADED):
