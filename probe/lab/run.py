@@ -36,12 +36,17 @@ from probe.lab.messages import (
     open_pair,
     send,
 )
-from probe.lab.scenarios.model import Scenario
+from probe.lab.scenarios.model import Client, Scenario
 from probe.lab.world.atlas import DOMESTIC, ISP_RESOLVER, build_world
 from probe.lab.world.plan import World
 from probe.model.errors import UserError
 
 SET_UP_S = 20.0
+REMEDIES = {
+    "probe.lab.tunnel": ("there is no TUN interface for the client's tunnel", "make /dev/net/tun accessible"),
+    "probe.lab.beside": ("the client's ports cannot be taken", "allow writes to /proc/sys/net in the lab's namespace"),
+}
+"""What a companion lacks when it does not come up, and how to get it."""
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
@@ -66,8 +71,9 @@ class Lab:
         self._keeper: subprocess.Popen[bytes] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pipes: list[socket.socket] = []
-        self._tunnel: list[tuple[int, asyncio.Future[int]]] = []
-        """Both ends, where the scenario's client has one."""
+        self._companions: list[tuple[int, asyncio.Future[int]]] = []
+        """What the scenario needs running beside the agent."""
+        self._client = Client()
 
     async def __aenter__(self) -> Self:
         """Set up the lab, with a clean line.
@@ -144,34 +150,46 @@ class Lab:
         """Switch to a scenario, on its own line unless another is given."""
         rules = msgspec.structs.replace(scenario.rules, domestic=DOMESTIC, seed=self.seed)
         forward = Forward(rules=rules, line=line or scenario.line, seed=self.seed)
-        lines = [f"nameserver {address}" for address in scenario.nameservers or (ISP_RESOLVER,)]
-        self.write_file("resolv.conf", "\n".join((*lines, "options timeout:2 attempts:2", "")))
-        await self._drop_tunnel()
+        client = scenario.client
+        lines = [f"nameserver {address}" for address in client.nameservers or (ISP_RESOLVER,)]
+        self.write_file("resolv.conf", "\n".join((*lines, *client.resolver_lines, "")))
+        await self._end_companions()
         await self.configure(scenario.world, forward)
-        if scenario.tunnel:
-            for role in ("far", "near"):
-                await self._raise_tunnel(role, scenario.world.sites["tunnel"].v4[0])
+        outside = scenario.world.sites["tunnel"].v4[0]
+        if client.tunnel:
+            await self._start_companion("probe.lab.tunnel", "far", outside, in_world=True)
+            await self._start_companion("probe.lab.tunnel", "near", outside)
+        for wanted, role in ((client.takes_ports, "ports"), (client.denies_descriptors, "descriptors")):
+            if wanted:
+                await self._start_companion("probe.lab.beside", role)
+        if client.neighbour is not None:
+            other = client.neighbour
+            await self._start_companion(
+                "probe.lab.beside", "greet", other.address, other.server_name, str(other.every_s)
+            )
+        self._client = client
 
-    async def _raise_tunnel(self, role: str, address: str) -> None:
-        """Start one end of a tunnel, and wait until it is up.
+    async def _start_companion(self, module: str, *words: str, in_world: bool = False) -> None:
+        """Start a program that says `up` when it is, and wait until it does.
 
         Raises:
-            UserError: the kernel refuses the interface.
+            UserError: the kernel refuses what it needs.
         """
         read, write = os.pipe2(os.O_CLOEXEC)
-        argv = [sys.executable, "-m", "probe.lab.tunnel", role, address]
-        self._tunnel.append(self.spawn(argv, (write, write, write), in_world=role == "far"))
+        argv = [sys.executable, "-m", module, *words]
+        self._companions.append(self.spawn(argv, (write, write, write), in_world=in_world))
         os.close(write)
         said = await _read_all(read, first_line=True)
         if said != b"up\n":
-            raise UserError("lab", "there is no TUN interface for the client's tunnel", "make /dev/net/tun accessible")
+            raise UserError("lab", *REMEDIES[module])
 
-    async def _drop_tunnel(self) -> None:
-        """End the tunnel; its interfaces and routes go with its processes."""
-        for number, exited in self._tunnel:
-            self.kill(number)
+    async def _end_companions(self) -> None:
+        """End them; what they have set up goes with them."""
+        self._client = Client()
+        for number, exited in self._companions:
+            self.kill(number, signal.SIGTERM)
             await exited
-        self._tunnel.clear()
+        self._companions.clear()
 
     async def censor(self, scenario: Scenario) -> None:
         """Switch on a scenario's censor alone: its world is there already, and connections under way stay whole."""
@@ -236,7 +254,7 @@ class Lab:
         order = Spawn(
             id=number,
             argv=tuple(argv),
-            environment=build_environment(environment or {}),
+            environment=build_environment({**self._client.environment, **(environment or {})}),
             folder=os.getcwd(),
             in_world=in_world,
         )

@@ -25,9 +25,12 @@ from probe.lab.scenarios.model import (
     Greet,
     GreetQuic,
     Load,
+    LookUp,
     Met,
     Negotiate,
     Outcome,
+    Pile,
+    Proxied,
     Reach,
     Resolve,
     SendHello,
@@ -35,7 +38,8 @@ from probe.lab.scenarios.model import (
     Symptom,
     Trial,
 )
-from probe.lab.selfcheck_packets import PATIENCE_S, negotiate, send_hello, speak
+from probe.lab.selfcheck_host import try_host
+from probe.lab.selfcheck_packets import PATIENCE_S, try_packets
 
 _BY_ERRNO = {
     errno.ECONNRESET: Outcome.RESET,
@@ -44,6 +48,9 @@ _BY_ERRNO = {
     errno.EHOSTUNREACH: Outcome.UNREACHABLE,
     errno.ENETUNREACH: Outcome.UNREACHABLE,
     errno.EACCES: Outcome.UNREACHABLE,
+    errno.EMFILE: Outcome.NO_ROOM,
+    errno.EADDRNOTAVAIL: Outcome.NO_ROOM,
+    errno.EAGAIN: Outcome.NO_ROOM,
 }
 
 
@@ -95,18 +102,16 @@ def _carry_out(trial: Trial) -> Met:
                 return Met(outcome=Outcome.OK)
         case Ask():
             return _ask(trial)
+        case LookUp() | Proxied() | Pile():
+            return try_host(trial)
         case Load():
             return _load(trial)
         case GreetQuic():
             from probe.lab.selfcheck_quic import greet_quic
 
             return greet_quic(trial, os.environ["SSL_CERT_FILE"])
-        case Negotiate():
-            return negotiate(trial)
-        case SendHello():
-            return send_hello(trial)
-        case Speak():
-            return speak(trial)
+        case Negotiate() | SendHello() | Speak():
+            return try_packets(trial)
         case _:
             assert_never(trial)
 

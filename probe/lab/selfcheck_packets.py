@@ -4,6 +4,7 @@ import os
 import random
 import socket
 import struct
+from typing import assert_never
 
 from probe.lab.censor.signatures import Signature
 from probe.lab.first_packets import (
@@ -23,12 +24,25 @@ _UNKNOWN_VERSION = 0x1A2A3A4A
 """One of those that are kept free for just this (RFC 9000 section 15)."""
 
 
-def negotiate(trial: Negotiate) -> Met:
-    """Send a long header of an unknown version, as large as a first packet, and read the versions offered.
+def try_packets(trial: Negotiate | SendHello | Speak) -> Met:
+    """Carry out one of these trials.
 
     Raises:
         OSError: the network says no, or nothing.
     """
+    match trial:
+        case Negotiate():
+            return _negotiate(trial)
+        case SendHello():
+            return _send_hello(trial)
+        case Speak():
+            return _speak(trial)
+        case _:
+            assert_never(trial)
+
+
+def _negotiate(trial: Negotiate) -> Met:
+    """Send a long header of an unknown version, as large as a first packet, and read the versions offered."""
     ours, theirs = os.urandom(8), os.urandom(8)
     head = b"\xc0" + struct.pack("!IB8sB8s", _UNKNOWN_VERSION, 8, theirs, 8, ours)
     with _open_datagrams(trial.address, trial.port) as asking:
@@ -39,12 +53,8 @@ def negotiate(trial: Negotiate) -> Met:
     return Met(outcome=Outcome.OK, wrong=wrong)
 
 
-def send_hello(trial: SendHello) -> Met:
-    """Send the hello and read what comes.
-
-    Raises:
-        OSError: the network says no, or nothing.
-    """
+def _send_hello(trial: SendHello) -> Met:
+    """Send the hello and read what comes."""
     hello = add_extensions(build_hello(trial.server_name), trial.extensions, padding=trial.padding)
     with socket.create_connection((trial.address, trial.port), PATIENCE_S) as stream:
         stream.sendall(hello)
@@ -54,7 +64,7 @@ def send_hello(trial: SendHello) -> Met:
     return Met(outcome=Outcome.OK, wrong="" if answer[0] in (0x15, 0x16) else f"no record: {answer[:20].hex()}")
 
 
-def speak(trial: Speak) -> Met:
+def _speak(trial: Speak) -> Met:
     """Say the first packet and then data, until all is answered or an answer fails to come."""
     answers = 0
     try:

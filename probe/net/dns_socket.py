@@ -3,6 +3,7 @@
 import array
 import asyncio
 import collections
+import errno
 import os
 import socket
 import struct
@@ -85,12 +86,16 @@ class DnsSocket:
         return self._random_ids.pop()
 
     def send(self, inquiry: Inquiry) -> None:
-        """Send the question, for the first time or again; a full buffer counts as a lost datagram."""
+        """Send the question, for the first time or again; a full buffer counts as a lost datagram.
+
+        Linux says the same where it finds no free port to send from (udp(7)): that is our own fault, and no silence.
+        """
         inquiry.sends += 1
         try:
             self._sock.sendto(inquiry.query, inquiry.peer.sockaddr)
         except (BlockingIOError, InterruptedError):
-            pass
+            if self._sock.getsockname()[1] == 0:
+                self._take_error(inquiry, OSError(errno.EADDRNOTAVAIL, "no local port is free"))
         except OSError as error:
             self._take_error(inquiry, error)
 

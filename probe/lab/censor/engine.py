@@ -23,6 +23,7 @@ from probe.lab.censor.rules import (
     ForgeAnswer,
     Impair,
     Opening,
+    Pass,
     Place,
     Prohibit,
     Reset,
@@ -165,6 +166,8 @@ class Engine:
         age_s = now_s - self.started_s
         if age_s < rule.starts_s or (rule.ends_s is not None and age_s >= rule.ends_s):
             return False
+        if rule.after and rule.after not in self.strikes:
+            return False
         return rule.place is Place.ACCESS or not self._matcher.covers(self.rules.domestic, seen.server)
 
     def _rolls(self, rule: Rule, seen: Sighting) -> bool:
@@ -181,7 +184,7 @@ class Engine:
         self.strikes[rule.id] = self.strikes.get(rule.id, 0) + 1
         if rule.residual_s:
             self._residues[seen.place] = Residue(until_s=now_s + rule.residual_s, then=rule.residual)
-        one_shot = isinstance(rule.when, AsksFor | Opening) or isinstance(rule.then, ForgeAnswer)
+        one_shot = isinstance(rule.when, AsksFor | Opening) or isinstance(rule.then, ForgeAnswer | Pass)
         lasting = not one_shot and not (isinstance(rule.then, Reset | Finish) and not rule.then.in_path)
         if isinstance(rule.then, Divert):
             lasting = False
@@ -210,7 +213,7 @@ class Engine:
                 return Decision(packet=None if then.in_path else raw, injections=(forged,), struck=rule)
             case Prohibit():
                 return self._prohibit(then, rule, raw, seen)
-            case Divert():
+            case Divert() | Pass():
                 return Decision(packet=raw, struck=rule)
             case Throttle():
                 passes = seen.flow.spend(seen.outward, len(raw), then.bytes_per_s, then.burst_bytes, now_s)

@@ -222,7 +222,11 @@ class Impair(msgspec.Struct, frozen=True, kw_only=True, tag="impair"):
     loss_ratio: float = 0.0
 
 
-Then = Drop | ForgeAnswer | Reset | Finish | Prohibit | Divert | Throttle | Impair
+class Pass(msgspec.Struct, frozen=True, kw_only=True, tag="pass"):
+    """Let it go, and remember that it was seen: what other rules wait for."""
+
+
+Then = Drop | ForgeAnswer | Reset | Finish | Prohibit | Divert | Throttle | Impair | Pass
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
@@ -240,6 +244,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     starts_s: float = 0.0
     """Seconds after the engine was set up."""
     ends_s: float | None = None
+    after: str = ""
+    """Id of another rule: until that has struck, this one sleeps."""
 
 
 class RuleSet(msgspec.Struct, frozen=True, kw_only=True):

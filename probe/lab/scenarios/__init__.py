@@ -4,6 +4,7 @@ from probe.lab.scenarios.connections import CONNECTIONS
 from probe.lab.scenarios.edges import EDGES
 from probe.lab.scenarios.first import FIRST
 from probe.lab.scenarios.flows import FLOWS
+from probe.lab.scenarios.hosts import HOSTS
 from probe.lab.scenarios.model import Build, Scenario
 from probe.lab.scenarios.ooni import PLAIN
 from probe.lab.scenarios.ooni_redirects import REDIRECTS
@@ -25,6 +26,7 @@ BUILDS: tuple[Build, ...] = (
     *TUNNELS,
     *SERVERS,
     *VANTAGES,
+    *HOSTS,
     *PLAIN,
     *REDIRECTS,
     *EDGES,

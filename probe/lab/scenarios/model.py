@@ -27,6 +27,8 @@ class Outcome(StrEnum):
     NXDOMAIN = "nxdomain"
     DNS_ERROR = "dns_error"
     NO_ADDRESS = "no_address"
+    NO_ROOM = "no_room"
+    """Our own host has no descriptor, or no port, left."""
 
 
 class Resolve(msgspec.Struct, frozen=True, kw_only=True, tag="resolve"):
@@ -66,6 +68,29 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, tag="ask"):
     path: str = "/"
     says: str = ""
     """Text that must be in what comes back."""
+
+
+class LookUp(msgspec.Struct, frozen=True, kw_only=True, tag="look_up"):
+    """Have the C library resolve a name, as most programs do."""
+
+    name: str
+    min_s: float = 0.0
+    """So long it must take at least."""
+
+
+class Proxied(msgspec.Struct, frozen=True, kw_only=True, tag="proxied"):
+    """Shake hands by TLS through the proxy that the environment names."""
+
+    server_name: str
+    port: int = 443
+
+
+class Pile(msgspec.Struct, frozen=True, kw_only=True, tag="pile"):
+    """Open so many connections and keep them all."""
+
+    address: str
+    connections: int
+    port: int = 443
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True, tag="load"):
@@ -122,7 +147,7 @@ class Speak(msgspec.Struct, frozen=True, kw_only=True, tag="speak"):
     """How many must come before the end; `None` = it does not matter."""
 
 
-Trial = Resolve | Reach | Greet | Ask | Load | GreetQuic | Negotiate | SendHello | Speak
+Trial = Resolve | Reach | Greet | Ask | LookUp | Proxied | Pile | Load | GreetQuic | Negotiate | SendHello | Speak
 
 
 class Met(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,6 +185,32 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     """The strongest status that these and a control allow together; `None` = the true one."""
 
 
+class Neighbour(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody else behind our address, who greets a host with a name again and again."""
+
+    address: str
+    server_name: str
+    every_s: float
+
+
+class Client(msgspec.Struct, frozen=True, kw_only=True):
+    """What is unusual about the host that asks."""
+
+    nameservers: tuple[str, ...] = ()
+    """What its resolv.conf says, if not the access network's resolver."""
+    resolver_lines: tuple[str, ...] = ("options timeout:2 attempts:2",)
+    """What else its resolv.conf says."""
+    environment: dict[str, str] = {}
+    """Variables of its programs."""
+    denies_descriptors: bool = False
+    """A program that has asked a resolver may not open another file."""
+    takes_ports: bool = False
+    """Another program has taken every port that connections could start from."""
+    tunnel: bool = False
+    """A tunnel to a host outside carries all that it sends."""
+    neighbour: Neighbour | None = None
+
+
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """One situation."""
 
@@ -173,10 +224,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     rules: RuleSet = RuleSet()
     line: Line = Line()
     symptoms: tuple[Symptom, ...] = ()
-    nameservers: tuple[str, ...] = ()
-    """What the client's resolv.conf says, if not the access network's resolver."""
-    tunnel: bool = False
-    """A tunnel to a host outside carries all that the client sends."""
+    client: Client = Client()
     settles_s: float = 0.0
     """How long to wait before the target is judged."""
 

@@ -4,7 +4,7 @@ import msgspec
 
 from probe.lab.censor.rules import Divert, Drop, NamesServer, Place, Prohibit, Reset, Rule, ToAddress
 from probe.lab.line import Line
-from probe.lab.scenarios.model import Build, Greet, Outcome, Reach, Scenario, Symptom, Truth
+from probe.lab.scenarios.model import Build, Client, Greet, Outcome, Reach, Scenario, Symptom, Truth
 from probe.lab.scenarios.parts import FINE, asks, greets, loads, partly, reaches, resolves, rules, says, works
 from probe.lab.world.atlas import BOX_V4, BOX_V6, DOMESTIC, FAKE_ADDRESS, HOME_RESOLVER
 from probe.lab.world.plan import Lie, Page, World
@@ -185,7 +185,7 @@ def home_filter(world: World) -> Scenario:
         about="a resolver in the own network answers the name with the null address",
         world=world.lie("home", dict.fromkeys(site.names, Lie(addresses=("0.0.0.0", "::")))),
         target=site.url,
-        nameservers=(HOME_RESOLVER,),
+        client=Client(nameservers=(HOME_RESOLVER,)),
         truth=unfit(Pattern.LOCAL_RESOLVER, Status.IMPAIRED),
         symptoms=(says(site, "0.0.0.0", resolver=HOME_RESOLVER), *resolves(site), *works(site)),
     )
@@ -199,7 +199,7 @@ def tunnel_route(world: World) -> Scenario:
         about="a tunnel is the client's default route: the censor that resets the name sees nothing of it",
         world=world,
         target=site.url,
-        tunnel=True,
+        client=Client(tunnel=True),
         rules=rules(
             Rule(id="reset", when=NamesServer(names=(site.name,)), then=Reset()),
             Rule(id="drop", when=ToAddress(prefixes=world.sites["forum"].addresses), then=Drop()),
@@ -251,7 +251,7 @@ def second_resolver(world: World) -> Scenario:
         about="the first of two configured resolvers does not answer",
         world=world.silence("isp"),
         target=site.url,
-        nameservers=("5.62.0.53", "8.8.8.8"),
+        client=Client(nameservers=("5.62.0.53", "8.8.8.8")),
         truth=FINE,
         symptoms=(says(site, outcome=Outcome.SILENCE), *resolves(site, "8.8.8.8")),
     )

@@ -11,9 +11,11 @@ from probe.lab.world.relay import end_tls, relay
 from probe.lab.world.secure import Keyring, peek_name
 from probe.lab.world.web import WebService, render_page, send_all
 
+PROXY_PORT = 3128
+
 
 class BoxService:
-    """Serves the two ports of the box."""
+    """Serves the ports of the box."""
 
     def __init__(self, world: World, keyring: Keyring) -> None:
         self._world = world
@@ -43,6 +45,19 @@ class BoxService:
                 await send_all(writer, render_page(self._box.page, "gateway"))
             else:
                 await self._splice(host, 80, seen, reader, writer)
+        writer.close()
+
+    async def serve_proxy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Port 3128: carry whoever asks by CONNECT (RFC 9110 section 9.3.6) to where it asks to go."""
+        with contextlib.suppress(OSError, TimeoutError, ExceptionGroup, asyncio.IncompleteReadError, ValueError):
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30.0)
+            method, place, _ = head.decode("latin-1").split(" ", 2)
+            name, _, port = place.rpartition(":")
+            if method == "CONNECT" and find_truth(self._world, name) is not None:
+                await send_all(writer, b"HTTP/1.1 200 Connection established\r\n\r\n")
+                await self._splice(name, int(port), b"", reader, writer)
+            else:
+                await send_all(writer, b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
         writer.close()
 
     async def _splice(

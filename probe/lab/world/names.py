@@ -27,7 +27,7 @@ def answer_query(world: World, resolver: NameServer, wire: bytes) -> bytes | Non
     question = query.question[0]
     name = question.name.to_text(omit_final_dot=True).lower()
     response = dns.message.make_response(query, recursion_available=True)
-    told = resolver.lies.get(name) or resolver.lies.get("*") or find_truth(world, name)
+    told = find_lie(resolver, name) or find_truth(world, name)
     if told is None:
         response.set_rcode(dns.rcode.NXDOMAIN)
         return response.to_wire()
@@ -44,6 +44,12 @@ def answer_query(world: World, resolver: NameServer, wire: bytes) -> bytes | Non
         kind = dns.rdatatype.to_text(question.rdtype)
         response.answer.append(dns.rrset.from_text(owner, ANSWER_TTL_S, "IN", kind, *fitting))
     return response.to_wire()
+
+
+def find_lie(resolver: NameServer, name: str) -> Lie | None:
+    """Return what the resolver says of a name, of all below a parent of it (`*.parent`), or of every name (`*`)."""
+    parents = (f"*.{name.split('.', n)[n]}" for n in range(1, name.count(".") + 1))
+    return next((resolver.lies[key] for key in (name, *parents, "*") if key in resolver.lies), None)
 
 
 def find_truth(world: World, name: str) -> Lie | None:

@@ -150,7 +150,7 @@ class NameServer(msgspec.Struct, frozen=True, kw_only=True):
     server_name: str = ""
     """Name in its certificate; empty = UDP and TCP only."""
     lies: dict[str, Lie] = {}
-    """By name; `*` = every name."""
+    """By name; `*.parent` = all below a name, `*` = every name."""
     is_up: bool = True
 
 

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable
 from typing import cast
 
-from probe.lab.world.box import BoxService
+from probe.lab.world.box import PROXY_PORT, BoxService
 from probe.lab.world.h3 import QuicEnd, open_h3
 from probe.lab.world.names import answer_query
 from probe.lab.world.plan import NameServer, Service, Site, StrangeName, World
@@ -46,6 +46,7 @@ class Servers:
         for address in world.box.addresses:
             await self._listen(address, 80, box.serve_cleartext)
             await self._listen(address, 443, box.serve_secure)
+            await self._listen(address, PROXY_PORT, box.serve_proxy)
 
     async def close(self) -> None:
         """Stop listening everywhere; connections that are open end by themselves."""

@@ -21,6 +21,7 @@ from probe.lab.censor.rules import (
     NamesHost,
     NamesServer,
     Opening,
+    Pass,
     Place,
     Prohibit,
     Reset,
@@ -322,3 +323,16 @@ def test_old_flows_are_forgotten():
     out(engine, syn(), 500.0)
     out(engine, syn(), 1000.0)
     assert len(engine._flows) <= 2
+
+
+def test_a_rule_that_waits_for_another_sleeps_until_that_has_struck():
+    rules = (
+        Rule(id="asked", when=AsksFor(names=("news.example",)), then=Pass()),
+        Rule(id="closed", when=ToAddress(), then=Drop(), after="asked"),
+    )
+    engine = Engine(RuleSet(rules=rules), 0.0)
+    assert out(engine, syn()).packet is not None
+    assert out(engine, query("www.other.example")).packet is not None
+    assert out(engine, syn()).packet is not None
+    assert out(engine, query("www.news.example")).packet is not None
+    assert out(engine, syn()).packet is None

@@ -113,3 +113,11 @@ def test_scenarios_are_the_same_under_other_names():
 def test_an_order_to_start_a_program_reads_back():
     order = Spawn(id=1, argv=("a", "b"), environment={"K": "v"}, folder="/")
     assert decode(msgspec.json.encode(order)) == order
+
+
+def test_a_resolver_may_be_silent_below_a_name_and_honest_of_all_others():
+    world = WORLD.lie("isp", {"*.lost.example": Lie(is_silent=True)})
+    isp = world.resolvers[0]
+    assert ask(world, isp, f"{NEWS.name}.lost.example") is None
+    assert ask(world, isp, "lost.example").rcode() == dns.rcode.NXDOMAIN
+    assert addresses_in(ask(world, isp, NEWS.name)) == set(NEWS.v4)
