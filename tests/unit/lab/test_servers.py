@@ -12,7 +12,7 @@ from probe.lab.censor.payloads import is_fully_encrypted
 from probe.lab.censor.signatures import Signature
 from probe.lab.first_packets import build_ike_init, build_openvpn_reset, build_wireguard_initiation
 from probe.lab.scenarios.model import GreetQuic, Negotiate, Outcome, Speak
-from probe.lab.selfcheck_packets import LIKE_NOISE, negotiate, speak
+from probe.lab.selfcheck_packets import LIKE_NOISE, try_packets
 from probe.lab.selfcheck_quic import greet_quic
 from probe.lab.world.atlas import build_world
 from probe.lab.world.certificates import Authority
@@ -40,7 +40,7 @@ async def greet(keyring, tmp_path, *, site=None, server_name=NAME):
     try:
         greeting = GreetQuic(address="127.0.0.1", server_name=server_name, port=port)
         met = await asyncio.to_thread(greet_quic, greeting, str(tmp_path / "roots.pem"))
-        return met, await asyncio.to_thread(negotiate, Negotiate(address="127.0.0.1", port=port))
+        return met, await asyncio.to_thread(try_packets, Negotiate(address="127.0.0.1", port=port))
     finally:
         end.close()
 
@@ -71,7 +71,7 @@ async def test_nobody_at_a_quic_port_is_silence_or_an_error():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
         deaf.bind(("127.0.0.1", 0))
         with pytest.raises(TimeoutError):
-            await asyncio.to_thread(negotiate, Negotiate(address="127.0.0.1", port=deaf.getsockname()[1]))
+            await asyncio.to_thread(try_packets, Negotiate(address="127.0.0.1", port=deaf.getsockname()[1]))
 
 
 def test_a_path_has_its_own_answer_and_port_80_may_have_another():
@@ -116,9 +116,9 @@ async def test_a_stand_in_over_udp_talks_on_only_with_who_began_properly():
     port = transport.get_extra_info("sockname")[1]
     try:
         began = Speak(address="127.0.0.1", port=port, signature=Signature.WIREGUARD, data_packets=2, answers=3)
-        met = await asyncio.to_thread(speak, began)
+        met = await asyncio.to_thread(try_packets, began)
         assert (met.outcome, met.wrong) == (Outcome.OK, "")
-        noise = await asyncio.to_thread(speak, Speak(address="127.0.0.1", port=port, answers=0))
+        noise = await asyncio.to_thread(try_packets, Speak(address="127.0.0.1", port=port, answers=0))
         assert (noise.outcome, noise.wrong) == (Outcome.SILENCE, "")
     finally:
         transport.close()
@@ -133,7 +133,7 @@ async def test_a_stand_in_over_tcp_talks_on_and_closes_on_strangers():
         trial = Speak(
             address="127.0.0.1", port=port, signature=signature, over_tcp=True, data_packets=2, answers=answers
         )
-        met = await asyncio.to_thread(speak, trial)
+        met = await asyncio.to_thread(try_packets, trial)
         assert (met.outcome, met.wrong) == (outcome, "")
     server.close()
 
@@ -141,7 +141,9 @@ async def test_a_stand_in_over_tcp_talks_on_and_closes_on_strangers():
 async def test_a_proof_counts_answers():
     server = await asyncio.start_server(StandIn(Service(port=1, over_tcp=True)).serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    met = await asyncio.to_thread(speak, Speak(address="127.0.0.1", port=port, over_tcp=True, text="hello", answers=5))
+    met = await asyncio.to_thread(
+        try_packets, Speak(address="127.0.0.1", port=port, over_tcp=True, text="hello", answers=5)
+    )
     assert met.wrong == "1 answers came"
     server.close()
 
