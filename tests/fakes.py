@@ -60,7 +60,7 @@ class OpenGate:
     async def claim_handshake(self, identity: str, spacing_s: float, patience_s: float) -> None:
         self.claimed.append(identity)
 
-    async def reserve(self, counter: str, at_least: int, ahead: int) -> int:
+    async def reserve(self, counter: str, at_least: int, count: int) -> int:
         self.reserved.append(counter)
         return at_least
 

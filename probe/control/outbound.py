@@ -65,7 +65,7 @@ class OutboundGate:
         """Refuse: a control has nobody's credentials, and shakes hands with no tunnel."""
         raise PermissionError(errno.EACCES, "a control does not speak the protocols of tunnels")
 
-    async def reserve(self, counter: str, at_least: int, ahead: int) -> int:
+    async def reserve(self, counter: str, at_least: int, count: int) -> int:
         """Refuse, for the same reason."""
         raise PermissionError(errno.EACCES, "a control does not speak the protocols of tunnels")
 

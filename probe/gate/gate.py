@@ -128,13 +128,13 @@ class Gate:
         self._handshakes.note(identity)
         self._save_soon()
 
-    async def reserve(self, counter: str, at_least: int, ahead: int) -> int:
-        """Return a number that was never given for this counter; with a ledger it is on disk as spent.
+    async def reserve(self, counter: str, at_least: int, count: int) -> int:
+        """Return the first of `count` numbers that were never given; with a ledger they are on disk as spent.
 
         Raises:
             OSError: it could not be written.
         """
-        number, grows = self._handshakes.reserve(counter, at_least, ahead)
+        number, grows = self._handshakes.reserve(counter, at_least, count)
         if grows and self._ledger is not None:
             self.save()
             if self._commit is not None and not await self._commit():

@@ -8,6 +8,8 @@ from probe.model.ledger import LedgerState
 from probe.net.clock import Clock
 
 _FORGET_AFTER_S = 86400.0
+_AHEAD = 60_000_000_000
+"""Reserved beyond what is asked for: a minute of nanoseconds, so that few requests wait for the disk."""
 
 
 class Handshakes:
@@ -31,13 +33,13 @@ class Handshakes:
         """Remember a handshake that is about to begin."""
         self._last[identity] = self._clock.wall_s()
 
-    def reserve(self, counter: str, at_least: int, ahead: int) -> tuple[int, bool]:
-        """Return a number that was never returned for this counter, and whether the reserve on disk must grow first."""
+    def reserve(self, counter: str, at_least: int, count: int) -> tuple[int, bool]:
+        """Return the first of `count` numbers never given before, and whether the reserve on disk must grow first."""
         number = max(at_least, self._next.get(counter, 0))
-        self._next[counter] = number + 1
-        if number < self._limits.get(counter, 0):
+        self._next[counter] = number + count
+        if number + count <= self._limits.get(counter, 0):
             return number, False
-        self._limits[counter] = number + 1 + ahead
+        self._limits[counter] = number + count + _AHEAD
         return number, True
 
     def snapshot(self) -> tuple[dict[str, float], dict[str, int]]:

@@ -92,8 +92,8 @@ class RemoteGate:
                     raise TooSoon(claimed.wait_s)
                 return
 
-    async def reserve(self, counter: str, at_least: int, ahead: int) -> int:
-        """Return a number that the daemon never gave for this counter.
+    async def reserve(self, counter: str, at_least: int, count: int) -> int:
+        """Return the first of `count` numbers that the daemon never gave for this counter.
 
         Raises:
             OSError: it could not be written.
@@ -101,7 +101,7 @@ class RemoteGate:
         """
         while True:
             link = await self._live_link()
-            line = wire.Reserve(id=next(self._serials), counter=counter, at_least=at_least, ahead=ahead)
+            line = wire.Reserve(id=next(self._serials), counter=counter, at_least=at_least, count=count)
             reserved = await link.ask(line)
             if isinstance(reserved, wire.Reserved):
                 if reserved.number is None:

@@ -153,7 +153,7 @@ class _Client:
     async def _reserve(self, line: wire.Reserve) -> None:
         number: int | None = None
         try:
-            number = await self._gate.reserve(line.counter, line.at_least, line.ahead)
+            number = await self._gate.reserve(line.counter, line.at_least, line.count)
         except OSError:
             pass  # the client is told, and measures nothing
         finally:

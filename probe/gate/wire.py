@@ -58,12 +58,12 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, tag="claim"):
 
 
 class Reserve(msgspec.Struct, frozen=True, kw_only=True, tag="reserve"):
-    """A client wants a number that nobody was ever given."""
+    """A client wants numbers that nobody was ever given."""
 
     id: int
     counter: str
     at_least: int
-    ahead: int
+    count: int
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):

@@ -1,12 +1,14 @@
 """What every step is handed: the clock, the gate, the list to append to, and the limits in force."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from probe.model.depth import Depth
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Grant, Traffic
 from probe.model.observation import Observation, Role, Silence
+from probe.model.target import Target
 from probe.net.clock import Clock
 
 if TYPE_CHECKING:
@@ -48,8 +50,8 @@ class Gatekeeper(Protocol):
         """
         ...
 
-    async def reserve(self, counter: str, at_least: int, ahead: int) -> int:
-        """Return a number that no process was ever given for this counter; it is on disk as spent.
+    async def reserve(self, counter: str, at_least: int, count: int) -> int:
+        """Return the first of `count` numbers that no process was ever given; they are on disk as spent.
 
         Raises:
             OSError: it could not be written.
@@ -106,6 +108,33 @@ def unknown_asn(_address: str) -> int:
     return 0
 
 
+class SecretMissing(Exception):  # noqa: N818 - a state that the step puts into its observation
+    """A secret cannot be had; the message names the place, never the value."""
+
+
+def no_secrets(target: Target) -> Mapping[str, bytes]:
+    """Return nothing, for targets that have none.
+
+    Raises:
+        SecretMissing: the target has some, and nobody here can read them.
+    """
+    if target.secrets:
+        raise SecretMissing(f"nobody here reads {', '.join(target.secrets)}")
+    return {}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Manners:
+    """How tunnels are spoken with in this run (VERDICTS section 6)."""
+
+    deepest: Depth = Depth.PROOF
+    """Go no further; a password is sent only beyond `proof`."""
+    private_spacing_s: float = 60.0
+    """Between two handshakes with an endpoint of exposure `private`; all others have a minute."""
+    patience_s: float = 0.0
+    """How long a handshake waits for its spacing before it is given up as too soon."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Context:
     """Handed to every step; derive one for a redirect hop or an experiment with `dataclasses.replace`."""
@@ -127,6 +156,12 @@ class Context:
     asn_of: Callable[[str], int] = unknown_asn
     confirms: bool = False
     """The target was fine when last looked at: a quicker TLS library may say that it still is."""
+
+    secrets_of: Callable[[Target], Mapping[str, bytes]] = no_secrets
+    """Reads the secrets of a vpn target when they are needed; raises `SecretMissing`."""
+    manners: Manners = dataclasses.field(default_factory=Manners)
+    references: Mapping[str, Target] = dataclasses.field(default_factory=dict)
+    """Other servers by target id, with which experiments may speak."""
 
     def silence_after_s(self, rtt_s: float | None) -> float:
         """Return after how long a step that still waits appends a `Silence`: max(4 RTT, 250 ms)."""

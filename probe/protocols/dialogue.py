@@ -69,7 +69,7 @@ class Ask:
     """What a dialogue is given."""
 
     entropy: Callable[[int], bytes]
-    """Random bytes; the driver notes them for the replay."""
+    """Random bytes. Whoever brings the same ones gets the same conversation, byte for byte."""
     params: Mapping[str, str] = dataclasses.field(default_factory=lambda: _NO_WORDS)
     """The public part of the target: cipher names, server name, path."""
     secrets: Mapping[str, bytes] = dataclasses.field(default_factory=lambda: _NO_KEYS)
@@ -85,6 +85,9 @@ class Ask:
     """Address literal that is talked to."""
     certificate: bytes = b""
     """DER of the certificate that the TLS layer below was shown, for dialogues that pin it or bind a proof to it."""
+    stamps: int = 0
+    """The first of sixteen numbers that grow from one conversation to the next, over restarts too, and are not below
+    `wall_s` in nanoseconds. Only where `SPEC.counter` asks for them."""
     deepest: Depth = Depth.VOLUME
     """Go no further than this, though the credentials would allow it."""
 
@@ -121,6 +124,8 @@ class Parsed:
     params: Mapping[str, str] = dataclasses.field(default_factory=lambda: _NO_WORDS)
     secrets: Mapping[str, str] = dataclasses.field(default_factory=lambda: _NO_WORDS)
     """Values by name; the loader keeps references to where they stand and drops the values."""
+    files: Mapping[str, str] = dataclasses.field(default_factory=lambda: _NO_WORDS)
+    """Secrets that stand in files of their own: path by name, relative to the file that names them."""
     label: str = ""
     """The name its owner gave it (the fragment of a share link)."""
 
@@ -146,6 +151,15 @@ class DialogueSpec:
     """The deepest stage that it can reach without any."""
     silent_to_strangers: bool = False
     """A healthy server says nothing to wrong credentials, so that silence proves nothing until they are proven."""
+    suffixes: tuple[str, ...] = ()
+    """Endings of the files that people have for it, such as `.ovpn`."""
+    recognise: Callable[[str], bool] | None = None
+    """Tells whether a text is such a file, where the ending alone does not say; `None` = the ending does."""
+    read_file: Callable[[str], tuple[Parsed, ...]] | None = None
+    """Reads such a file: one `Parsed` for each endpoint in it. Raises `ValueError` that says what is wrong, never
+    quoting a secret."""
+    counter: str = ""
+    """Name of a counter that the gate keeps for `Ask.stamps`; empty = none is needed."""
     trigger: bool = True
     """Its first bytes can be recognised by a filter."""
 

@@ -70,20 +70,21 @@ async def test_the_spacing_holds_over_a_restart_and_a_clock_set_back_costs_one_s
 async def test_numbers_grow_and_are_on_disk_before_they_are_given():
     clock, ledger = FakeClock(), MemoryLedger()
     gate = Gate(WIDE, clock, ledger, ledger.commit)
-    assert await gate.reserve("tai64n", 100, 10) == 100
+    assert await gate.reserve("tai64n", 100, 1) == 100
     assert ledger.state.counters["tai64n"] > 100
     assert ledger.commits == 1
-    assert await gate.reserve("tai64n", 50, 10) == 101
+    assert await gate.reserve("tai64n", 50, 3) == 101
     assert ledger.commits == 1, "the reserve lasts for a while"
+    assert await gate.reserve("tai64n", 50, 1) == 104
     again = Gate(WIDE, clock, ledger, ledger.commit)
-    assert await again.reserve("tai64n", 0, 10) > 101
+    assert await again.reserve("tai64n", 0, 1) > 104
 
 
 async def test_a_number_that_could_not_be_written_is_not_given():
     ledger = MemoryLedger()
     ledger.works = False
     with pytest.raises(OSError, match="could not be written"):
-        await Gate(WIDE, FakeClock(), ledger, ledger.commit).reserve("tai64n", 1, 10)
+        await Gate(WIDE, FakeClock(), ledger, ledger.commit).reserve("tai64n", 1, 1)
 
 
 def test_handshakes_of_yesterday_are_forgotten():

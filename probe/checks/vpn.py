@@ -1,0 +1,78 @@
+"""Does the tunnel's server answer in its protocol, and how far does it go with our credentials?
+
+The protocol is a parameter of the target; its dialogue comes from the list in `probe.protocols`.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+from probe.checks.paths import find_paths
+from probe.model.depth import Depth
+from probe.model.endpoint import Endpoint
+from probe.model.failure import Failure, FailureCode, Stage
+from probe.model.observation import DialogueExchange
+from probe.model.target import Exposure, Target
+from probe.net.context import Context, SecretMissing
+from probe.net.dialogue import Occasion, converse
+from probe.protocols import load_specs
+
+SPACING_S = 60.0
+"""Between two handshakes with one endpoint, whatever its exposure."""
+MAX_PATHS = 4
+"""A client tries an address or two; sixteen handshakes at once are an attack."""
+
+
+async def run(target: Target, ctx: Context) -> None:
+    """Resolve, then speak with every address at once, each once."""
+    endpoints = await find_paths(target, ctx)
+    async with asyncio.TaskGroup() as paths:
+        for endpoint in endpoints[:MAX_PATHS]:
+            paths.create_task(speak(target, ctx, endpoint))
+
+
+async def speak(target: Target, ctx: Context, endpoint: Endpoint) -> DialogueExchange | None:
+    """Hold one conversation at this address; `None` = the channel below it failed."""
+    try:
+        occasion = build_occasion(target, ctx)
+    except SecretMissing as error:
+        return _not_asked(target, ctx, endpoint, str(error))
+    return await converse(ctx, endpoint, occasion)
+
+
+def build_occasion(target: Target, ctx: Context) -> Occasion:
+    """Return what a conversation with the target needs, its secrets read.
+
+    Raises:
+        SecretMissing: one of them cannot be had.
+    """
+    spec = load_specs()[target.params["protocol"]]
+    secrets: Mapping[str, bytes] = ctx.secrets_of(target) if target.secrets else {}
+    private = target.exposure is Exposure.PRIVATE
+    asked = target.params.get("depth", "")
+    return Occasion(
+        spec=spec,
+        host=target.host,
+        params=target.params,
+        secrets=secrets,
+        deepest=Depth(asked) if asked else ctx.manners.deepest,
+        spacing_s=max(SPACING_S, ctx.manners.private_spacing_s) if private else SPACING_S,
+        patience_s=ctx.manners.patience_s,
+    )
+
+
+def _not_asked(target: Target, ctx: Context, endpoint: Endpoint, why: str) -> DialogueExchange:
+    now_s = ctx.journal.elapsed_s()
+    exchange = DialogueExchange(
+        transaction=ctx.journal.next_transaction(),
+        t0_s=now_s,
+        t_s=now_s,
+        endpoint=endpoint,
+        protocol=target.params["protocol"],
+        transport="",
+        failure=Failure(stage=Stage.DIALOGUE, code=FailureCode.CREDENTIALS_MISSING, detail=why),
+        role=ctx.role,
+        hop=ctx.hop,
+        experiment=ctx.experiment,
+    )
+    ctx.journal.append(exchange)
+    return exchange
