@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from probe.protocols.dialogue import DialogueSpec
 
 SPECS: tuple[str, ...] = (
+    "http_proxy",
     "ike.v1",
     "ike.v2",
     "shadowsocks",
+    "socks5",
 )
 """Modules beside this file, each with a `SPEC`; `module:NAME` where one module has several.
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from hypothesis import strategies as st
 
 from probe.model.errors import ProtocolError
-from probe.protocols.dialogue import Dialogue, Refused, Send
+from probe.model.verdict import Depth
+from probe.protocols.dialogue import Dialogue, Reached, Refused, Send
 from tests.dialogues import Played, play
 
 MOST_EVENTS = 400_000
@@ -39,6 +40,19 @@ def play_stream(
         return chunk or None
 
     return play(dialogue, answer)
+
+
+def watch(dialogue: Dialogue, reached: list[Depth]) -> Dialogue:
+    """Return the same dialogue, noting the stages also of one that ends with an error."""
+    resume: bytes | None = None
+    while True:
+        try:
+            event = dialogue.send(resume)
+        except StopIteration as end:
+            return end.value
+        if isinstance(event, Reached):
+            reached.append(event.depth)
+        resume = yield event
 
 
 def serve_in_turn(*replies: bytes) -> Callable[[bytes], bytes]:
