@@ -10,12 +10,14 @@ import functools
 
 import msgspec
 
+from probe.classify.boundary import Boundary, find_boundary
 from probe.classify.case import Case
 from probe.classify.pairs import SPOKE, Pairs, count_pairs
 from probe.classify.symptom import find_symptom, inherits
 from probe.classify.tries import ENCRYPTED, Layer, Outcome, Try, build_tries, is_literal
 from probe.model.experiment import Design, NameKind, Place
 from probe.model.observation import DNSLookup, HTTPExchange, Role, TLSHandshake
+from probe.model.path_trace import TraceKind
 from probe.model.target import CheckName
 
 TEST, NEUTRAL, NONE = NameKind.TEST, NameKind.NEUTRAL, NameKind.NONE
@@ -148,6 +150,19 @@ class PathFacts:
         spots = sorted({self.spot, *self.siblings})
         places = [tuple(r for r in self.table if r.layer in (layer, Layer.TCP) and r.spot == spot) for spot in spots]
         return count_pairs(places, broken.outcome)
+
+    def boundary(self, sent: TraceKind, *, siblings: bool = False) -> Boundary | None:
+        """Return where on the way packets to this path end and a control's go on; at the siblings too if told."""
+        spots = {self.spot, *self.siblings} if siblings else {self.spot}
+        found = (
+            find_boundary(tuple(r for r in self._traces if r.experiment and r.experiment.about == spot), sent)
+            for spot in (sorted(spots) if self._traces else ())
+        )
+        return next((boundary for boundary in found if boundary is not None), None)
+
+    @functools.cached_property
+    def _traces(self) -> tuple[Try, ...]:
+        return tuple(row for row in self.table if row.layer is Layer.TRACE)
 
     @functools.cached_property
     def names_somebody(self) -> bool:

@@ -16,6 +16,7 @@ from probe.classify.rules_name import NAME_RULES
 from probe.classify.rules_page import HTTP_RULES
 from probe.classify.rules_path import TCP_RULES, TLS_RULES
 from probe.classify.rules_question import QUESTION_RULES
+from probe.classify.rules_trace import TRACED_HTTP_RULES, TRACED_TCP_RULES, TRACED_TLS_RULES, located_boundary
 from probe.classify.rules_trust import TRUST_RULES
 from probe.classify.status import Usable, decide
 from probe.classify.tries import Layer, Outcome, Try
@@ -34,7 +35,13 @@ from probe.model.verdict import (
     Verdict,
 )
 
-LAYERED = (ECHO_RULES, TCP_RULES, (*TLS_RULES, *TRUST_RULES), HTTP_RULES, QUESTION_RULES)
+LAYERED = (
+    ECHO_RULES,
+    (*TRACED_TCP_RULES, *TCP_RULES),
+    (*TRACED_TLS_RULES, *TLS_RULES, *TRUST_RULES),
+    (*TRACED_HTTP_RULES, *HTTP_RULES),
+    QUESTION_RULES,
+)
 """The rules of a path, a tuple for each layer; in each the first that fires speaks."""
 
 
@@ -56,6 +63,7 @@ def judge(case: Case) -> Verdict:
         cause=_cause(status, folded),
         confidence=folded.confidence,
         depth=proven_depth(checks),
+        locus=next((e.locus for e in folded.evidence if e.locus), "unknown"),
         evidence=folded.evidence,
         summary=_summary(status, folded),
         works=working(table) if status is not Status.OK else (),
@@ -212,6 +220,9 @@ def _judge_path(facts: PathFacts) -> tuple[tuple[Evidence, ...], bool]:
             cited = (*transactions, *(pairs.transactions if pairs else ()))
             evidence.append(_evidence(rule, facts, facts.spot, facts.hop, tuple(dict.fromkeys(cited))))
             usable = usable and rule.usable
+    boundary = located_boundary(facts) if evidence else None
+    if boundary is not None:
+        evidence[0] = msgspec.structs.replace(evidence[0], locus=boundary.locus)
     from_outside = next((rule for rule in CONTROL_RULES if rule.when(facts)), None) if facts.case.controls else None
     if from_outside is not None:
         seen = _evidence(from_outside, facts, facts.spot, facts.hop, transactions)

@@ -11,9 +11,10 @@ from probe.classify.facts import build_table
 from probe.classify.plan_name import plan_name, plan_question
 from probe.classify.plan_page import page_later, plan_page
 from probe.classify.plan_path import chain_later, plan_path, repeat_again
+from probe.classify.plan_trace import plan_trace
 from probe.classify.symptom import inherits
 from probe.classify.trouble import find_troubles, first_troubled_hop
-from probe.model.experiment import Experiment, Pending, Step
+from probe.model.experiment import Design, Experiment, Pending, Step
 
 AT_ONCE = 6
 
@@ -38,6 +39,7 @@ def plan(case: Case) -> Plan:
     wanted = (
         *plan_name(case, table, hop, troubles),
         *plan_path(case, table, hop, troubles),
+        *plan_trace(case, table, troubles),
         *plan_page(case, table),
         *plan_question(case, table, hop),
     )
@@ -63,15 +65,23 @@ def _limit(case: Case, wanted: tuple[Experiment, ...]) -> tuple[Experiment, ...]
     """Drop what is planned already, and hold back connections beyond the six that may be open at once."""
     known = {experiment.id for experiment in case.experiments}
     running = set(case.running)
-    open_now = sum(1 for e in case.experiments if e.id in running and e.step is not Step.LOOKUP)
+    open_now = sum(_connections(e) for e in case.experiments if e.id in running)
     chosen: list[Experiment] = []
     for experiment in wanted:
         if experiment.id in known:
             continue
         known.add(experiment.id)
-        if experiment.step is not Step.LOOKUP:
-            if open_now >= AT_ONCE:
-                continue
-            open_now += 1
+        opens = _connections(experiment)
+        if opens and open_now + opens > AT_ONCE:
+            continue
+        open_now += opens
         chosen.append(experiment)
     return tuple(chosen)
+
+
+def _connections(experiment: Experiment) -> int:
+    """Return how many connections a follow-up has open at once.
+
+    A trace and its control open six of their own at one address, one round after the other.
+    """
+    return 0 if experiment.step is Step.LOOKUP or experiment.design is Design.TRACE else 1

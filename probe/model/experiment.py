@@ -43,10 +43,43 @@ class Step(StrEnum):
     """Connect with a floor under the TTL of what our kernel accepts."""
     TRACE_SYN = "trace_syn"
     """One SYN for each of some TTLs: where on the way does it end?"""
-    TRACE_HELLO = "trace_hello"
-    """One ClientHello for each of some TTLs, on connections that were opened with the usual one."""
+    TRACE_NAME = "trace_name"
+    """A hello or request for each of some TTLs, on connections that were opened with the usual one."""
+    QUIC = "quic"
+    """A QUIC handshake, nothing fetched."""
+    QUIC_PING = "quic_ping"
+    """A question for QUIC versions: no name is sent."""
+    FETCH_H3 = "fetch_h3"
+    """A page over HTTP/3."""
+    QUIC_ANCHOR = "quic_anchor"
+    """A neutral site's page over TLS and, where that offers HTTP/3, a question for QUIC versions there."""
+    HELLO = "hello"
+    """A ClientHello of some shape, answered or not; the handshake goes no further."""
     CONVERSE = "converse"
     """The conversation of a vpn target, once more or with another server."""
+
+
+class HelloShape(StrEnum):
+    """What a ClientHello looks like on the wire."""
+
+    STOCK = "stock"
+    """As our own TLS library sends it."""
+    SMALL = "small"
+    """One segment, of the age before post-quantum key shares."""
+    BROWSER = "browser"
+    """As large as a browser's: a post-quantum key share and GREASE ECH, in two segments."""
+    NO_ECH = "no_ech"
+    """The browser's without its ECH extension, as large."""
+    SEGMENTS = "segments"
+    """The small one, cut inside the server name into two segments."""
+    RECORDS = "records"
+    """The small one, cut inside the server name into two TLS records."""
+    ECH = "ech"
+    """The browser's with a real ECH configuration: another name outside."""
+    ESNI = "esni"
+    """The small one with the extension that ECH grew out of, and no name."""
+    NO_NAME = "no_name"
+    """The small one without a server name."""
 
 
 class NameKind(StrEnum):
@@ -87,6 +120,10 @@ class Design(StrEnum):
     """Packets that live for some hops only, to the place under test and to a neighbour."""
     ENCRYPTED_ROUTE = "encrypted_route"
     """The same host over https, to hold a cleartext page against."""
+    HTTP3 = "http3"
+    """The same page over HTTP/3, and what becomes of QUIC on the way there."""
+    HELLO = "hello"
+    """The same name in ClientHellos of other shapes."""
     SERVICE = "service"
     """Something else on the same host, which has nothing to do with the tunnel."""
     REFERENCE = "reference"
@@ -109,6 +146,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     query_type: str = "A"
     path: str = "/"
     secure: bool = True
+    shape: HelloShape = HelloShape.STOCK
     min_ttl: int = 0
     ttls: tuple[int, ...] = ()
     """For a trace: how many hops each of its packets may make."""

@@ -19,6 +19,8 @@ class TraceKind(StrEnum):
     """The first packet of a connection."""
     HELLO = "hello"
     """A ClientHello, on a connection that was opened with the usual TTL."""
+    REQUEST = "request"
+    """An HTTP request in the clear, on such a connection."""
 
 
 class HopAnswer(StrEnum):
@@ -61,10 +63,10 @@ class PathTrace(msgspec.Struct, frozen=True, kw_only=True, tag="trace"):
     endpoint: Endpoint
     kind: TraceKind
     server_name: str = ""
-    """The SNI of the hellos; empty = none, or a trace of SYNs."""
+    """The SNI of the hellos or the host of the requests; empty = none, or a trace of SYNs."""
     hops: tuple[HopSeen, ...] = ()
     """In the order of their TTLs; empty where this host cannot trace."""
-    hello_bytes: int = 0
+    payload_bytes: int = 0
     failure: Failure | None = None
     """Why there is no trace; what single packets met is in `hops`."""
     role: Role = Role.EXPERIMENT

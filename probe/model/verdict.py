@@ -88,6 +88,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     transactions: tuple[int, ...] = ()
     measurement: str = ""
     """Where the transactions are; empty = in this measurement."""
+    locus: str = ""
+    """Where on the way it happens, such as `hop 3, AS64501`; empty = not known."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

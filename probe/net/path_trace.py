@@ -1,4 +1,4 @@
-"""Where on the way a packet ends: SYNs and ClientHellos that live for some hops only, from an ordinary socket.
+"""Where on the way a packet ends: SYNs, hellos and requests that live for some hops only, from an ordinary socket.
 
 Source: ip(7) `IP_TTL` and `IP_RECVERR`, ipv6(7) `IPV6_UNICAST_HOPS`; RFC 792 and RFC 4443 section 3.3. A SYN whose TTL
 runs out fails with EHOSTUNREACH, and the error queue names the router. Data on an open connection gives the error
@@ -23,6 +23,7 @@ from probe.net.channel import Channel
 from probe.net.context import Context
 from probe.net.trust import Verification
 from probe.protocols.engines.tls import TLSEngine
+from probe.protocols.http1 import OutgoingRequest, build_request
 
 AT_ONCE = 3
 """A trace and its control run side by side: together six connections (VERDICTS section 4)."""
@@ -48,23 +49,32 @@ _BY_ERRNO = {
 
 async def trace_syn(ctx: Context, endpoint: Endpoint, ttls: tuple[int, ...]) -> PathTrace:
     """Send one SYN for each TTL; append and return one `PathTrace`."""
-    return await _Trace(ctx, endpoint, TraceKind.SYN, "").run(ttls)
+    return await _Trace(ctx, endpoint, TraceKind.SYN).run(ttls)
 
 
-async def trace_hello(ctx: Context, endpoint: Endpoint, server_name: str, ttls: tuple[int, ...]) -> PathTrace:
-    """Open a connection for each TTL and send a ClientHello with it; append and return one `PathTrace`."""
-    return await _Trace(ctx, endpoint, TraceKind.HELLO, server_name).run(ttls)
+async def trace_name(
+    ctx: Context, endpoint: Endpoint, server_name: str, ttls: tuple[int, ...], *, path: str | None = None
+) -> PathTrace:
+    """Open a connection for each TTL and send a ClientHello with it; append and return one `PathTrace`.
+
+    With a `path`, what is sent is a request for it in the clear.
+    """
+    kind = TraceKind.HELLO if path is None else TraceKind.REQUEST
+    return await _Trace(ctx, endpoint, kind, server_name, path or "/").run(ttls)
 
 
 class _Trace:
     """One sweep."""
 
-    def __init__(self, ctx: Context, endpoint: Endpoint, kind: TraceKind, server_name: str) -> None:
+    def __init__(
+        self, ctx: Context, endpoint: Endpoint, kind: TraceKind, server_name: str = "", path: str = "/"
+    ) -> None:
         self._ctx = ctx
         self._endpoint = endpoint
         self._kind = kind
         self._name = server_name
-        self._hello = b""
+        self._path = path
+        self._payload = b""
         self._hot = False
         self._queued_s = 0.0
         self._failure: Failure | None = None
@@ -88,7 +98,7 @@ class _Trace:
             kind=self._kind,
             server_name=self._name,
             hops=hops,
-            hello_bytes=len(self._hello),
+            payload_bytes=len(self._payload),
             failure=self._failure,
             role=ctx.role,
             hop=ctx.hop,
@@ -103,7 +113,7 @@ class _Trace:
         return trace
 
     def _prepare(self) -> None:
-        """Build the hello.
+        """Build what is sent on open connections.
 
         Raises:
             OSError: this host cannot trace, or the name cannot be sent.
@@ -113,9 +123,12 @@ class _Trace:
         if self._kind is TraceKind.HELLO:
             context = self._ctx.stack.trust.context(Verification.NONE, _ALPN)
             try:
-                self._hello = TLSEngine(context, self._name).start()
+                self._payload = TLSEngine(context, self._name).start()
             except ValueError as error:
                 raise OSError(errno.ENOPROTOOPT, f"not a server name: {error}") from error
+        elif self._kind is TraceKind.REQUEST:
+            asked = OutgoingRequest(host=self._name, port=self._endpoint.port, secure=False, path=self._path)
+            self._payload = build_request(asked)
 
     async def _try(self, ttl: int, turn: asyncio.Semaphore) -> HopSeen:
         ctx = self._ctx
@@ -185,7 +198,7 @@ class _Trace:
             return HopAnswer.UNOPENED
         self._set_ttl(sock, ttl)
         deadline_s = clock.boot_s() + wait_s
-        await channel.send(self._hello, deadline_s)
+        await channel.send(self._payload, deadline_s)
         return HopAnswer.ANSWERED if await channel.receive(1, deadline_s) else HopAnswer.FIN
 
     def _read(self, error: OSError, icmp: tuple[IcmpError, ...]) -> HopAnswer:
@@ -193,7 +206,7 @@ class _Trace:
         if icmp:
             expired = icmp[-1].type == _EXPIRY[self._endpoint.family]
             return HopAnswer.EXPIRED if expired else HopAnswer.FORBIDDEN
-        if error.errno == errno.EHOSTUNREACH and self._kind is TraceKind.HELLO:
+        if error.errno == errno.EHOSTUNREACH and self._kind is not TraceKind.SYN:
             return HopAnswer.EXPIRED  # the queue stays empty for data; a SYN with the usual TTL has just passed
         return _BY_ERRNO.get(error.errno or 0, HopAnswer.INSTRUMENT)
 
