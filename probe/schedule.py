@@ -177,6 +177,10 @@ class Schedule:
                 at += (2 * position + 1, 2 * position + 2)
         return found + sum(map(len, self._parked.values()))
 
+    def is_running(self, target_id: str) -> bool:
+        """Tell whether a run of this target was started and has not ended."""
+        return target_id in self._running
+
     def done(self, target_id: str) -> None:
         """Tell that a target's run has ended, in whatever way."""
         self._running.discard(target_id)

@@ -31,6 +31,22 @@ class View:
         """Return the state of each target."""
         return self._agent.board.snapshots()
 
+    def snapshot(self, target: str) -> TargetSnapshot | None:
+        """Return the state of one target."""
+        return self._agent.board.snapshot(target)
+
+    def last_run(self, target: str) -> Measurement | None:
+        """Return the last run of a target that is asked about often."""
+        return self._agent.probes.latest(target)
+
+    async def run_now(self, target: str) -> None:
+        """Run a target, or join its run."""
+        await self._agent.probes.run(target)
+
+    def wall_s(self) -> float:
+        """Return the time."""
+        return self._agent.environment.stack.clock.wall_s()
+
     def chunks(self) -> Sequence[TargetChunk]:
         """Return each target's ready metrics."""
         return self._agent.board.chunks()

@@ -210,6 +210,7 @@ def _read_web(fields: Fields, folder: Path) -> WebSettings:
     web = WebSettings(
         listen=listen,
         config_file=_readable_file(section, "config_file", folder),
+        modules_file=_readable_file(section, "modules_file", folder),
         allow_insecure=section.truth("allow_insecure", False),
     )
     section.finish()

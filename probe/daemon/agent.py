@@ -11,6 +11,7 @@ from probe.daemon.alarm import MassAlarm
 from probe.daemon.board import Board
 from probe.daemon.evidence import EvidenceMemory
 from probe.daemon.figures import LoopLag
+from probe.daemon.probes import Probes
 from probe.episodes import fold, reanchor
 from probe.gate import Gate
 from probe.model.endpoint import Endpoint
@@ -74,6 +75,7 @@ class Agent:
         self._targets: dict[str, Target] = {}
         self._unseen: set[str] = set()
         """Targets of which nothing is known yet: neither from this process nor from an earlier one."""
+        self.probes = Probes(self._clock, self._run_soon)
         self._memory = EvidenceMemory()
         self._alarm = MassAlarm()
         self._tasks: dict[asyncio.Task[None], Run] = {}
@@ -108,6 +110,7 @@ class Agent:
         self._targets = {target.id: target for target in targets}
         self.schedule.replace(targets, self._clock.boot_s())
         self._memory.keep_only(self._targets)
+        self.probes.keep_only(self._targets)
         ran_at = {snapshot.target.id: snapshot.last_run_at for snapshot in self.board.snapshots()}
         self._unseen = {target.id for target in targets if not ran_at.get(target.id)}
         self.first_round = self.first_round or not self._unseen
@@ -125,6 +128,12 @@ class Agent:
         for number, target in enumerate(waiting):
             if number * apart_s <= target.interval_s / 2:
                 self.schedule.follow_up(target.id, now_s + number * apart_s)
+
+    def _run_soon(self, target_id: str) -> None:
+        """Run a target because somebody asks; the run that is under way is as good."""
+        if not self.schedule.is_running(target_id):
+            self.schedule.follow_up(target_id, self._clock.boot_s())
+            self._wake.set()
 
     async def serve(self) -> None:
         """Run what is due until cancelled; then stop what is under way and store what was measured."""
@@ -204,6 +213,7 @@ class Agent:
             log.exception("measurement crashed", extra={"target": target.id})
         finally:
             self.schedule.done(target.id)
+            self.probes.done(target.id)
             self._unseen.discard(target.id)
             self.first_round = self.first_round or not self._unseen
 
@@ -227,6 +237,7 @@ class Agent:
         if measurement.verdict.status is not Status.INSUFFICIENT:
             self._memory.take(measurement, find_symptom(measurement.observations))
         phases = self.board.update(measurement, folded.state, interval_s)
+        self.probes.take(measurement)
         self._reschedule(measurement, folded, now_s)
         if measurement.target.labels.get(SHAM) and measurement.verdict.cause is Cause.NETWORK:
             self.sham_interference_total += 1

@@ -94,6 +94,8 @@ class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     listen: tuple[str, ...] = ("127.0.0.1:9785",)
     config_file: str = ""
+    modules_file: str = ""
+    """A blackbox_exporter's configuration: on /probe its modules mean what they meant there."""
     allow_insecure: bool = False
 
 

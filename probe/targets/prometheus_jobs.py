@@ -146,7 +146,7 @@ class _Job:
     def _uri(self, address: str, module: Module, line: int) -> str:
         """Return the address in our form; empty = it has none, and a note says why."""
         try:
-            uri = _build_uri(address.strip(), module)
+            uri = build_uri(address.strip(), module)
             return parse_address(uri, source=self.notes.file).address
         except UserError as error:
             self.notes.add(line, f"job {self.name!r}: {error.what}: left out")
@@ -170,7 +170,12 @@ class _Job:
         return Group(name=name, beside={**beside, **module.beside}, entries=entries)
 
 
-def _build_uri(address: str, module: Module) -> str:
+def build_uri(address: str, module: Module) -> str:
+    """Return the address that a module makes of a job's target, in our form.
+
+    Raises:
+        UserError: the module's prober has no equivalent.
+    """
     match module.prober:
         case "http":
             return address if address.startswith(("http://", "https://")) else f"http://{address}"

@@ -24,6 +24,22 @@ class AgentView(Protocol):
         """Return the state of each target now on the list, in the list's order."""
         ...
 
+    def snapshot(self, target: str) -> TargetSnapshot | None:
+        """Return the state of one target by its id; `None` = it is not on the list."""
+        ...
+
+    def last_run(self, target: str) -> Measurement | None:
+        """Return the last run of a target that is asked about often; `None` = only its snapshot is kept."""
+        ...
+
+    async def run_now(self, target: str) -> None:
+        """Run a target as soon as the gate allows, or join the run under way; return when it has ended."""
+        ...
+
+    def wall_s(self) -> float:
+        """Return the time by which everything here is stamped."""
+        ...
+
     def chunks(self) -> Sequence[TargetChunk]:
         """Return each target's metrics in the same order, rendered when its last run ended."""
         ...

@@ -67,6 +67,11 @@ def is_cross_site(request: web.Request) -> bool:
     return origin is not None and origin.partition("://")[2] != request.headers.get("Host", "")
 
 
+def is_foreign_page(request: web.Request) -> bool:
+    """Tell whether a browser asks on behalf of another site's page, be it for a picture."""
+    return request.headers.get("Sec-Fetch-Site", "none") not in _OWN_SITES
+
+
 def refuse_strangers(connections: Connections | None = None) -> Middleware:
     """Return the middleware that all requests pass."""
 

@@ -2,7 +2,7 @@
 
 `/metrics`, `/-/healthy` (200 while the process runs), `/-/ready` (200 once the configuration is loaded and the first
 round is finished, else 503), `/-/reload` (POST or PUT; 500 with the reason when the configuration is wrong),
-`/api/v1/…` (see `api`), and `/`.
+`/api/v1/…` (see `api`), `/probe` (see `probe_page`), and `/`.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from probe.web.guards import add_headers, refuse_strangers
 from probe.web.limits import DEFAULT_LIMITS, WebLimits
 from probe.web.listen import format_address, open_listeners
 from probe.web.page import Page
+from probe.web.probe_page import ProbePage, load_modules
 from probe.web.tls import load_tls
 
 _BODY_BYTES = 65536
@@ -63,7 +64,9 @@ class Operations:
         return web.Response(text="reloaded\n")
 
 
-def build_app(view: AgentView, limits: WebLimits, connections: Connections | None = None) -> web.Application:
+def build_app(
+    view: AgentView, limits: WebLimits, connections: Connections | None = None, modules: str = ""
+) -> web.Application:
     """Return the application without its sockets; call it inside the running loop."""
     app = web.Application(middlewares=[refuse_strangers(connections)], client_max_size=_BODY_BYTES)
     app.on_response_prepare.append(add_headers)
@@ -77,6 +80,7 @@ def build_app(view: AgentView, limits: WebLimits, connections: Connections | Non
     app.add_routes(Operations(view).routes())
     app.add_routes(Api(view).routes())
     app.add_routes(Page(view).routes())
+    app.add_routes(ProbePage(view, load_modules(modules), limits).routes())
     return app
 
 
@@ -113,7 +117,7 @@ async def start_web(
     loop = asyncio.get_running_loop()
     connections = Connections(loop, limits)
     runner = web.AppRunner(
-        build_app(view, limits, connections),
+        build_app(view, limits, connections, settings.modules_file),
         access_log=None,
         keepalive_timeout=limits.idle_s,
         shutdown_timeout=_SHUTDOWN_S,

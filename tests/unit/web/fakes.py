@@ -1,5 +1,6 @@
 """An agent that says what the test gave it."""
 
+import asyncio
 from collections.abc import Sequence
 
 from probe.export.metrics import TargetChunk, render_target
@@ -11,6 +12,7 @@ from probe.model.settings import PerTarget
 from probe.model.snapshot import TargetSnapshot
 from probe.model.vantage import Baseline, Vantage
 from probe.store.values import Run
+from tests.unit.export.snapshots import NOW
 
 
 class FakeAgent:
@@ -24,6 +26,10 @@ class FakeAgent:
         self.all_events: list[Event] = []
         self.asked: list[tuple[str, str, float, int]] = []
         self.reloads = 0
+        self.last_runs: dict[str, Measurement] = {}
+        self.runs_now = 0
+        self.running = asyncio.Event()
+        self.now_s = NOW + 60
         self.reload_error: UserError | None = None
         self.level = level
         self.put(snapshots)
@@ -34,6 +40,19 @@ class FakeAgent:
 
     def snapshots(self) -> Sequence[TargetSnapshot]:
         return self._snapshots
+
+    def snapshot(self, target: str) -> TargetSnapshot | None:
+        return next((one for one in self._snapshots if one.target.id == target), None)
+
+    def last_run(self, target: str) -> Measurement | None:
+        return self.last_runs.get(target)
+
+    async def run_now(self, target: str) -> None:
+        self.runs_now += 1
+        await self.running.wait()
+
+    def wall_s(self) -> float:
+        return self.now_s
 
     def chunks(self) -> Sequence[TargetChunk]:
         return self._chunks
