@@ -4,8 +4,7 @@ import asyncio
 import dataclasses
 from typing import assert_never
 
-from probe.checks.h3 import fetch_once, shake_once
-from probe.checks.quic_anchor import ask_anchor
+from probe.checks.quic_steps import run_quic_step
 from probe.checks.vpn import speak
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Step
@@ -18,15 +17,12 @@ from probe.net.exchange import exchange
 from probe.net.hello import send_hello
 from probe.net.lookup import lookup, lookup_getaddrinfo
 from probe.net.path_trace import trace_name, trace_syn
-from probe.net.quic_versions import ping_quic
 from probe.net.secure import secure
 from probe.net.stream import ByteStream
 from probe.protocols.http1 import OutgoingRequest
 
 _HOLD_S = 0.3
 _BODY_LIMIT_BYTES = 65536
-_QUIC_TIMEOUT_S = 5.0
-"""Of a QUIC experiment: by then a first flight was sent five times, and another would tell no more."""
 
 
 async def run_experiment(experiment: Experiment, ctx: Context, target: Target) -> None:
@@ -62,24 +58,14 @@ async def run_experiment(experiment: Experiment, ctx: Context, target: Target) -
             await _shake_hands(experiment, ctx, _endpoint_of(experiment, target))
         case Step.FETCH:
             await _fetch(experiment, ctx, _endpoint_of(experiment, target))
-        case Step.QUIC:
-            await shake_once(experiment, _hurried(ctx), _endpoint_of(experiment, target))
-        case Step.QUIC_PING:
-            await ping_quic(_hurried(ctx), _endpoint_of(experiment, target))
-        case Step.FETCH_H3:
-            await fetch_once(experiment, _hurried(ctx), _endpoint_of(experiment, target))
-        case Step.QUIC_ANCHOR:
-            await ask_anchor(_hurried(ctx), experiment.name)
+        case Step.QUIC | Step.QUIC_PING | Step.FETCH_H3 | Step.QUIC_ANCHOR:
+            await run_quic_step(experiment, ctx)
         case Step.HELLO:
             await send_hello(ctx, _endpoint_of(experiment, target), experiment.shape, _sni_of(experiment))
         case Step.CONVERSE:
             await speak(_partner(experiment, target, ctx), ctx, _endpoint_of(experiment, target))
         case _:
             assert_never(experiment.step)
-
-
-def _hurried(ctx: Context) -> Context:
-    return dataclasses.replace(ctx, timeout_s=min(ctx.timeout_s, _QUIC_TIMEOUT_S))
 
 
 def _partner(experiment: Experiment, target: Target, ctx: Context) -> Target:

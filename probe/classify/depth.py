@@ -2,7 +2,7 @@
 
 from probe.classify.tries import Layer, Outcome, Try
 from probe.model.experiment import NameKind
-from probe.model.observation import DialogueExchange, HTTPExchange, TLSHandshake
+from probe.model.observation import DialogueExchange, HTTPExchange, QUICHandshake, TLSHandshake
 from probe.model.verdict import Depth
 
 _ORDER = tuple(Depth)
@@ -32,6 +32,11 @@ def _depth_of(row: Try) -> Depth:
             return Depth.PROOF if proven else Depth.HELLO
         case Layer.HTTP:
             return Depth.PAGE
+        case Layer.QUIC:
+            proven = isinstance(row.observation, QUICHandshake) and row.observation.verified
+            return Depth.PROOF if proven else Depth.HELLO
+        case Layer.HELLO:
+            return Depth.HELLO
         case Layer.TRACE:
             return Depth.NONE
         case Layer.VPN:
@@ -48,5 +53,5 @@ def working(table: tuple[Try, ...]) -> tuple[str, ...]:
             where = "the right address" if row.experiment is not None else "one address"
             found[f"HTTPS at {where} ({row.address})"] = None
         elif isinstance(row.observation, HTTPExchange) and row.observation.secure and row.experiment is not None:
-            found["HTTPS"] = None
+            found["HTTP/3" if row.observation.over_quic else "HTTPS"] = None
     return tuple(found)[:3]

@@ -7,7 +7,7 @@ from typing import assert_never
 import msgspec
 
 from probe.model.endpoint import Endpoint
-from probe.model.experiment import Experiment, NameKind, Place, Step
+from probe.model.experiment import Experiment, HelloShape, NameKind, Place, Step
 from probe.model.failure import INSTRUMENT_CODES, FailureCode
 from probe.model.observation import (
     DialogueExchange,
@@ -33,6 +33,8 @@ class Layer(StrEnum):
     TCP = "tcp"
     TLS = "tls"
     HTTP = "http"
+    HELLO = "hello"
+    """A ClientHello of another shape than our own; never a step of a check."""
     QUIC = "quic"
     ICMP = "icmp"
     VPN = "vpn"
@@ -66,6 +68,7 @@ class Outcome(StrEnum):
     ERROR = "error"
 
 
+STOCK = HelloShape.STOCK.value
 TRIGGERABLE = frozenset({Outcome.RESET, Outcome.FIN, Outcome.SILENT})
 """What a name-triggered filter does to a connection."""
 
@@ -172,7 +175,8 @@ def _read(observation: Observation) -> tuple[Layer, str, str, str, Outcome]:
         case TCPConnect(endpoint=endpoint):
             return Layer.TCP, str(endpoint), endpoint.address, "", read_tcp(observation)
         case TLSHandshake(endpoint=endpoint):
-            return Layer.TLS, str(endpoint), endpoint.address, observation.server_name, read_tls(observation)
+            layer = Layer.TLS if observation.hello_shape == STOCK else Layer.HELLO
+            return layer, str(endpoint), endpoint.address, observation.server_name, read_tls(observation)
         case HTTPExchange(endpoint=endpoint):
             spot = write_spot(endpoint, over_quic=observation.over_quic)
             return Layer.HTTP, spot, endpoint.address, observation.url, _read_http(observation)

@@ -26,6 +26,7 @@ from probe.net.connect import connect
 from probe.net.context import Context, Journal, unknown_asn
 from probe.net.echo import echo
 from probe.net.lookup import is_literal, lookup, lookup_system
+from probe.net.quic import quic
 from probe.net.secure import secure
 from probe.net.stack import Stack
 from probe.protocols.redirect import WebAddress
@@ -184,6 +185,9 @@ def _steps(request: ControlRequest, ctx: Context, endpoint: Endpoint, *, is_fetc
                     yield shake_hands(ctx, endpoint, name, alpn=alpn, verify=name == request.host)
             if not secured and not is_fetched:
                 yield dial(ctx, endpoint)
+        case CheckName.H3:
+            for name in request.server_names or (request.host,):
+                yield shake_quic(ctx, endpoint, name, verify=name == request.host)
         case CheckName.TCP:
             yield dial(ctx, endpoint)
         case CheckName.DOT | CheckName.DOH:
@@ -233,6 +237,12 @@ async def shake_hands(
     async with connect(ctx, endpoint) as channel:
         if channel is not None:
             await secure(ctx, channel, server_name=name, alpn=alpn, verify=verify)
+
+
+async def shake_quic(ctx: Context, endpoint: Endpoint, name: str, *, verify: bool = True) -> None:
+    """Shake hands by QUIC for a name; an empty one is not sent."""
+    async with quic(ctx, endpoint, server_name=name, verify=verify):
+        pass
 
 
 async def _ask(ctx: Context, resolver: Resolver, host: str, query_type: str) -> None:

@@ -11,6 +11,8 @@ class CheckName(StrEnum):
     """The questions we can ask: one file in `probe/checks` each."""
 
     WEB = "web"
+    H3 = "h3"
+    """A page over HTTP/3; judged for that transport alone."""
     DNS = "dns"
     TCP = "tcp"
     TLS = "tls"

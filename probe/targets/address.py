@@ -13,11 +13,12 @@ from probe.targets.traits import Traits
 from probe.targets.written_address import MAX_LENGTH, quote_address, split_address, split_scheme
 
 LATER_SCHEMES = frozenset(
-    {"h3", "openvpn", "wireguard", "ikev2", "l2tp", "pptp", "sstp", "anyconnect", "ss", "trojan", "vless", "vmess"}
+    {"openvpn", "wireguard", "ikev2", "l2tp", "pptp", "sstp", "anyconnect", "ss", "trojan", "vless", "vmess"}
     | {"hysteria2", "hy2", "tuic", "anytls", "socks5", "http-proxy", "ssh", "tor", "obfs4", "stun"}
 )
 """DESIGN section 4 names them; none is checked by this version."""
 
+_PAGES = (CheckName.WEB, CheckName.H3)
 _LATER_SUFFIXES = (".ovpn", ".conf")
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\ufeff\ud800-\udfff]")
 _SIMPLE_SITE = re.compile(
@@ -121,7 +122,7 @@ def _check_traits(parsed: Parsed, traits: Traits, source: str) -> None:
     if traits.family is not None and is_address(parsed.host) and (":" in parsed.host) != (traits.family == 6):
         what = f"family {int(traits.family)} is asked of {parsed.host}"
         raise UserError(source, what, "leave family out, or give an address of that family")
-    if traits.request is not None and parsed.check is not CheckName.WEB:
+    if traits.request is not None and parsed.check not in _PAGES:
         raise UserError(
             source, f"request has no meaning for a {parsed.check} check", "leave it out, or write https://…"
         )
@@ -129,7 +130,7 @@ def _check_traits(parsed: Parsed, traits: Traits, source: str) -> None:
         return
     expect = traits.expect
     web_only = expect.status or expect.body or expect.body_not or expect.headers
-    if web_only and parsed.check is not CheckName.WEB:
+    if web_only and parsed.check not in _PAGES:
         what = f"expect.status, body and headers have no meaning for a {parsed.check} check"
         raise UserError(source, what, "leave them out, or write https://…")
     if expect.answer and parsed.check not in (CheckName.DNS, CheckName.DOT, CheckName.DOH):

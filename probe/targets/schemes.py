@@ -18,7 +18,7 @@ from probe.targets.traits import NO_WORDS
 from probe.targets.written_address import WrittenAddress, quote_address
 
 QUERY_TYPES = frozenset(["A", "AAAA", "CAA", "CNAME", "HTTPS", "MX", "NS", "PTR", "SOA", "SRV", "SVCB", "TXT"])
-FORMS = "write https://…, http://…, tcp://host:port, tls://…, dns://name, dot://…, doh+https://… or icmp://…"
+FORMS = "write https://…, http://…, h3://…, tcp://host:port, tls://…, dns://name, dot://…, doh+https://… or icmp://…"
 _ALPN = re.compile(r"[A-Za-z0-9./_-]{1,64}(?:,[A-Za-z0-9./_-]{1,64}){0,7}", re.ASCII).fullmatch
 _HTTP_PORTS = frozenset({80, 8080})
 _HTTPS_PORTS = frozenset({443, 8443})
@@ -61,6 +61,14 @@ def _web(written: WrittenAddress, text: str, source: str) -> Parsed:
         path=path,
         secure=secure,
     )
+
+
+def _h3(written: WrittenAddress, text: str, source: str) -> Parsed:
+    """The page over HTTP/3, whatever becomes of it over TCP."""
+    port = written.port or 443
+    path = (written.path or "/") + ("" if written.query is None else f"?{written.query}")
+    address = f"h3://{_host_port(written.host, port, 443)}{'' if path == '/' else path}"
+    return Parsed(check=CheckName.H3, address=address, host=written.host, port=port, path=path)
 
 
 def _tcp(written: WrittenAddress, text: str, source: str) -> Parsed:
@@ -138,6 +146,7 @@ SCHEMES: dict[str, Callable[[WrittenAddress, str, str], Parsed]] = {
     "": _bare,
     "https": _web,
     "http": _web,
+    "h3": _h3,
     "tcp": _tcp,
     "tls": _tls,
     "dns": _dns,
