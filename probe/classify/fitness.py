@@ -29,6 +29,9 @@ def suspended(case: Case, folded: Folded, table: tuple[Try, ...]) -> Folded | No
     if baseline is None:
         return None if folded.usable is Usable.ALL and not _cleartext(table) else _waiting(folded)
     match baseline.state:
+        case VantageState.OFFLINE if folded.patterns[:1] == (Pattern.NET_CLOCK,):
+            # No certificate holds by a wrong clock, the anchors' as little as the target's: that says more.
+            return None
         case VantageState.OFFLINE if _names_fail(baseline):
             return _unfit(Pattern.NET_DNS_BROKEN, "net.dns_broken", "No name resolves here, not even a neutral one.")
         case VantageState.OFFLINE if _hellos_fail(baseline):

@@ -11,7 +11,7 @@ from probe.cli.lab_score import score
 from probe.lab.agent import render_config
 from probe.lab.outside import raise_control
 from probe.lab.proof import prove_scenario
-from probe.lab.run import Lab
+from probe.lab.run import Lab, UnsupportedError
 from probe.lab.scenarios import build_scenarios
 from probe.lab.scenarios.model import Scenario
 from probe.lab.selfcheck import Proof
@@ -96,8 +96,15 @@ async def _stand_in(name: str, command: tuple[str, ...], seed: int, *, control: 
 
 async def _prove(names: tuple[str, ...], seed: int) -> int:
     failed = 0
-    chosen = tuple(find_scenario(build_world(seed), name).name for name in names)
-    async for name, proofs in spread(chosen or tuple(build_scenarios(build_world(seed))), _prove_one, seed=seed):
+    chosen = tuple(find_scenario(build_world(seed), name).name for name in names) or tuple(
+        build_scenarios(build_world(seed))
+    )
+    async for name, proofs, lacking in spread(
+        chosen or tuple(build_scenarios(build_world(seed))), _prove_one, seed=seed
+    ):
+        if lacking:
+            click.echo(f"- {name}: skipped, {lacking}")
+            continue
         missing = [proof for proof in proofs if not proof.holds]
         failed += bool(missing)
         click.echo(f"{'✗' if missing else '✓'} {name}")
@@ -107,5 +114,8 @@ async def _prove(names: tuple[str, ...], seed: int) -> int:
     return 1 if failed else 0
 
 
-async def _prove_one(running: Lab, scenario: Scenario) -> tuple[str, tuple[Proof, ...]]:
-    return scenario.name, await prove_scenario(running, scenario)
+async def _prove_one(running: Lab, scenario: Scenario) -> tuple[str, tuple[Proof, ...], str]:
+    try:
+        return scenario.name, await prove_scenario(running, scenario), ""
+    except UnsupportedError as lacking:
+        return scenario.name, (), f"{lacking.what}; {lacking.remedy}"

@@ -155,6 +155,7 @@ def _render_one(total: Score) -> list[str]:
         )
     lines += ["", f"  {'is':15} {'was called':15} times"]
     lines += [f"  {tally.true.value:15} {tally.said.value:15} {tally.times:5}" for tally in total.confusion]
+    lines += [f"  skipped: {one.scenario} ({one.why})" for one in total.skipped]
     groups = {g.value: [m for m in total.misses if m.grade is g] for g in (Grade.WRONG, Grade.MISSED, Grade.CAREFUL)}
     groups["beside the true pattern"] = [mark for mark in total.marks if mark.names_astray]
     for words, marks in groups.items():

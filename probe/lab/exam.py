@@ -11,9 +11,9 @@ from probe.lab.agent import Controls, check
 from probe.lab.grade import Grade, Said, grade
 from probe.lab.line import Line
 from probe.lab.outside import raise_control
-from probe.lab.run import Lab
+from probe.lab.run import Lab, UnsupportedError
 from probe.lab.scenarios.model import Scenario
-from probe.lab.score import Mark, Score
+from probe.lab.score import Mark, Score, Skipped
 from probe.lab.spread import spread
 from probe.model.errors import UserError
 from probe.model.verdict import Cause, Status
@@ -72,6 +72,7 @@ async def hold_exam(
 ) -> Score:
     """Mark these scenarios in several labs side by side, in an order that the seed draws, and tell of each at once.
 
+    Those that this machine cannot set up are skipped, by name.
     `outside` = a control stands in each lab's uncensored part, and the agent in the client knows it.
 
     Raises:
@@ -80,23 +81,28 @@ async def hold_exam(
     order = list(names)
     random.Random(seed).shuffle(order)
     marks: list[Mark] = []
-
+    skipped: list[Skipped] = []
     controls: dict[int, Controls] = {}
 
-    async def sit(lab: Lab, scenario: Scenario) -> Mark:
+    async def sit(lab: Lab, scenario: Scenario) -> Mark | Skipped:
         if outside and lab.process_id not in controls:
             controls[lab.process_id] = await raise_control(lab)
-        return await mark_scenario(
-            lab, scenario, draw_line(scenario, seed), _usable_in(scenario, controls.get(lab.process_id, ()))
-        )
+        known = _usable_in(scenario, controls.get(lab.process_id, ()))
+        try:
+            return await mark_scenario(lab, scenario, draw_line(scenario, seed), known)
+        except UnsupportedError as lacking:
+            return Skipped(scenario=scenario.name, why=f"{lacking.what}; {lacking.remedy}")
 
     try:
         async for mark in spread(tuple(order), sit, seed=seed, jobs=jobs):
-            marks.append(mark)
-            tell(mark)
+            if isinstance(mark, Skipped):
+                skipped.append(mark)
+            else:
+                marks.append(mark)
+                tell(mark)
     except* UserError as refused:
         raise refused.exceptions[0] from None
-    return Score(seed=seed, marks=tuple(marks), outside=outside)
+    return Score(seed=seed, marks=tuple(marks), outside=outside, skipped=tuple(skipped))
 
 
 def _usable_in(scenario: Scenario, controls: Controls) -> Controls:

@@ -50,6 +50,10 @@ REMEDIES = {
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
+class UnsupportedError(UserError):
+    """A scenario needs what this kernel, or this machine, does not give; other scenarios do without."""
+
+
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
     """What a program in the client left behind."""
 
@@ -147,7 +151,11 @@ class Lab:
         await self._expect_ready(self._pipes[1])
 
     async def play(self, scenario: Scenario, line: Line | None = None) -> None:
-        """Switch to a scenario, on its own line unless another is given."""
+        """Switch to a scenario, on its own line unless another is given.
+
+        Raises:
+            UnsupportedError: something that the scenario needs is not to be had here.
+        """
         rules = msgspec.structs.replace(scenario.rules, domestic=DOMESTIC, seed=self.seed)
         forward = Forward(rules=rules, line=line or scenario.line, seed=self.seed)
         client = scenario.client
@@ -173,7 +181,7 @@ class Lab:
         """Start a program that says `up` when it is, and wait until it does.
 
         Raises:
-            UserError: the kernel refuses what it needs.
+            UnsupportedError: the kernel refuses what it needs.
         """
         read, write = os.pipe2(os.O_CLOEXEC)
         argv = [sys.executable, "-m", module, *words]
@@ -181,7 +189,7 @@ class Lab:
         os.close(write)
         said = await _read_all(read, first_line=True)
         if said != b"up\n":
-            raise UserError("lab", *REMEDIES[module])
+            raise UnsupportedError("lab", *REMEDIES[module])
 
     async def _end_companions(self) -> None:
         """End them; what they have set up goes with them."""
@@ -206,9 +214,10 @@ class Lab:
         assert isinstance(message, Counted)
         return message
 
-    def write_file(self, name: str, content: str) -> str:
+    def write_file(self, name: str, content: str | bytes) -> str:
         """Put a file where programs in the client find it, and return its path there."""
-        send(self._control, Write(name=name, content=content))
+        data = content.encode() if isinstance(content, str) else content
+        send(self._control, Write(name=name, content=data))
         return str(FOLDER / name)
 
     async def run_in_client(

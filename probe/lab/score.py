@@ -78,6 +78,13 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     verdict_worst_s: float | None
 
 
+class Skipped(msgspec.Struct, frozen=True, kw_only=True):
+    """A scenario that could not be set up here."""
+
+    scenario: str
+    why: str
+
+
 class Score(msgspec.Struct, frozen=True, kw_only=True):
     """All marks of one round."""
 
@@ -85,6 +92,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     marks: tuple[Mark, ...]
     outside: bool = False
     """There was an outside view to ask."""
+    skipped: tuple[Skipped, ...] = ()
 
     @property
     def figures(self) -> Figures:

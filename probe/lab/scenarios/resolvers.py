@@ -13,6 +13,7 @@ from probe.lab.scenarios.parts import (
     asks,
     blocked,
     gone,
+    hidden,
     named,
     resolves,
     rules,
@@ -256,7 +257,7 @@ RESOLVERS: tuple[Build, ...] = (
         name="dns-servfail",
         about="the access network's resolver reports a failure for the name",
         lie=Lie(rcode=2),
-        truth=blocked(Pattern.DNS_SERVFAIL, local=Status.LIKELY_BLOCKED),
+        truth=hidden(Pattern.DNS_SERVFAIL),
         outcome=Outcome.DNS_ERROR,
     ),
     _Lying(
@@ -270,7 +271,7 @@ RESOLVERS: tuple[Build, ...] = (
         name="dns-silent",
         about="the access network's resolver does not answer for the name",
         lie=Lie(is_silent=True),
-        truth=blocked(Pattern.DNS_TIMEOUT, local=Status.LIKELY_BLOCKED),
+        truth=hidden(Pattern.DNS_TIMEOUT),
         outcome=Outcome.SILENCE,
     ),
     _OnTheWay(

@@ -96,7 +96,13 @@ def no_resolver(world: World) -> Scenario:
         about="the access network's resolver does not answer at all",
         world=world.silence("isp"),
         target=site.url,
-        truth=unfit(Pattern.NET_DNS_BROKEN, Status.IMPAIRED, Cause.LOCAL, Pattern.NET_OFFLINE),
+        truth=Truth(
+            status=Status.INSUFFICIENT,
+            patterns=(Pattern.NET_DNS_BROKEN,),
+            cause=Cause.LOCAL,
+            seen=(Pattern.NET_OFFLINE,),
+            local=Status.IMPAIRED,
+        ),
         symptoms=(says(site, outcome=Outcome.SILENCE), *resolves(site, "9.9.9.9"), *works(site)),
     )
 

@@ -5,7 +5,7 @@ from probe.classify.judge import judge
 from probe.model.experiment import Step
 from probe.model.failure import FailureCode
 from probe.model.pattern import Pattern
-from probe.model.vantage import VantageState
+from probe.model.vantage import LocalFinding, VantageState
 from probe.model.verdict import Cause, Confidence, Status
 from tests.unit.classify.cases import DOH, DOT, FIT, OWN, Story
 
@@ -80,3 +80,9 @@ def test_nothing_observed_is_insufficient():
 
 def test_a_run_that_ended_before_the_page_is_insufficient():
     assert judge(Story().dns(OWN).tcp().tls().case()).rule_id == "run.page_not_asked"
+
+
+def test_a_clock_that_fails_every_certificate_is_named_though_no_anchor_passes():
+    wrong = at(VantageState.OFFLINE, findings=(LocalFinding.CLOCK_WRONG,))
+    verdict = judge(Story().dns(OWN).tcp().tls("untrusted", verify_code=10).case(**wrong))
+    assert (verdict.status, verdict.patterns, verdict.cause) == (Status.IMPAIRED, (Pattern.NET_CLOCK,), Cause.LOCAL)
