@@ -91,7 +91,7 @@ class Keeper:
         elif isinstance(message, Kill) and message.id in self._programs:
             os.kill(self._programs[message.id], message.signal)
         elif isinstance(message, Write):
-            Path(FOLDER, message.name).write_text(message.content)
+            Path(FOLDER, message.name).write_bytes(message.content)
         for descriptor in descriptors:
             os.close(descriptor)
         return True

@@ -78,7 +78,7 @@ class Write(msgspec.Struct, frozen=True, kw_only=True, tag="write"):
     """To the keeper: put a file into the client's private folder."""
 
     name: str
-    content: str
+    content: bytes
 
 
 class Exited(msgspec.Struct, frozen=True, kw_only=True, tag="exited"):
