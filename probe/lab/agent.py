@@ -8,6 +8,7 @@ import yaml
 
 from probe.lab.keeper import FOLDER
 from probe.lab.run import Lab
+from probe.lab.world.networks import build_asn_file
 from probe.lab.world.plan import World
 from probe.model.errors import UserError
 
@@ -18,8 +19,8 @@ ROUNDS_APART = "3s"
 Controls = tuple[dict[str, str], ...]
 
 
-def render_config(world: World, controls: Controls = ()) -> str:
-    """Return a configuration with the world's anchors, its resolvers, and controls outside it."""
+def render_config(world: World, controls: Controls = (), *, asn_file: str = "") -> str:
+    """Return a configuration with the world's anchors, its resolvers, controls outside it, and a file of AS data."""
     anchors = [world.sites[f"anchor{n}"].url for n in range(1, 6)]
     return yaml.safe_dump(
         {
@@ -36,6 +37,7 @@ def render_config(world: World, controls: Controls = ()) -> str:
                 "dot://9.9.9.9#dns.quad9.net",
                 "doh+https://1.1.1.1/dns-query#cloudflare-dns.com",
             ],
+            **({"knowledge": {"asn_file": asn_file}} if asn_file else {}),
             "limits": {"cool_down": COOL_DOWN, "rounds_apart": ROUNDS_APART},
             **({"control": [dict(one) for one in controls]} if controls else {}),
         },
@@ -59,7 +61,8 @@ async def check(
     Raises:
         UserError: it printed something else.
     """
-    path = lab.write_file("wallprobe.yml", render_config(lab.world, controls))
+    asn_file = lab.write_file("asn.mmdb", build_asn_file())
+    path = lab.write_file("wallprobe.yml", render_config(lab.world, controls, asn_file=asn_file))
     argv = [sys.executable, "-m", "probe", "check", "--json", "--config.file", path, *options, target]
     folder = {"XDG_STATE_HOME": str(FOLDER / memory)}
     finished = await lab.run_in_client(argv, timeout_s=timeout_s, environment=folder)
