@@ -17,8 +17,12 @@ SPECS: tuple[str, ...] = (
     "http_proxy",
     "ike.v1",
     "ike.v2",
+    "reality",
     "shadowsocks",
     "socks5",
+    "trojan",
+    "vless",
+    "vmess",
 )
 """Modules beside this file, each with a `SPEC`; `module:NAME` where one module has several.
 

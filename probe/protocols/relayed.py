@@ -15,14 +15,13 @@ import msgspec
 
 from probe.model.errors import ProtocolError, UserError
 from probe.model.verdict import Depth
-from probe.protocols.dialogue import Ask, Reached, Receive
+from probe.protocols.dialogue import Ask, Reached, Refused
 from probe.protocols.incoming import Incoming, Reading
 
 DEFAULT_RELAY = "www.gstatic.com:443"
 WAIT_S = 10.0
 """How long each answer is waited for."""
 _ECHO_BYTES = 64
-_DEPTHS = tuple(Depth)
 _QUIC_BYTES = 1200
 _NOBODYS_VERSION = b"\x1a\x2a\x3a\x4a"
 
@@ -48,7 +47,7 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
 
 def goes_to(ask: Ask, depth: Depth) -> bool:
     """Tell whether we are asked to go as far as this."""
-    return _DEPTHS.index(ask.deepest) >= _DEPTHS.index(depth)
+    return ask.deepest.rank >= depth.rank
 
 
 def split_relay(text: str) -> tuple[str, int]:
@@ -119,8 +118,12 @@ def _extension(kind: int, data: bytes) -> bytes:
     return struct.pack("!H", kind) + _listed(data)
 
 
-def read_answer(incoming: Incoming, errand: Errand, via: str = "") -> Reading[Relayed | None]:
+def read_answer(
+    incoming: Incoming, errand: Errand, *, proven: tuple[Depth, ...] = (), via: str = ""
+) -> Reading[Relayed | None]:
     """Read what the destination says until it is surely that; `None` if it stays silent.
+
+    `proven` are the stages that a relayed byte proves, where the proxy itself says nothing.
 
     Raises:
         ProtocolError: this is not what a destination answers to the errand.
@@ -129,7 +132,8 @@ def read_answer(incoming: Incoming, errand: Errand, via: str = "") -> Reading[Re
     if head is None:
         return None
     answer = recognise(head, errand)
-    yield Reached(Depth.DATA)
+    for depth in (*proven, Depth.DATA):
+        yield Reached(depth)
     return Relayed(answer=answer, via=via)
 
 
@@ -153,18 +157,26 @@ def recognise(data: bytes, errand: Errand) -> str:
     raise ProtocolError(f"not the answer of the relay's destination: {data[:32].hex()}")
 
 
-def refuse_web_page(head: bytes) -> str | None:
-    """Return what a web server says at the start of a stream; `None` = these bytes are no HTTP response."""
-    if not head.startswith(b"HTTP/"):
-        return None
-    return head.split(b"\r\n", 1)[0][:64].decode("ascii", "replace")
+def refuse_web_page(incoming: Incoming) -> Reading[bool]:
+    """Look whether a stream begins as a web server's, as proxies in TLS show to wrong credentials; false if silent.
+
+    Raises:
+        Refused: it does.
+    """
+    head = yield from incoming.take(5)
+    if head is None:
+        return False
+    incoming.pending = head + incoming.pending
+    if head == b"HTTP/":
+        line = yield from incoming.take_line()
+        status = (line or head)[:40].decode("ascii", "replace")
+        raise Refused(f"a web server answers ({status}): a wrong password, or no proxy at all")
+    # An HTTP/2 server speaks first: a SETTINGS frame on stream 0.
+    if head[0] == 0 and head[3:5] == b"\x04\x00":
+        raise Refused("an HTTP/2 web server answers: a wrong password, or no proxy at all")
+    return True
 
 
 def open_incoming(*, secret: bool = False) -> Incoming:
     """Return the reader of a stream as the proxies use it."""
     return Incoming(WAIT_S, secret=secret)
-
-
-def receive(*, secret: bool = False) -> Receive:
-    """Return the wait for one datagram."""
-    return Receive(WAIT_S, secret=secret)
