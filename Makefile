@@ -10,7 +10,7 @@ setup: $(VENV)/.ready
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test,packets]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test,fast,packets]'
 	touch $@
 
 demo: setup

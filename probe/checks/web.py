@@ -17,7 +17,7 @@ from probe.model.target import Header, Target
 from probe.net.connect import connect
 from probe.net.context import Context
 from probe.net.exchange import MAX_REDIRECTS, exchange
-from probe.net.lookup import lookup_system
+from probe.net.lookup import is_literal, lookup_system
 from probe.net.secure import secure
 from probe.net.stream import ByteStream
 from probe.protocols.http1 import OutgoingRequest
@@ -153,25 +153,38 @@ class _Visit:
 
     async def _try_path(self, endpoint: Endpoint) -> None:
         try:
-            async with connect(self._ctx, endpoint) as channel:
-                if channel is None:
-                    return
-                if not self._request.secure:
-                    await self._take_turn(channel)
-                    return
-                stream = await secure(
-                    self._ctx,
-                    channel,
-                    server_name=self._request.host,
-                    # Another path may be elected: then nothing would carry the end of our handshake.
-                    request_follows=self._alone,
-                )
-                if stream is not None:
-                    await self._take_turn(stream)
+            if not self._may_confirm or not await self._look(endpoint, quick=True):
+                await self._look(endpoint, quick=False)
         finally:
             self._open_paths -= 1
             if not self._open_paths:
                 self._end()
+
+    @property
+    def _may_confirm(self) -> bool:
+        """Tell whether a quicker handshake will do, as long as it succeeds."""
+        ctx, request = self._ctx, self._request
+        return ctx.confirms and request.secure and ctx.stack.trust.quick is not None and not is_literal(request.host)
+
+    async def _look(self, endpoint: Endpoint, *, quick: bool) -> bool:
+        """Connect, shake hands and fetch; return False when the handshake failed, of whatever library it was."""
+        async with connect(self._ctx, endpoint) as channel:
+            if channel is None:
+                return True
+            if not self._request.secure:
+                await self._take_turn(channel)
+                return True
+            stream = await secure(
+                self._ctx,
+                channel,
+                server_name=self._request.host,
+                # Another path may be elected: then nothing would carry the end of our handshake.
+                request_follows=self._alone,
+                quick=quick,
+            )
+            if stream is not None:
+                await self._take_turn(stream)
+            return stream is not None
 
     async def _take_turn(self, stream: ByteStream) -> None:
         """Fetch if elected, or if the elected path failed or has been at it for too long."""

@@ -9,7 +9,7 @@ import click
 
 from probe import __version__
 
-LIBRARIES = ("aiohttp", "certifi", "cryptography", "dnspython", "httptools", "msgspec", "uvloop")
+LIBRARIES = ("aiohttp", "certifi", "cryptography", "dnspython", "httptools", "msgspec", "rtls", "uvloop")
 
 
 def collect_versions() -> dict[str, str]:

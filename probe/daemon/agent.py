@@ -194,7 +194,9 @@ class Agent:
         if due.kind is RunKind.PENDING:
             return Wish(continues=due.continues, pending=due.pending, cites=cites)
         deep = self.gate.deep_allowed and self._memory.deep_due(target.id, now_s, DEEP_EVERY_S)
-        return Wish(cites=cites, deep=deep)
+        before = self.board.snapshot(target.id)
+        fine = before is not None and before.verdict is not None and before.verdict.status is Status.OK
+        return Wish(cites=cites, deep=deep, confirms=fine and not deep)
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)

@@ -11,10 +11,11 @@ import ssl
 
 from probe.model.errors import ProtocolError
 from probe.model.failure import Failure, FailureCode, Stage
-from probe.model.observation import Ending, Silence, TLSHandshake, TLSStage
+from probe.model.observation import Ending, Role, Silence, TLSHandshake, TLSStage
 from probe.net.attempt import build_failure
 from probe.net.channel import Channel
 from probe.net.context import Context
+from probe.net.quick_tls import HELLO_SHAPE, QuickTLS
 from probe.net.secure_channel import SecureChannel
 from probe.net.trust import Verification
 from probe.protocols.engines.tls import TLSEngine
@@ -24,6 +25,9 @@ _READ_BYTES = 16384
 _ALERT_GRACE_S = 0.05
 _HOSTNAME_MISMATCH = 62
 """X509_V_ERR_HOSTNAME_MISMATCH."""
+QUICK_LOOK = "quick_look"
+"""The experiment that a failed quick handshake is filed under: nobody planned it, so no rule reads it."""
+_STOCK = "stock"
 _HEATING = (Ending.RESET, Ending.FIN, Ending.SILENCE)
 """How a censor ends a handshake that it did not like; a certificate or an alert is an answer."""
 
@@ -37,14 +41,17 @@ async def secure(
     alpn: tuple[str, ...] = ("http/1.1",),
     verify: bool = True,
     request_follows: bool = False,
+    quick: bool = False,
 ) -> SecureChannel | None:
     """Shake hands and append one `TLSHandshake`; `None` = it failed, or the peer is not who was meant.
 
     `server_name` is what is sent, empty = none; `verify_name` who the peer must be: the name sent unless said, the
     address where none is sent. `verify=False` completes without asking. `request_follows`: the caller sends at once,
-    and the end of our handshake goes in the same segment.
+    and the end of our handshake goes in the same segment. `quick`: by the quicker library, which must be there; when
+    that fails nothing is to be judged by it, and the caller looks again.
     """
-    handshake = _Handshake(ctx, channel, server_name, verify_name, alpn, verify)
+    library = ctx.stack.trust.quick if quick else None
+    handshake = _Handshake(ctx, channel, server_name, verify_name, alpn, verify, library)
     try:
         unsent = await handshake.run()
         if not request_follows:
@@ -77,6 +84,7 @@ class _Handshake:
         "_ending",
         "_failure",
         "_hello_bytes",
+        "_library",
         "_match_self",
         "_meant",
         "_name",
@@ -103,6 +111,7 @@ class _Handshake:
         verify_name: str | None,
         alpn: tuple[str, ...],
         verify: bool,
+        library: QuickTLS | None,
     ) -> None:
         self._ctx = ctx
         self._channel = channel
@@ -113,8 +122,12 @@ class _Handshake:
         # OpenSSL verifies what it is told and sends it unless it is an address.
         self._told = self._name or (self._meant if _is_address(self._meant) else "")
         self._match_self = verify and self._told != self._meant
-        policy = Verification.CHAIN if self._match_self else Verification.FULL if verify else Verification.NONE
-        self._context = ctx.stack.trust.context(policy, alpn)
+        self._library = library
+        if library is not None:
+            self._context = library.context(alpn)
+        else:
+            policy = Verification.CHAIN if self._match_self else Verification.FULL if verify else Verification.NONE
+            self._context = ctx.stack.trust.context(policy, alpn)
         self._transcript = Transcript()
         self._sent_before = channel.bytes_sent
         self._received_before = channel.bytes_received
@@ -138,7 +151,8 @@ class _Handshake:
             OSError: anything else that ends it, TLS errors and the deadline among them.
         """
         try:
-            engine = self.engine = TLSEngine(self._context, self._told)
+            memory = ssl.MemoryBIO if self._library is None else self._library.memory
+            engine = self.engine = TLSEngine(self._context, self._told, memory)
         except ValueError as error:
             # A label of 64 letters or a leading dot: nothing can be sent, so nothing was learned of the network.
             raise OSError(errno.ENOPROTOOPT, f"not a server name: {error}") from error
@@ -247,6 +261,7 @@ class _Handshake:
             server_name=self._name,
             stage=reading.stage,
             alpn_offered=self._alpn,
+            hello_shape=_STOCK if self._library is None else HELLO_SHAPE,
             hello_bytes=self._hello_bytes,
             version=reading.version,
             hello_retry=reading.hello_retry,
@@ -262,9 +277,9 @@ class _Handshake:
             bytes_received=self._channel.bytes_received - self._received_before,
             bytes_acked=self._bytes_acked,
             failure=self._failure,
-            role=self._ctx.role,
+            role=self._ctx.role if self._library is None else Role.EXPERIMENT,
             hop=self._ctx.hop,
-            experiment=self._ctx.experiment,
+            experiment=self._ctx.experiment if self._library is None else QUICK_LOOK,
         )
 
     def build_done(self) -> TLSHandshake:
@@ -279,6 +294,7 @@ class _Handshake:
             stage=TLSStage.DONE,
             alpn_offered=self._alpn,
             alpn=engine.alpn,
+            hello_shape=_STOCK if self._library is None else HELLO_SHAPE,
             hello_bytes=self._hello_bytes,
             version=engine.version,
             cipher=engine.cipher,

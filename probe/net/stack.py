@@ -4,6 +4,7 @@ import contextlib
 import os
 import sys
 
+from probe.model.settings import TLSLibrary
 from probe.net.capabilities import Capabilities, probe_capabilities
 from probe.net.clock import Clock, SystemClock
 from probe.net.system_resolver import SystemResolver
@@ -31,11 +32,12 @@ class Stack:
         ca_file: str = "",
         resolv_conf: str = "/etc/resolv.conf",
         capabilities: Capabilities | None = None,
+        quick_library: TLSLibrary = TLSLibrary.OPENSSL,
     ) -> "Stack":
         """Open everything; `capabilities` masks what the host has, for tests.
 
         Raises:
-            UserError: the root file cannot be used.
+            UserError: the root file, or the TLS library that is asked for, cannot be used.
         """
         raise_descriptor_limit()
         clock = clock or SystemClock()
@@ -43,7 +45,7 @@ class Stack:
             clock=clock,
             dns=DnsSockets(clock),
             names=SystemResolver(resolv_conf),
-            trust=Trust(ca_file=ca_file, environ=os.environ),
+            trust=Trust(ca_file=ca_file, environ=os.environ, quick_library=quick_library),
             capabilities=probe_capabilities() if capabilities is None else capabilities,
         )
 

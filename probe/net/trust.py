@@ -6,15 +6,22 @@ TLS 1.2 is the oldest version offered: browsers have refused 1.0 and 1.1 since 2
 speaks nothing newer is of no use to a person either, and a hello that offers less looks like nobody else's.
 """
 
+import functools
 import ssl
 from collections.abc import Mapping
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import certifi
 
 from probe.model.errors import UserError
+from probe.model.settings import TLSLibrary
+from probe.net.quick_tls import load_quick_tls
+
+if TYPE_CHECKING:
+    from probe.protocols.engines.quic import Roots
 
 
 class Verification(StrEnum):
@@ -37,13 +44,15 @@ class Trust:
         ca_file: str = "",
         environ: Mapping[str, str] | None = None,
         client_pair: tuple[str, str] | None = None,
+        quick_library: TLSLibrary = TLSLibrary.OPENSSL,
     ) -> None:
         """Read the roots: `ca_file`, else `SSL_CERT_FILE` of `environ`, else certifi's.
 
-        `client_pair` is a certificate file and its key file, shown to servers that ask for one.
+        `client_pair` is a certificate file and its key file, shown to servers that ask for one. `quick_library` is
+        what confirms that a target is still fine.
 
         Raises:
-            UserError: the file given cannot be read, or has no certificate in it.
+            UserError: the file given cannot be read, or has no certificate in it; the library is not installed.
         """
         environment_file = (environ or {}).get("SSL_CERT_FILE", "")
         self._file = ca_file or environment_file or certifi.where()
@@ -58,6 +67,7 @@ class Trust:
             else f"certifi {metadata.version('certifi')}"
         )
         """Recorded with every handshake: by which roots it was judged."""
+        self.quick = load_quick_tls(quick_library, self._file)
 
     def context(self, verification: Verification, alpn: tuple[str, ...] = ()) -> ssl.SSLContext:
         """Return the one context of this policy."""
@@ -66,6 +76,13 @@ class Trust:
             context = self._contexts[verification, alpn] = self._build(verification, alpn)
             self.contexts_made += 1
         return context
+
+    @functools.cached_property
+    def quic_roots(self) -> "Roots":
+        """Return the same roots as QUIC's engine takes them; loaded when a first connection asks."""
+        from probe.protocols.engines.quic import Roots
+
+        return Roots(self._file)
 
     def _build(self, verification: Verification, alpn: tuple[str, ...]) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

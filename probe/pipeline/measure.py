@@ -56,6 +56,8 @@ class Wish:
     pending: tuple[Pending, ...] = ()
     """Run these instead of the check: the place had time to get cold."""
     deep: bool = False
+    confirms: bool = False
+    """The target was fine when last looked at."""
     body_limit_bytes: int = BODY_BYTES
 
 
@@ -103,6 +105,7 @@ class Run:
             families=families,
             body_limit_bytes=(wish or Wish()).body_limit_bytes,
             asn_of=environment.asn_of,
+            confirms=(wish or Wish()).confirms,
         )
 
     @property
@@ -194,7 +197,7 @@ class Run:
 
     def _consider_page(self) -> None:
         """A page in the clear proves nothing by itself: on first sight it is held against the encrypted one."""
-        if self._wish.deep and self._target.check is CheckName.WEB and not self._target.secure:
+        if self._wish.deep and self._target.check is CheckName.WEB:
             self._replan()
 
     def _replan_if_due(self) -> None:
@@ -211,12 +214,12 @@ class Run:
         if self._experiments and self._settle(case):
             return
         wanted = plan(case).now
-        if wanted and not self._looking:
+        if not self._looking and any(e.design is not Design.HTTP3 for e in wanted):
             self._looking = True
             self._spawn(group, self._look_at_vantage())
             self._spawn(group, self._ask_control())
         for experiment in wanted:
-            if not self._environment.may_follow_up(1):
+            if not self._environment.may_follow_up(len(experiment.ttls) or 1):
                 # The storm guard's budget is spent; what is left out now is asked for again in a moment.
                 if not self._retrying and self._retries < RETRIES:
                     self._retrying = True
@@ -247,8 +250,12 @@ class Run:
         controls, target = self._environment.controls, self._target
         if controls is None or not self._environment.may_follow_up(1):
             return
+        # A late round makes experiments only: what the name led to was seen by the run that it continues.
+        earlier = [o for citation in self._wish.cites for o in citation.observations]
         lookups = [
-            o for o in self._journal.observations if isinstance(o, DNSLookup) and o.role is Role.TARGET and not o.hop
+            o
+            for o in (*self._journal.observations, *(earlier if self._wish.pending else ()))
+            if isinstance(o, DNSLookup) and o.role is Role.TARGET and not o.hop
         ]
         request = ControlRequest(
             check=target.check,

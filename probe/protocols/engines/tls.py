@@ -5,6 +5,7 @@ before Python 3.13, so `read_chain` is the one place that reaches for it.
 """
 
 import ssl
+from collections.abc import Callable
 
 _READ_BYTES = 16384
 
@@ -14,14 +15,18 @@ class TLSEngine:
 
     __slots__ = ("_incoming", "_object", "_outgoing", "done")
 
-    def __init__(self, context: ssl.SSLContext, server_name: str) -> None:
+    def __init__(
+        self, context: ssl.SSLContext, server_name: str, memory: Callable[[], ssl.MemoryBIO] = ssl.MemoryBIO
+    ) -> None:
         """Prepare a client; an address literal is verified but never sent as SNI (RFC 6066 section 3).
+
+        `memory` makes the buffers of the library that the context is of.
 
         Raises:
             ValueError: the name cannot be sent (UnicodeError is one of them).
         """
-        self._incoming = ssl.MemoryBIO()
-        self._outgoing = ssl.MemoryBIO()
+        self._incoming = memory()
+        self._outgoing = memory()
         self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name or None)
         self.done = False
 
@@ -105,7 +110,8 @@ class TLSEngine:
         """Return the certificates the peer sent, leaf first, as DER, also after a failed verification."""
         public = getattr(self._object, "get_unverified_chain", None)
         if public is not None:
-            return tuple(public())
+            # A look-alike may return objects, as CPython itself did until it was public.
+            return tuple(each if isinstance(each, bytes) else each.public_bytes() for each in public() or ())
         # Until 3.13 only the object inside has it.
         inner = self._object._sslobj  # type: ignore[attr-defined]
         return tuple(certificate.public_bytes(_ENCODING_DER) for certificate in inner.get_unverified_chain() or ())

@@ -134,6 +134,7 @@ def test_the_risk_can_be_accepted_in_the_environment(value, accepted):
         ("web: {listen: 'x:99999'}", "web.listen: 'x:99999' is no address and port"),
         ("metrics: {per_target: all}", "metrics.per_target: 'all' is no good; choose from full, status, none"),
         ("accept_risk: maybe", "accept_risk: 'maybe' is no good; write true or false"),
+        ("tls: {library: rusttls}", "tls.library: 'rusttls' is no good; did you mean rustls?"),
         ("tls: {ca_file: /nonexistent/x.pem}", "ca_file: /nonexistent/x.pem cannot be read: No such file"),
         ("knowledge: {asn_file: /nonexistent}", "asn_file: /nonexistent cannot be read"),
         ("control: [{via: socks5://127.0.0.1:1080}]", "a tunnel as a control is not in this version"),

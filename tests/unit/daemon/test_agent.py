@@ -11,6 +11,8 @@ from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Pending, Step
 from probe.model.measurement import Measurement
 from probe.model.verdict import Status
+from probe.pipeline.measure import Wish
+from probe.schedule import DueRun, RunKind
 from tests.fakes import FakeClock
 from tests.unit.daemon.parts import make_agent, measurement, target
 
@@ -33,6 +35,21 @@ def test_a_failure_at_a_hot_place_is_tried_again_once_it_is_cold() -> None:
     agent.schedule.done("site")
     clock.advance(1.0)
     assert [run.kind.value for run in agent.schedule.due(clock.boot_s(), 5)] == ["confirmation"]
+
+
+def test_only_what_was_fine_when_last_looked_at_is_merely_confirmed() -> None:
+    clock = FakeClock()
+    agent = make_agent(SITE, clock=clock)
+
+    def wish() -> Wish:
+        return agent._wish(DueRun(target="site", kind=RunKind.REGULAR, due_s=clock.boot_s()), SITE, clock.boot_s())
+
+    assert not wish().confirms
+    agent._memory.deep_due("site", clock.boot_s(), 86400.0)
+    finish(agent, measurement(SITE, Status.OK, at=clock.wall_s()))
+    assert wish().confirms
+    finish(agent, measurement(SITE, Status.IMPAIRED, at=clock.wall_s()))
+    assert not wish().confirms
 
 
 def test_pending_experiments_wait_while_their_place_is_hot_again() -> None:

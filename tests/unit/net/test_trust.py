@@ -8,6 +8,8 @@ import pytest
 import trustme
 
 from probe.model.errors import UserError
+from probe.model.settings import TLSLibrary
+from probe.net.quick_tls import load_quick_tls
 from probe.net.trust import Trust, Verification
 from tests.unit.net.misbehaving import root_file
 
@@ -64,3 +66,17 @@ def test_nothing_older_than_tls_1_2_is_offered_and_each_policy_verifies_as_it_sa
     assert (full.check_hostname, full.verify_mode) == (True, ssl.CERT_REQUIRED)
     assert (chain.check_hostname, chain.verify_mode) == (False, ssl.CERT_REQUIRED)
     assert (none.check_hostname, none.verify_mode) == (False, ssl.CERT_NONE)
+
+
+def find_nothing(name: str) -> None:
+    raise ImportError(name)
+
+
+def test_a_library_that_is_asked_for_by_name_must_be_installed() -> None:
+    assert load_quick_tls(TLSLibrary.AUTO, root_file(), find_nothing) is None
+    with pytest.raises(UserError, match=r"wallprobe\[fast\]"):
+        load_quick_tls(TLSLibrary.RUSTLS, root_file(), find_nothing)
+
+
+def test_openssl_alone_is_a_choice() -> None:
+    assert Trust(quick_library=TLSLibrary.OPENSSL).quick is None
