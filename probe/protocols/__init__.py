@@ -20,6 +20,7 @@ SPECS: tuple[str, ...] = (
     "reality",
     "shadowsocks",
     "socks5",
+    "ssh.dialogue",
     "trojan",
     "vless",
     "vmess",

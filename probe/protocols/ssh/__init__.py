@@ -1,0 +1,1 @@
+"""SSH: packets, key exchange, and what is asked behind it."""
