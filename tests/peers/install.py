@@ -16,6 +16,8 @@ PACKAGES = {
     "prometheus-blackbox-exporter": "prometheus-blackbox-exporter",
     "curl": "curl",
     "ip": "iproute2",
+    "ss-server": "shadowsocks-libev",
+    "obfs-server": "simple-obfs",
     "charon-systemd": "charon-systemd libstrongswan-standard-plugins",
     "swanctl": "strongswan-swanctl",
     "xl2tpd": "xl2tpd",
