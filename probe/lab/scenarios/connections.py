@@ -110,7 +110,7 @@ def one_family(world: World) -> Scenario:
         world=world,
         target=site.url,
         rules=rules(Rule(id="drop", when=ToAddress(prefixes=site.v6), then=Drop())),
-        truth=partly(Pattern.IP),
+        truth=partly(Pattern.IP_DROP),
         symptoms=(Symptom(trial=Reach(address=site.v6[0]), outcome=Outcome.SILENCE), *works(site)),
     )
 
@@ -124,7 +124,7 @@ def one_address(world: World) -> Scenario:
         world=world,
         target=site.url,
         rules=rules(Rule(id="drop", when=ToAddress(prefixes=(site.v4[1],)), then=Drop())),
-        truth=partly(Pattern.IP),
+        truth=partly(Pattern.IP_DROP),
         symptoms=(Symptom(trial=Reach(address=site.v4[1]), outcome=Outcome.SILENCE), *works(site)),
     )
 
