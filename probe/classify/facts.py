@@ -16,9 +16,10 @@ from probe.classify.pairs import SPOKE, Pairs, count_pairs
 from probe.classify.symptom import find_symptom, inherits
 from probe.classify.tries import ENCRYPTED, Layer, Outcome, Try, build_tries, is_literal
 from probe.model.experiment import Design, NameKind, Place
-from probe.model.observation import DNSLookup, HTTPExchange, Role, TLSHandshake
+from probe.model.observation import DNSLookup, HTTPExchange, QUICHandshake, Role, TLSHandshake
 from probe.model.path_trace import TraceKind
 from probe.model.target import CheckName
+from probe.protocols.alt_svc import find_h3_port
 
 TEST, NEUTRAL, NONE = NameKind.TEST, NameKind.NEUTRAL, NameKind.NONE
 OWN, SIBLING, ELSEWHERE = Place.OWN, Place.SIBLING, Place.ELSEWHERE
@@ -171,7 +172,7 @@ class PathFacts:
         if broken is None:
             return False
         seen = broken.observation
-        if isinstance(seen, TLSHandshake):
+        if isinstance(seen, TLSHandshake | QUICHandshake):
             return bool(seen.server_name) and not is_literal(seen.server_name)
         return isinstance(seen, HTTPExchange) and not seen.secure and not is_literal(host_of(seen.url))
 
@@ -184,6 +185,20 @@ class PathFacts:
     def handshake(self) -> TLSHandshake | None:
         """Return the check's own handshake on this path."""
         return next((r.observation for r in self.checked if isinstance(r.observation, TLSHandshake)), None)
+
+    @functools.cached_property
+    def is_proven(self) -> bool:
+        """Tell whether the check's own handshake on this path showed a valid certificate, over TCP or QUIC."""
+        shaken = (r.observation for r in self.checked if isinstance(r.observation, TLSHandshake | QUICHandshake))
+        return any(handshake.verified for handshake in shaken)
+
+    @functools.cached_property
+    def offers_http3(self) -> bool:
+        """Tell whether the site said over TLS, under its own certificate, that it is to be had by HTTP/3."""
+        over_tls = [r for r in self.table if r.kind is TEST and r.layer in (Layer.TLS, Layer.HTTP)]
+        proven = {r.spot for r in over_tls if isinstance(r.observation, TLSHandshake) and r.observation.verified}
+        pages = (r.observation for r in over_tls if r.spot in proven)
+        return any(isinstance(page, HTTPExchange) and bool(find_h3_port(page.headers)) for page in pages)
 
     @functools.cached_property
     def exchange(self) -> HTTPExchange | None:

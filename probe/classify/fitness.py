@@ -4,7 +4,7 @@ from probe.classify.case import Case
 from probe.classify.fold import Folded
 from probe.classify.status import Usable
 from probe.classify.tries import Outcome, Try
-from probe.model.observation import HTTPExchange, TLSHandshake
+from probe.model.observation import HTTPExchange, QUICHandshake, TLSHandshake
 from probe.model.pattern import Pattern
 from probe.model.vantage import Baseline, VantageState
 from probe.model.verdict import Cause, Confidence, Evidence, EvidenceFamily
@@ -18,7 +18,8 @@ def needs_baseline(table: tuple[Try, ...]) -> bool:
     checks = [row for row in table if row.experiment is None and not row.measurement]
     if any(row.outcome is not Outcome.OK for row in checks):
         return True
-    return not any(isinstance(row.observation, TLSHandshake) and row.observation.verified for row in checks)
+    shaken = (row.observation for row in checks if isinstance(row.observation, TLSHandshake | QUICHandshake))
+    return not any(handshake.verified for handshake in shaken)
 
 
 def suspended(case: Case, folded: Folded, table: tuple[Try, ...]) -> Folded | None:

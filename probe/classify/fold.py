@@ -17,6 +17,8 @@ class PathJudgement(msgspec.Struct, frozen=True, kw_only=True):
     family: int
     usable: bool
     evidence: tuple[Evidence, ...] = ()
+    interfered: bool = False
+    """It works, and something is done to it all the same: the target is degraded, not fine."""
     heated: bool = False
     """It failed where another measurement had triggered something: no data, see `heat.py`."""
 
@@ -40,13 +42,7 @@ def fold_paths(paths: tuple[PathJudgement, ...]) -> Folded:
     bad = [path for path in paths if not path.usable]
     good = [path for path in paths if path.usable]
     if not bad:
-        notes = tuple(e for path in good for e in path.evidence)
-        return Folded(
-            usable=Usable.ALL,
-            patterns=one_per_layer(notes),
-            confidence=max((e.confidence for e in notes), default=Confidence.C2),
-            evidence=notes,
-        )
+        return _fold_good(good)
     evidence = tuple(e for path in bad for e in path.evidence)
     common = _common_pattern(bad)
     causes = {path.evidence[0].cause for path in bad if path.evidence}
@@ -56,6 +52,27 @@ def fold_paths(paths: tuple[PathJudgement, ...]) -> Folded:
         cause=causes.pop() if len(causes) == 1 and (common or good) else Cause.UNKNOWN,
         confidence=min((path_confidence(path.evidence) for path in bad), default=Confidence.C0),
         evidence=evidence,
+    )
+
+
+def _fold_good(good: list[PathJudgement]) -> Folded:
+    """Fold paths that all work; what is done to some of them all the same comes first."""
+    harmed = [path for path in good if path.interfered]
+    notes = tuple(e for path in (*harmed, *(p for p in good if not p.interfered)) for e in path.evidence)
+    if not harmed:
+        return Folded(
+            usable=Usable.ALL,
+            patterns=one_per_layer(notes),
+            confidence=max((e.confidence for e in notes), default=Confidence.C2),
+            evidence=notes,
+        )
+    causes = {path.evidence[0].cause for path in harmed}
+    return Folded(
+        usable=Usable.SOME,
+        patterns=one_per_layer(notes),
+        cause=causes.pop() if len(causes) == 1 else Cause.UNKNOWN,
+        confidence=min(path_confidence(path.evidence) for path in harmed),
+        evidence=notes,
     )
 
 

@@ -16,13 +16,15 @@ from probe.classify.rules_name import NAME_RULES
 from probe.classify.rules_page import HTTP_RULES
 from probe.classify.rules_path import TCP_RULES, TLS_RULES
 from probe.classify.rules_question import QUESTION_RULES
+from probe.classify.rules_quic import QUIC_RULES
 from probe.classify.rules_trace import TRACED_HTTP_RULES, TRACED_TCP_RULES, TRACED_TLS_RULES, located_boundary
 from probe.classify.rules_trust import TRUST_RULES
 from probe.classify.status import Usable, decide
 from probe.classify.tries import Layer, Outcome, Try
+from probe.classify.trouble import is_over_quic
 from probe.model.endpoint import AddressFamily
-from probe.model.experiment import Place
-from probe.model.observation import ICMPEcho, TCPConnect, TLSHandshake
+from probe.model.experiment import Design, NameKind, Place
+from probe.model.observation import ICMPEcho, QUICHandshake, TCPConnect, TLSHandshake
 from probe.model.target import CheckName
 from probe.model.verdict import (
     RULES_VERSION,
@@ -39,6 +41,7 @@ LAYERED = (
     ECHO_RULES,
     (*TRACED_TCP_RULES, *TCP_RULES),
     (*TRACED_TLS_RULES, *TLS_RULES, *TRUST_RULES),
+    QUIC_RULES,
     (*TRACED_HTTP_RULES, *HTTP_RULES),
     QUESTION_RULES,
 )
@@ -50,7 +53,7 @@ def judge(case: Case) -> Verdict:
     table = build_table(case)
     checks = own_checks(table)
     hops = sorted({row.hop for row in checks})
-    folded = _judge_hops(case, table, hops)
+    folded = _add_http3(case, table, _judge_hops(case, table, hops))
     if case.single_sample:
         folded = _seen_once(folded)
     unfit = suspended(case, folded, table)
@@ -71,6 +74,35 @@ def judge(case: Case) -> Verdict:
         rules_version=RULES_VERSION,
         addresses=count_paths(case, table),
     )
+
+
+def _add_http3(case: Case, table: tuple[Try, ...], folded: Folded) -> Folded:
+    """Add what a deep run found over HTTP/3: a client comes to it by TCP, so it can only take from what works there."""
+    rows = [r for r in table if r.experiment is not None and r.experiment.design is Design.HTTP3 and is_over_quic(r)]
+    if case.target.check is not CheckName.WEB or folded.usable is Usable.NONE or not rows:
+        return folded
+    spots = tuple(dict.fromkeys(r.spot for r in rows if r.kind is NameKind.TEST))
+    moved = tuple(_as_check(row) for row in table)
+    paths = tuple(_judge_path(PathFacts(case, moved, 0, spot, frozenset(spots) - {spot})) for spot in spots)
+    quic = fold_paths(paths)
+    if not paths or quic.usable is Usable.ALL:
+        return folded
+    evidence = (*folded.evidence, *quic.evidence)
+    fine = folded.usable is Usable.ALL
+    return Folded(
+        usable=Usable.SOME,
+        patterns=one_per_layer((*quic.evidence, *folded.evidence) if fine else evidence),
+        cause=quic.cause if fine else folded.cause,
+        confidence=quic.confidence if fine else folded.confidence,
+        evidence=(*quic.evidence, *folded.evidence) if fine else evidence,
+    )
+
+
+def _as_check(row: Try) -> Try:
+    """Take the first try over HTTP/3 at a place for the check's own."""
+    first = row.experiment is not None and row.experiment.design is Design.HTTP3 and row.kind is NameKind.TEST
+    own = first and is_over_quic(row) and row.experiment is not None and row.experiment.cell == 1
+    return msgspec.structs.replace(row, experiment=None) if own else row
 
 
 def _seen_once(folded: Folded) -> Folded:
@@ -100,7 +132,7 @@ def _judge_hops(case: Case, table: tuple[Try, ...], hops: list[int]) -> Folded:
 def _page_missing(case: Case, table: tuple[Try, ...]) -> bool:
     """Tell whether a web check ended, with no step failed, before it asked for the page."""
     checks = own_checks(table)
-    if case.target.check is not CheckName.WEB or any(row.outcome is not Outcome.OK for row in checks):
+    if case.target.check not in (CheckName.WEB, CheckName.H3) or any(row.outcome is not Outcome.OK for row in checks):
         return False
     return not any(row.layer is Layer.HTTP for row in checks)
 
@@ -187,7 +219,7 @@ def own_spots(table: tuple[Try, ...], hop: int, families: tuple[int, ...]) -> di
     tried = {
         row.spot: AddressFamily.V6 if ":" in row.address else AddressFamily.V4
         for row in own_checks(table)
-        if isinstance(row.observation, TCPConnect | ICMPEcho) and row.hop == hop
+        if isinstance(row.observation, TCPConnect | ICMPEcho | QUICHandshake) and row.hop == hop
     }
     return {spot: family for spot, family in tried.items() if family in families}
 
@@ -195,13 +227,15 @@ def own_spots(table: tuple[Try, ...], hop: int, families: tuple[int, ...]) -> di
 def judge_paths(case: Case, table: tuple[Try, ...], hop: int) -> tuple[PathJudgement, ...]:
     """Judge each path of a hop for itself."""
     spots = own_spots(table, hop, judged_families(case)) or own_spots(table, hop, (4, 6))
-    earlier = {row.spot for row in table if row.measurement and row.experiment is None and row.layer is Layer.TCP}
+    earlier = {
+        row.spot for row in table if row.measurement and row.experiment is None and row.layer in (Layer.TCP, Layer.QUIC)
+    }
     judgements, asked = [], set()
     for spot, family in spots.items():
         facts = PathFacts(case, table, hop, spot, frozenset(earlier | set(spots)) - {spot})
-        evidence, usable = _judge_path(facts)
-        heated = not usable and is_heated(facts.failing, facts.table)
-        judgements.append(PathJudgement(spot=spot, family=family, usable=usable, evidence=evidence, heated=heated))
+        judgement = _judge_path(facts, family)
+        heated = not judgement.usable and is_heated(facts.failing, facts.table)
+        judgements.append(msgspec.structs.replace(judgement, heated=heated))
         if facts.exchange is not None and facts.failing is None:
             asked.add(spot)
     bad_page = any(path.spot in asked and not path.usable for path in judgements)
@@ -209,9 +243,9 @@ def judge_paths(case: Case, table: tuple[Try, ...], hop: int) -> tuple[PathJudge
     return tuple(path for path in judgements if not bad_page or path.spot in asked or not path.usable)
 
 
-def _judge_path(facts: PathFacts) -> tuple[tuple[Evidence, ...], bool]:
+def _judge_path(facts: PathFacts, family: AddressFamily = AddressFamily.V4) -> PathJudgement:
     evidence: list[Evidence] = []
-    usable = True
+    usable, interfered = True, False
     transactions = tuple(row.transaction for row in facts.checked if not row.measurement)
     for rules in LAYERED:
         rule = next((rule for rule in rules if rule.when(facts)), None)
@@ -219,7 +253,8 @@ def _judge_path(facts: PathFacts) -> tuple[tuple[Evidence, ...], bool]:
             pairs = facts.pairs(facts.failing.layer) if facts.failing else None
             cited = (*transactions, *(pairs.transactions if pairs else ()))
             evidence.append(_evidence(rule, facts, facts.spot, facts.hop, tuple(dict.fromkeys(cited))))
-            usable = usable and rule.usable
+            usable = usable and (rule.usable or rule.interferes)
+            interfered = interfered or rule.interferes
     boundary = located_boundary(facts) if evidence else None
     if boundary is not None:
         evidence[0] = msgspec.structs.replace(evidence[0], locus=boundary.locus)
@@ -233,7 +268,9 @@ def _judge_path(facts: PathFacts) -> tuple[tuple[Evidence, ...], bool]:
         unsettled = unsettled or (accused and seen.cause in (Cause.OUTAGE, Cause.SERVER))
         evidence = [seen, *evidence] if unsettled else [*evidence, seen]
         usable = False
-    return tuple(evidence), usable
+    return PathJudgement(
+        spot=facts.spot, family=family, usable=usable, interfered=usable and interfered, evidence=tuple(evidence)
+    )
 
 
 def _elsewhere(case: Case, table: tuple[Try, ...], hop: int) -> tuple[Evidence, ...]:
@@ -248,9 +285,9 @@ def _elsewhere(case: Case, table: tuple[Try, ...], hop: int) -> tuple[Evidence, 
     for spot in sorted(spots):
         moved = tuple(_as_own(row) for row in table if row.spot == spot)
         facts = PathFacts(case, moved, hop, spot, frozenset())
-        evidence, usable = _judge_path(facts)
-        if not usable:
-            found.extend(e for e in evidence if e.cause is Cause.NETWORK)
+        judgement = _judge_path(facts)
+        if not judgement.usable:
+            found.extend(e for e in judgement.evidence if e.cause is Cause.NETWORK)
     return tuple(found)
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from probe.classify.tries import TRIGGERABLE, Outcome, Try
 from probe.model.experiment import NameKind
-from probe.model.observation import HTTPExchange, TCPConnect, TLSHandshake
+from probe.model.observation import HTTPExchange, QUICHandshake, TCPConnect, TLSHandshake
 
 SPOKE = frozenset({Outcome.OK, Outcome.ALERT, Outcome.UNTRUSTED})
 """The place answered in TLS, whatever it said: it neither reset, hung up nor kept silent."""
@@ -99,4 +99,6 @@ def _carried_full_packets(control: Try) -> bool:
     A server's certificates may be lost in such a path (an MTU black hole) while an alert for a neutral name passes.
     """
     seen = control.observation
+    if isinstance(seen, QUICHandshake):
+        return seen.datagrams_received > 0  # first packets are padded to full size, both ways
     return isinstance(seen, TLSHandshake | HTTPExchange) and seen.bytes_received > FULL_PACKET_BYTES

@@ -11,6 +11,7 @@ from probe.classify.facts import build_table
 from probe.classify.plan_name import plan_name, plan_question
 from probe.classify.plan_page import page_later, plan_page
 from probe.classify.plan_path import chain_later, plan_path, repeat_again
+from probe.classify.plan_quic import plan_http3, plan_quic
 from probe.classify.plan_trace import plan_trace
 from probe.classify.symptom import inherits
 from probe.classify.trouble import find_troubles, first_troubled_hop
@@ -33,10 +34,12 @@ def plan(case: Case) -> Plan:
     table = build_table(case)
     hop = first_troubled_hop(case, table)
     if hop is None:
-        wanted = plan_page(case, table) if case.deep else ()
+        wanted = (*plan_page(case, table), *plan_http3(case, table)) if case.deep else ()
         return Plan(now=_limit(case, wanted))
-    troubles = find_troubles(case, table, hop)
+    found = find_troubles(case, table, hop)
+    troubles = tuple(trouble for trouble in found if not trouble.over_quic)
     wanted = (
+        *plan_quic(case, table, hop, found),
         *plan_name(case, table, hop, troubles),
         *plan_path(case, table, hop, troubles),
         *plan_trace(case, table, troubles),

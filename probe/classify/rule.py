@@ -27,6 +27,8 @@ class Rule(Generic[F]):
     """Confidence of the evidence alone; two families may raise the verdict's."""
     usable: bool = False
     """The path works in spite of it."""
+    interferes: bool = False
+    """The path works, and is interfered with all the same."""
 
     def confidence(self, facts: F) -> Confidence:
         """Return how sure the evidence is, given the facts."""

@@ -39,13 +39,8 @@ def _cleartext(facts: PathFacts) -> bool:
 
 
 def _proven(facts: PathFacts) -> bool:
-    """The page came over TLS with a valid certificate, so the server itself sent it."""
-    return (
-        facts.exchange is not None
-        and facts.exchange.secure
-        and facts.handshake is not None
-        and facts.handshake.verified
-    )
+    """The page came encrypted under a valid certificate, so the server itself sent it."""
+    return facts.exchange is not None and facts.exchange.secure and facts.is_proven
 
 
 def _known_page(facts: PathFacts) -> bool:

@@ -39,12 +39,14 @@ def _icmp(facts: PathFacts) -> IcmpError | None:
     return None if broken is None or broken.observation.failure is None else broken.observation.failure.icmp
 
 
-def _offender_is_target(facts: PathFacts) -> bool:
+def is_offender_target(facts: PathFacts) -> bool:
+    """Tell whether the target itself sent the ICMP error that broke the path."""
     icmp, broken = _icmp(facts), facts.failing
     return icmp is not None and broken is not None and icmp.offender == broken.address
 
 
-def _offender_is_local(facts: PathFacts) -> bool:
+def is_offender_local(facts: PathFacts) -> bool:
+    """Tell whether a device of our own network sent it."""
     icmp, broken = _icmp(facts), facts.failing
     return icmp is not None and broken is not None and is_private(icmp.offender) and not is_private(broken.address)
 
@@ -82,7 +84,7 @@ TCP_RULES: tuple[Rule[PathFacts], ...] = (
     ),
     Rule(
         id="local.firewall.icmp",
-        when=lambda f: f.failed(TCP, Outcome.REFUSED, Outcome.UNREACHABLE) and _offender_is_local(f),
+        when=lambda f: f.failed(TCP, Outcome.REFUSED, Outcome.UNREACHABLE) and is_offender_local(f),
         pattern=Pattern.LOCAL_FIREWALL,
         cause=LOCAL,
         family=OBSERVED,
@@ -91,7 +93,7 @@ TCP_RULES: tuple[Rule[PathFacts], ...] = (
     ),
     Rule(
         id="srv.filtered.icmp",
-        when=lambda f: f.failed(TCP, Outcome.REFUSED, Outcome.UNREACHABLE) and _offender_is_target(f),
+        when=lambda f: f.failed(TCP, Outcome.REFUSED, Outcome.UNREACHABLE) and is_offender_target(f),
         pattern=Pattern.SRV_FILTERED,
         cause=SERVER,
         family=OBSERVED,

@@ -6,10 +6,10 @@ from probe.classify.case import Case
 from probe.classify.facts import PathFacts
 from probe.classify.name_facts import NameFacts
 from probe.classify.pages import find_fingerprint
-from probe.classify.tries import ENCRYPTED, Layer, Outcome, Try
+from probe.classify.tries import ENCRYPTED, Layer, Outcome, Try, write_spot
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Place
-from probe.model.observation import DNSLookup, HTTPExchange, ICMPEcho, TCPConnect, TLSHandshake
+from probe.model.observation import DNSLookup, HTTPExchange, ICMPEcho, QUICHandshake, TCPConnect, TLSHandshake
 from probe.model.target import CheckName
 
 
@@ -30,11 +30,12 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     secure: bool = True
     """The target asks for TLS at this hop."""
     path: str = "/"
+    over_quic: bool = False
 
     @property
     def spot(self) -> str:
         """Return the place as facts name it."""
-        return str(self.endpoint)
+        return write_spot(self.endpoint, over_quic=self.over_quic)
 
 
 def hop_name(case: Case, table: tuple[Try, ...], hop: int) -> tuple[str, bool, str]:
@@ -58,7 +59,7 @@ def find_troubles(case: Case, table: tuple[Try, ...], hop: int) -> tuple[Trouble
     own = {
         row.spot: row.observation.endpoint
         for row in table
-        if isinstance(row.observation, TCPConnect) and row.hop == hop and row.experiment is None
+        if isinstance(row.observation, TCPConnect | QUICHandshake) and row.hop == hop and row.experiment is None
     }
     for row in table:
         if isinstance(row.observation, ICMPEcho) and row.hop == hop and row.experiment is None:
@@ -79,7 +80,7 @@ def find_troubles(case: Case, table: tuple[Try, ...], hop: int) -> tuple[Trouble
             Trouble(
                 endpoint=silence.endpoint, layer=Layer(silence.layer), outcome=Outcome.SILENT, hop=hop,
                 name=silence.name if silence.layer == Layer.TLS.value else host,
-                waiting=True, secure=secure, path=path,
+                waiting=True, secure=secure, path=path, over_quic=silence.layer == Layer.QUIC.value,
             )
         )  # fmt: skip
     for row in table:
@@ -97,8 +98,15 @@ def _trouble(row: Try, endpoint: Endpoint, host: str, *, secure: bool, path: str
         host = row.observation.server_name
     return Trouble(
         endpoint=endpoint, layer=row.layer, outcome=row.outcome, hop=row.hop, name=host, place=place,
-        received=received, secure=secure, path=path,
+        received=received, secure=secure, path=path, over_quic=is_over_quic(row),
     )  # fmt: skip
+
+
+def is_over_quic(row: Try) -> bool:
+    """Tell whether a step went by UDP port, in QUIC or in HTTP/3."""
+    return isinstance(row.observation, QUICHandshake) or (
+        isinstance(row.observation, HTTPExchange) and row.observation.over_quic
+    )
 
 
 def first_troubled_hop(case: Case, table: tuple[Try, ...]) -> int | None:

@@ -34,6 +34,8 @@ _WHAT = {
     Design.MIN_TTL: "TTL floor",
     Design.TRACE: "path trace",
     Design.ENCRYPTED_ROUTE: "page over https",
+    Design.HTTP3: "QUIC",
+    Design.HELLO: "hello of another shape",
     Design.SERVICE: "another service of the host",
     Design.REFERENCE: "the same protocol, another server",
     Design.SYSTEM: "the system's resolver function",

@@ -1,0 +1,118 @@
+"""Rules about QUIC: a handshake that got no answer, held against other names, no name, and other places.
+
+Source: VERDICTS section 2; a place that never said it speaks QUIC is not accused of anything, and neither is anybody
+else: silence there is what a server without QUIC sends. A box of one's own may drop UDP as well as the network's, so
+what falls on every place alike names nobody.
+"""
+
+from probe.classify.facts import NEUTRAL, NONE, OWN, SIBLING, PathFacts
+from probe.classify.rule import C0, C1, Rule
+from probe.classify.rules_path import OBSERVED, A, is_offender_local, is_offender_target, named, repeated, unexplained
+from probe.classify.tries import Layer, Outcome, Try
+from probe.model.experiment import Place
+from probe.model.observation import QUICHandshake
+from probe.model.pattern import Pattern
+from probe.model.verdict import Cause
+
+QUIC = Layer.QUIC
+SERVER, LOCAL, UNKNOWN = Cause.SERVER, Cause.LOCAL, Cause.UNKNOWN
+ANCHORS = 2
+"""So many neutral places that offer HTTP/3 must be silent before QUIC as such is."""
+
+
+def _anchors(facts: PathFacts, *outcomes: Outcome) -> set[str]:
+    """Return the neutral places, known to offer HTTP/3, that were asked for versions and answered so."""
+    asked: tuple[Try, ...] = facts.seen(QUIC, *outcomes, name=NEUTRAL, at=(Place.UNRELATED,))
+    return {row.address for row in asked if isinstance(row.observation, QUICHandshake) and row.observation.ping}
+
+
+def _refused(facts: PathFacts) -> bool:
+    return facts.failed(QUIC, Outcome.REFUSED, Outcome.UNREACHABLE)
+
+
+def _silent(facts: PathFacts) -> bool:
+    return facts.failed(QUIC, Outcome.SILENT)
+
+
+def _versions(facts: PathFacts, outcome: Outcome) -> bool:
+    """Tell whether the place was asked for versions, without a name, and answered so."""
+    return bool(facts.seen(QUIC, outcome, name=NONE))
+
+
+def _all_silent(facts: PathFacts) -> bool:
+    return (
+        _silent(facts)
+        and not facts.spoke(QUIC, name=NEUTRAL, at=(OWN, SIBLING))
+        and not _versions(facts, Outcome.OK)
+        and len(_anchors(facts, Outcome.SILENT)) >= ANCHORS
+        and not _anchors(facts, Outcome.OK)
+    )
+
+
+QUIC_RULES: tuple[Rule[PathFacts], ...] = (
+    Rule(
+        id="local.firewall.quic",
+        when=lambda f: _refused(f) and is_offender_local(f),
+        pattern=Pattern.LOCAL_FIREWALL,
+        cause=LOCAL,
+        family=OBSERVED,
+        level=repeated,
+        reason="A device in one's own network forbids QUIC and says so by ICMP.",
+    ),
+    Rule(
+        id="srv.filtered.quic",
+        when=lambda f: _refused(f) and is_offender_target(f),
+        pattern=Pattern.SRV_FILTERED,
+        cause=SERVER,
+        family=OBSERVED,
+        level=repeated,
+        reason="The host itself says by ICMP that it has no QUIC at this port.",
+    ),
+    named(QUIC, Outcome.SILENT, Pattern.QUIC_TIMEOUT_SNI, "QUIC goes silent once the name is sent;"),
+    Rule(
+        id="quic.all.anchors_too",
+        when=_all_silent,
+        pattern=Pattern.QUIC_ALL,
+        cause=UNKNOWN,
+        family=A,
+        level=repeated,
+        reason="QUIC is silent here and at neutral places that offer it, while TLS passes.",
+    ),
+    Rule(
+        id="quic.endpoint.anchors_ok",
+        when=lambda f: _silent(f) and f.offers_http3 and _versions(f, Outcome.SILENT) and bool(_anchors(f, Outcome.OK)),
+        pattern=Pattern.QUIC_ENDPOINT,
+        cause=UNKNOWN,
+        family=A,
+        level=repeated,
+        reason="The site offers HTTP/3, and QUIC to its address is lost even without a name; elsewhere QUIC passes.",
+    ),
+    Rule(
+        id="quic.unproven.silent",
+        when=lambda f: _silent(f) and not f.offers_http3 and not _versions(f, Outcome.OK),
+        pattern=Pattern.QUIC,
+        cause=UNKNOWN,
+        family=OBSERVED,
+        level=C0,
+        reason="QUIC is silent, and nothing shows that the server speaks it at all.",
+    ),
+    Rule(
+        id="quic.silent.seen",
+        when=_silent,
+        pattern=Pattern.QUIC,
+        cause=UNKNOWN,
+        family=OBSERVED,
+        level=repeated,
+        reason="The QUIC handshake gets no answer.",
+    ),
+    Rule(
+        id="quic.untrusted.seen",
+        when=lambda f: f.failed(QUIC, Outcome.UNTRUSTED),
+        pattern=Pattern.QUIC,
+        cause=UNKNOWN,
+        family=OBSERVED,
+        level=C1,
+        reason="Over QUIC a certificate came that does not prove the site.",
+    ),
+    unexplained(QUIC, Pattern.QUIC, "QUIC fails in a way that tells nothing of its cause."),
+)
