@@ -31,6 +31,7 @@ Examples:
 @click.option("--targets", "lists", multiple=True, metavar="NAME", help="A shipped list besides; may be repeated.")
 @click.option("--web.listen-address", "listen", multiple=True, metavar="HOST:PORT", help="Where to serve; repeatable.")
 @click.option("--web.config.file", "web_config", metavar="FILE", default="", help="TLS for the server.")
+@click.option("--web.allow-insecure", "allow_insecure", is_flag=True, help="Serve beyond loopback without TLS.")
 @click.option("--store.path", "store_path", metavar="FILE", default="", help="The database.")
 @click.option("--accept-risk", is_flag=True, help="Say that you know what probing listed sites may mean here.")
 @click.option("--log.level", "level", type=click.Choice(["debug", "info", "warn", "error"]), default="info")
@@ -40,6 +41,7 @@ def run(
     lists: tuple[str, ...],
     listen: tuple[str, ...],
     web_config: str,
+    allow_insecure: bool,
     store_path: str,
     accept_risk: bool,
     level: str,
@@ -54,7 +56,10 @@ def run(
     def read_settings() -> Settings:
         settings = load_config(config_file)
         web = msgspec.structs.replace(
-            settings.web, listen=listen or settings.web.listen, config_file=web_config or settings.web.config_file
+            settings.web,
+            listen=listen or settings.web.listen,
+            config_file=web_config or settings.web.config_file,
+            allow_insecure=allow_insecure or settings.web.allow_insecure,
         )
         sources = (*settings.targets, *(shipped_source(name) for name in lists)) or (shipped_source("anchors"),)
         store = msgspec.structs.replace(settings.store, path=store_path or settings.store.path)

@@ -22,3 +22,7 @@ def test_config_check_names_the_limit(tmp_path):
     told = call("config", "check", str(config))
     assert "metrics.max_series: 100 targets at `per_target: full`" in told.output
     assert "not good" in told.output
+
+
+def test_what_errors_advise_to_pass_can_be_passed():
+    assert "--web.allow-insecure" in call("run", "--help").output
