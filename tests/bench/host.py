@@ -36,9 +36,16 @@ def describe_host() -> dict[str, str]:
         "kernel": f"{platform.system()} {platform.release()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "loop": loop,
-        "tls": ssl.OPENSSL_VERSION,
+        "tls": f"{ssl.OPENSSL_VERSION}; what was fine is confirmed by {_quick_library()}",
         **{name: _ask_version(*command) for name, command in _PEERS.items()},
     }
+
+
+def _quick_library() -> str:
+    try:
+        return f"rtls {metadata.version('rtls')}"
+    except metadata.PackageNotFoundError:
+        return "the same"
 
 
 def _read_processor() -> str:
