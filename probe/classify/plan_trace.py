@@ -37,7 +37,7 @@ def plan_trace(case: Case, table: tuple[Try, ...], troubles: tuple[Trouble, ...]
         if trouble.layer is Layer.TCP and trouble.outcome in _SUSPICIOUS:
             wanted += _trace_syn(case, table, trouble)
         elif trouble.layer in (Layer.TLS, Layer.HTTP) and trouble.outcome in TRIGGERABLE and not trouble.received:
-            wanted += _trace_name(case, table, trouble)
+            wanted += [] if wanted else _trace_name(case, table, trouble)
     return tuple(wanted)
 
 
@@ -114,9 +114,10 @@ def _trace_name(case: Case, table: tuple[Try, ...], trouble: Trouble) -> list[Ex
     """Once a name is shown to be the trigger, look where on the way its hello or request ends."""
     if not trouble.name or is_literal(trouble.name) or not _is_isolated(table, trouble):
         return []
-    traced = {e.about for e in case.experiments if e.design is Design.TRACE and e.hop == trouble.hop}
-    if traced - {trouble.spot}:
-        return []  # what happens to the name at one of its addresses is told by the other
+    named = (e for e in case.experiments if e.step is Step.TRACE_NAME and e.hop == trouble.hop)
+    traced = next((experiment.about for experiment in named), "")
+    if traced not in ("", trouble.spot):
+        return []  # what happens to the name at one of its addresses tells of the others
     if not traced:
         return _name_pair(case, trouble, FIRST_NAME_TTLS, 1)
     rows = _rows(table, trouble)
