@@ -18,6 +18,7 @@ SPECS: tuple[str, ...] = (
     "ike.v1",
     "ike.v2",
     "reality",
+    "openvpn",
     "shadowsocks",
     "socks5",
     "ssh.dialogue",

@@ -23,6 +23,7 @@ PACKAGES = {
     "xl2tpd": "xl2tpd",
     "pptpd": "pptpd",
     "ocserv": "ocserv",
+    "openvpn": "openvpn",
     "tor": "tor",
     "obfs4proxy": "obfs4proxy",
     "danted": "dante-server",

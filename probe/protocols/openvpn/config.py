@@ -1,0 +1,155 @@
+"""Reads `.ovpn` files as people have them: inline keys, several `remote` lines, `<connection>` blocks.
+
+Source: openvpn-manual, "OPTIONS" and "INLINE FILE SUPPORT". Options that do not change the handshake are passed over.
+Errors name lines and options, never values.
+"""
+
+import shlex
+
+import msgspec
+
+from probe.protocols.dialogue import Parsed
+
+_INLINE = {
+    "ca": "ca", "cert": "cert", "key": "cert_key", "tls-auth": "key", "tls-crypt": "key", "tls-crypt-v2": "key",
+    "auth-user-pass": "login",
+}  # fmt: skip
+"""What a block or a file option holds, by our names."""
+_WRAPS = ("tls-auth", "tls-crypt", "tls-crypt-v2")
+_DIGESTS = {"sha1", "sha224", "sha256", "sha384", "sha512", "md5", "sha3-256", "sha3-512"}
+_MOST_REMOTES = 64
+
+
+class _Remote(msgspec.Struct, frozen=True, kw_only=True):
+    host: str
+    port: str = ""
+    proto: str = ""
+
+
+class _Reader:
+    """Goes through the lines once."""
+
+    def __init__(self) -> None:
+        self.remotes: list[_Remote] = []
+        self.port = "1194"
+        self.proto = "udp"
+        self.params: dict[str, str] = {}
+        self.secrets: dict[str, str] = {}
+        self.files: dict[str, str] = {}
+        self.tls_client = False
+
+    def read(self, text: str) -> None:
+        block = ""
+        kept: list[str] = []
+        connection: dict[str, str] | None = None
+        for number, raw in enumerate(text.splitlines(), 1):
+            line = raw.strip()
+            if block:
+                if line == f"</{block}>":
+                    self._close(block, "\n".join(kept) + "\n")
+                    block = ""
+                else:
+                    kept.append(raw)
+                continue
+            if line == "<connection>":
+                connection = {}
+                continue
+            if line == "</connection>" and connection is not None:
+                if connection.get("host"):
+                    self.remotes.append(msgspec.convert(connection, _Remote))
+                connection = None
+                continue
+            if line.startswith("<") and line.endswith(">") and not line.startswith("</"):
+                block, kept = line[1:-1], []
+                continue
+            words = _split(line, number)
+            if words:
+                self._option(words, connection)
+        if block:
+            raise ValueError(f"<{block}> is not closed")
+
+    def _close(self, block: str, content: str) -> None:
+        if block in _INLINE:
+            self.secrets[_INLINE[block]] = content
+            if block in _WRAPS:
+                self.params["wrap"] = block
+
+    def _option(self, words: list[str], connection: dict[str, str] | None) -> None:
+        name, rest = words[0].lstrip("-"), words[1:]
+        value = rest[0] if rest else ""
+        if name == "remote" and value:
+            found = {"host": value, "port": "", "proto": ""}
+            found |= dict(zip(("port", "proto"), rest[1:3], strict=False))
+            if connection is not None:
+                connection.update({key: word for key, word in found.items() if word})
+            else:
+                self.remotes.append(msgspec.convert(found, _Remote))
+        elif name in ("port", "rport", "proto"):
+            key = "proto" if name == "proto" else "port"
+            if connection is not None:
+                connection[key] = value
+            else:
+                setattr(self, key, value)
+        elif name in ("client", "tls-client", "pull"):
+            self.tls_client = True
+        elif name == "key-direction":
+            self._direction(value)
+        elif name == "auth" and value:
+            self.params["auth"] = value.lower()
+        elif name in _INLINE:
+            self._file(name, rest)
+
+    def _file(self, name: str, rest: list[str]) -> None:
+        if name in _WRAPS:
+            self.params["wrap"] = name
+            if name == "tls-auth" and len(rest) > 1:
+                self._direction(rest[1])
+        if rest and rest[0] != "[inline]":
+            self.files[_INLINE[name]] = rest[0]
+
+    def _direction(self, value: str) -> None:
+        if value not in ("0", "1"):
+            raise ValueError("key-direction is neither 0 nor 1")
+        self.params["direction"] = value
+
+
+def _split(line: str, number: int) -> list[str]:
+    if not line or line[0] in "#;":
+        return []
+    try:
+        return shlex.split(line, comments=True)
+    except ValueError:
+        raise ValueError(f"line {number}: a quote is not closed") from None
+
+
+def parse_config(text: str) -> tuple[Parsed, ...]:
+    """Read a file: one endpoint for each `remote`.
+
+    Raises:
+        ValueError: it is no client's file.
+    """
+    reader = _Reader()
+    reader.read(text)
+    if not reader.remotes:
+        raise ValueError("there is no `remote` line, so nothing to connect to")
+    if "secret" in reader.params:
+        raise ValueError("static-key mode is not supported")
+    auth = reader.params.get("auth", "sha1")
+    if reader.params.get("wrap") == "tls-auth" and auth not in _DIGESTS:
+        raise ValueError("auth names a digest that is not known here")
+    if "wrap" in reader.params and "key" not in reader.secrets and "key" not in reader.files:
+        raise ValueError(f"{reader.params['wrap']} has no key")
+    return tuple(_endpoint(reader, remote) for remote in reader.remotes[:_MOST_REMOTES])
+
+
+def _endpoint(reader: _Reader, remote: _Remote) -> Parsed:
+    port = remote.port or reader.port
+    if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError("a port is no number from 1 to 65535")
+    proto = "tcp" if (remote.proto or reader.proto).startswith("tcp") else "udp"
+    wrap = reader.params.get("wrap", "none")
+    params = {"proto": proto, "wrap": wrap}
+    if wrap == "tls-auth":
+        params |= {key: reader.params[key] for key in ("auth", "direction") if key in reader.params}
+    files = {name: path for name, path in reader.files.items() if name not in reader.secrets}
+    return Parsed(host=remote.host, port=int(port), params=params, secrets=reader.secrets, files=files)
