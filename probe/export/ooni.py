@@ -91,7 +91,7 @@ def _build_keys(measurement: Measurement, scrubber: Scrubber) -> dict[str, Any]:
         "retries": None,
         "socksproxy": None,
         "network_events": records.network_events,
-        "quic_handshakes": records.quic_handshakes,
+        "x_quic_handshakes": records.quic_handshakes,
         "queries": records.queries,
         "requests": records.requests,
         "tcp_connect": records.tcp_connect,

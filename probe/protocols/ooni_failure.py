@@ -100,7 +100,15 @@ def write_failure(failure: Failure | None, alert: tuple[int, int] | None = None)
             return f"{_UNKNOWN_PREFIX}{_ALERT_PREFIX}{known.get(alert[1] if alert else -1, 'alert')}"
         case FailureCode.TOO_MANY_REDIRECTS:
             return f"{_UNKNOWN_PREFIX}stopped after too many redirects"
-        case FailureCode.HTTP_UNEXPECTED_CONTENT | FailureCode.OUT_OF_DESCRIPTORS | FailureCode.QUIC_CLOSED:
+        case (
+            FailureCode.HTTP_UNEXPECTED_CONTENT
+            | FailureCode.OUT_OF_DESCRIPTORS
+            | FailureCode.QUIC_CLOSED
+            | FailureCode.UNEXPECTED_ANSWER
+            | FailureCode.REFUSED_BY_PEER
+            | FailureCode.TOO_SOON
+            | FailureCode.CREDENTIALS_MISSING
+        ):
             return f"{_UNKNOWN_PREFIX}{failure.code.value}"
         case _:
             return failure.code.value

@@ -38,7 +38,7 @@ def test_a_bad_line_is_one_error_and_the_rest_still_loads():
     assert lines(loaded) == [
         "l.txt:2: unknown scheme 'htps'; did you mean https://?",
         "l.txt:3: scheme not supported by this version: wireguard; leave it out for now; write https://…, http://…, "
-        "tcp://host:port, tls://…, dns://name, dot://…, doh+https://… or icmp://…",
+        "h3://…, tcp://host:port, tls://…, dns://name, dot://…, doh+https://… or icmp://…",
         "l.txt:5: https://c.example:0: '0' is not a port; give a number from 1 to 65535",
     ]
 
