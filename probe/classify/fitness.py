@@ -4,7 +4,8 @@ from probe.classify.case import Case
 from probe.classify.fold import Folded
 from probe.classify.status import Usable
 from probe.classify.tries import Outcome, Try
-from probe.model.observation import HTTPExchange, QUICHandshake, TLSHandshake
+from probe.model.depth import Depth
+from probe.model.observation import DialogueExchange, HTTPExchange, QUICHandshake, TLSHandshake
 from probe.model.pattern import Pattern
 from probe.model.vantage import Baseline, VantageState
 from probe.model.verdict import Cause, Confidence, Evidence, EvidenceFamily
@@ -13,13 +14,18 @@ from probe.model.verdict import Cause, Confidence, Evidence, EvidenceFamily
 def needs_baseline(table: tuple[Try, ...]) -> bool:
     """Tell whether anything seen could be the vantage's own fault.
 
-    A success with a valid certificate cannot; a failure can, and so can a page that came in the clear (a portal's).
+    A success with a valid certificate, or with a server's proven keys, cannot; a failure can, and so can a page that
+    came in the clear (a portal's).
     """
     checks = [row for row in table if row.experiment is None and not row.measurement]
     if any(row.outcome is not Outcome.OK for row in checks):
         return True
     shaken = (row.observation for row in checks if isinstance(row.observation, TLSHandshake | QUICHandshake))
-    return not any(handshake.verified for handshake in shaken)
+    if any(handshake.verified for handshake in shaken):
+        return False
+    # A portal has no tunnel's keys.
+    spoken = (row.observation for row in checks if isinstance(row.observation, DialogueExchange))
+    return not any(exchange.depth.rank >= Depth.PROOF.rank for exchange in spoken)
 
 
 def suspended(case: Case, folded: Folded, table: tuple[Try, ...]) -> Folded | None:

@@ -19,12 +19,13 @@ from probe.classify.rules_question import QUESTION_RULES
 from probe.classify.rules_quic import QUIC_RULES
 from probe.classify.rules_trace import TRACED_HTTP_RULES, TRACED_TCP_RULES, TRACED_TLS_RULES, located_boundary
 from probe.classify.rules_trust import TRUST_RULES
+from probe.classify.rules_vpn import VPN_RULES
 from probe.classify.status import Usable, decide
 from probe.classify.tries import Layer, Outcome, Try
 from probe.classify.trouble import is_over_quic
 from probe.model.endpoint import AddressFamily
 from probe.model.experiment import Design, NameKind, Place
-from probe.model.observation import ICMPEcho, QUICHandshake, TCPConnect, TLSHandshake
+from probe.model.observation import DialogueExchange, ICMPEcho, QUICHandshake, TCPConnect, TLSHandshake
 from probe.model.target import CheckName
 from probe.model.verdict import (
     RULES_VERSION,
@@ -44,6 +45,7 @@ LAYERED = (
     QUIC_RULES,
     (*TRACED_HTTP_RULES, *HTTP_RULES),
     QUESTION_RULES,
+    VPN_RULES,
 )
 """The rules of a path, a tuple for each layer; in each the first that fires speaks."""
 
@@ -219,7 +221,7 @@ def own_spots(table: tuple[Try, ...], hop: int, families: tuple[int, ...]) -> di
     tried = {
         row.spot: AddressFamily.V6 if ":" in row.address else AddressFamily.V4
         for row in own_checks(table)
-        if isinstance(row.observation, TCPConnect | ICMPEcho | QUICHandshake) and row.hop == hop
+        if isinstance(row.observation, TCPConnect | ICMPEcho | QUICHandshake | DialogueExchange) and row.hop == hop
     }
     return {spot: family for spot, family in tried.items() if family in families}
 

@@ -1,10 +1,10 @@
 """Rules about conversations with tunnels. Silence with unproven credentials is never more than `insufficient`."""
 
 from probe.classify.facts import PathFacts
-from probe.classify.rule import C0, C1, Confidence, Rule
+from probe.classify.rule import C0, C1, Rule
 from probe.classify.tries import Layer, Outcome
 from probe.model.pattern import Pattern
-from probe.model.verdict import Cause, EvidenceFamily
+from probe.model.verdict import Cause, Confidence, EvidenceFamily
 
 OBSERVED = EvidenceFamily.OBSERVED
 VPN = Layer.VPN

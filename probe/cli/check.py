@@ -18,6 +18,7 @@ from probe.model.measurement import Measurement
 from probe.model.target import Target
 from probe.model.verdict import Status
 from probe.targets.address import parse_address
+from probe.targets.tunnels import is_open_to_others, is_tunnel_file, load_tunnel_file
 
 USABLE, NOT_USABLE, CANNOT_TELL = 0, 3, 4
 
@@ -84,14 +85,25 @@ def parse_targets(texts: tuple[str, ...]) -> list[Target]:
     errors: list[UserError] = []
     for text in texts:
         try:
-            target = parse_address(text)
+            found = _read_target(text)
         except UserError as error:
             errors.append(error)
         else:
-            targets.setdefault(target.id, target)
+            for target in found:
+                targets.setdefault(target.id, target)
     if errors:
         raise errors[0] if len(errors) == 1 else CombinedUserError(tuple(errors))
     return list(targets.values())
+
+
+def _read_target(text: str) -> tuple[Target, ...]:
+    """Return what one argument means: an address, or every endpoint of a client's file."""
+    if not text.lower().endswith((".ovpn", ".conf")) or not is_tunnel_file(text):
+        return (parse_address(text),)
+    found = load_tunnel_file(text)
+    if is_open_to_others(text) and any(target.secrets for target in found):
+        click.echo(f"note: {text} holds keys and other users may read it (chmod 600)", err=True)
+    return found
 
 
 def exit_code(statuses: list[Status]) -> int:

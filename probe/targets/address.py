@@ -4,12 +4,16 @@ import difflib
 import functools
 import re
 
+import msgspec
+
 from probe.model.errors import UserError
-from probe.model.target import CheckName, Target
+from probe.model.target import CheckName, Exposure, Target
+from probe.protocols import specs_by_scheme
 from probe.targets.hosts import is_address
 from probe.targets.identity import make_id
 from probe.targets.schemes import FORMS, SCHEMES, Parsed
 from probe.targets.traits import Traits
+from probe.targets.tunnels import parse_tunnel
 from probe.targets.written_address import MAX_LENGTH, quote_address, split_address, split_scheme
 
 LATER_SCHEMES = frozenset(
@@ -36,6 +40,9 @@ def parse_address(text: str, *, source: str = "command line", traits: Traits | N
     """
     traits = traits or Traits()
     text = text.strip()
+    scheme = text.partition("://")[0].lower() if "://" in text else ""
+    if scheme in LATER_SCHEMES and scheme in specs_by_scheme():
+        return apply_traits(parse_tunnel(text, scheme, source), traits)
     simple = _SIMPLE_SITE(text) if len(text) <= MAX_LENGTH else None
     bare_is_clear = simple is not None and not simple[3] and not text.endswith(_LATER_SUFFIXES)
     if simple is not None and len(simple[2]) <= 253 and (simple[1] or bare_is_clear):
@@ -63,6 +70,19 @@ def parse_address(text: str, *, source: str = "command line", traits: Traits | N
         interval_s=traits.interval_s,
         timeout_s=traits.timeout_s,
         source=source,
+    )
+
+
+def apply_traits(target: Target, traits: Traits) -> Target:
+    """Put what stands beside an address onto a tunnel's target; what it is by itself stays."""
+    return msgspec.structs.replace(
+        target,
+        family=traits.family,
+        category=traits.category,
+        group=traits.group or target.group,
+        labels=traits.labels,
+        exposure=target.exposure if traits.exposure is Exposure.PUBLIC else traits.exposure,
+        interval_s=traits.interval_s,
     )
 
 

@@ -115,7 +115,7 @@ def test_what_is_no_address_is_one_line_that_says_why(written, what):
 
 @pytest.mark.parametrize("scheme", sorted(LATER_SCHEMES))
 def test_schemes_of_later_versions_are_named_and_their_secrets_are_not(scheme):
-    with pytest.raises(UserError, match=f"scheme not supported by this version: {scheme}") as caught:
+    with pytest.raises(UserError, match=scheme) as caught:
         parse_address(f"{scheme}://c2VjcmV0@192.0.2.1:443?key=c2VjcmV0")
     assert "c2VjcmV0" not in str(caught.value)
 

@@ -1,0 +1,54 @@
+"""What is said of conversations with tunnels: a proof is ok, unproven silence is never more than insufficient."""
+
+import pytest
+
+from probe.classify.case import Case
+from probe.classify.judge import judge
+from probe.model.depth import Depth
+from probe.model.endpoint import Endpoint
+from probe.model.failure import Failure, FailureCode, Stage
+from probe.model.observation import DialogueExchange
+from probe.model.target import CheckName, Target
+from probe.model.vantage import Baseline, Vantage, VantageState
+from probe.model.verdict import Status
+
+PLACE = Endpoint(address="192.0.2.1", port=1194)
+
+
+def judged(code: FailureCode | None, depth: Depth = Depth.NONE, *, baseline: bool = True):
+    failure = None if code is None else Failure(stage=Stage.DIALOGUE, code=code)
+    exchange = DialogueExchange(
+        transaction=1, t0_s=0.0, t_s=1.0, endpoint=PLACE, protocol="openvpn", transport="udp", depth=depth,
+        failure=failure,
+    )  # fmt: skip
+    target = Target(
+        id="t", check=CheckName.VPN, address="openvpn://192.0.2.1:1194", host="192.0.2.1", port=1194,
+        params={"protocol": "openvpn"},
+    )  # fmt: skip
+    look = Baseline(id="b", quick=False, started_at=0, started_boot_s=0, runtime_s=1, state=VantageState.ONLINE)
+    return judge(Case(target=target, vantage=Vantage(), observations=(exchange,), baseline=look if baseline else None))
+
+
+def test_a_proven_server_is_ok_and_needs_no_look_at_the_vantage():
+    verdict = judged(None, Depth.PROOF, baseline=False)
+    assert (verdict.status, verdict.depth) == (Status.OK, Depth.PROOF)
+
+
+@pytest.mark.parametrize(
+    "code", [FailureCode.TIMEOUT, FailureCode.EOF, FailureCode.CONNECTION_RESET, FailureCode.UNEXPECTED_ANSWER]
+)
+def test_what_a_wrong_key_looks_like_is_insufficient_and_never_blocked(code):
+    assert judged(code).status is Status.INSUFFICIENT
+
+
+def test_a_refusal_in_the_protocol_is_the_servers():
+    assert judged(FailureCode.REFUSED_BY_PEER, Depth.HELLO).status is Status.SERVER_SIDE
+
+
+@pytest.mark.parametrize("code", [FailureCode.TOO_SOON, FailureCode.CREDENTIALS_MISSING])
+def test_what_was_not_asked_is_no_finding(code):
+    assert judged(code).status is Status.INSUFFICIENT
+
+
+def test_a_late_break_keeps_the_depth_that_was_proven():
+    assert judged(FailureCode.TIMEOUT, Depth.HELLO).depth is Depth.HELLO
