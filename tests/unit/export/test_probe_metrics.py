@@ -21,6 +21,7 @@ from probe.model.observation import (
     TCPConnect,
     TLSHandshake,
     TLSStage,
+    Transport,
 )
 from probe.model.snapshot import Phase, TargetSnapshot
 from probe.model.target import CheckName, Expect
@@ -130,7 +131,13 @@ def test_an_echo_has_its_round_trip_and_hop_limit():
 def test_a_lookup_has_its_records():
     reply = DNSReply(t_s=0.02, answers=(DNSAnswer(type="A", value="192.0.2.1", ttl_s=60),))
     lookup = DNSLookup(
-        transaction=1, t0_s=0, t_s=0.02, resolver=Resolver(endpoint=HERE), name="x", query_type="A", replies=(reply,)
+        transaction=1,
+        t0_s=0,
+        t_s=0.02,
+        resolver=Resolver(transport=Transport.UDP, endpoint=HERE),
+        name="x",
+        query_type="A",
+        replies=(reply,),
     )
     found = samples(make_snapshot(target=make_target(check=CheckName.DNS)), run(lookup, check=CheckName.DNS))
     assert (found["probe_dns_answer_rrs",], found["probe_dns_query_succeeded",]) == (1, 1)
