@@ -39,13 +39,13 @@ from probe.model.verdict import (
 )
 
 LAYERED = (
+    VPN_RULES,  # first: what was not asked at all says so in its own words
     ECHO_RULES,
     (*TRACED_TCP_RULES, *TCP_RULES),
     (*TRACED_TLS_RULES, *TLS_RULES, *TRUST_RULES),
     QUIC_RULES,
     (*TRACED_HTTP_RULES, *HTTP_RULES),
     QUESTION_RULES,
-    VPN_RULES,
 )
 """The rules of a path, a tuple for each layer; in each the first that fires speaks."""
 

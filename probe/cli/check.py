@@ -28,6 +28,7 @@ USABLE, NOT_USABLE, CANNOT_TELL = 0, 3, 4
 Examples:
   wallprobe check https://www.example.org
   wallprobe check --json example.org 'dns://example.org?resolver=udp://9.9.9.9'
+  wallprobe check office.ovpn              a VPN's file: each of its servers
   wallprobe check                          describe this network
 """
 )

@@ -47,7 +47,8 @@ def test_a_refusal_in_the_protocol_is_the_servers():
 
 @pytest.mark.parametrize("code", [FailureCode.TOO_SOON, FailureCode.CREDENTIALS_MISSING])
 def test_what_was_not_asked_is_no_finding(code):
-    assert judged(code).status is Status.INSUFFICIENT
+    verdict = judged(code)
+    assert (verdict.status, verdict.rule_id) == (Status.INSUFFICIENT, "vpn.not_asked")
 
 
 def test_a_late_break_keeps_the_depth_that_was_proven():
