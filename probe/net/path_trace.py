@@ -29,6 +29,8 @@ AT_ONCE = 3
 """A trace and its control run side by side: together six connections (VERDICTS section 4)."""
 WAIT_S = 1.7
 IPV6_UNICAST_HOPS = 16
+PATIENCE_S = 5.0
+"""A trace whose place is taken for longer than this says nothing: it refines a verdict and must not hold it up."""
 USUAL_TTL = 64
 _EXPIRY = {AddressFamily.V4: 11, AddressFamily.V6: 3}
 """ICMP type of time exceeded."""
@@ -77,6 +79,7 @@ class _Trace:
         self._payload = b""
         self._hot = False
         self._queued_s = 0.0
+        self._patient_until_s = ctx.stack.clock.boot_s() + min(PATIENCE_S, ctx.timeout_s)
         self._failure: Failure | None = None
 
     async def run(self, ttls: tuple[int, ...]) -> PathTrace:
@@ -134,8 +137,10 @@ class _Trace:
         ctx = self._ctx
         async with turn:
             try:
-                grant = await ctx.gate.ask(Traffic.CONNECT, self._endpoint, ctx.holder)
-            except PermissionError:
+                # Many targets may share this place: whoever cannot have it soon goes without a trace.
+                async with asyncio.timeout(max(0.0, self._patient_until_s - ctx.stack.clock.boot_s())):
+                    grant = await ctx.gate.ask(Traffic.CONNECT, self._endpoint, ctx.holder)
+            except (PermissionError, TimeoutError):
                 return HopSeen(ttl=ttl, answer=HopAnswer.INSTRUMENT)
             self._queued_s = max(self._queued_s, grant.queued_s)
             self._hot = self._hot or grant.hot

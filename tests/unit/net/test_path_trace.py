@@ -7,12 +7,13 @@ import msgspec
 import pytest
 
 from probe.model.endpoint import Endpoint
+from probe.model.experiment import Grant, Traffic
 from probe.model.failure import FailureCode
 from probe.model.path_trace import HopAnswer
 from probe.net.capabilities import Capabilities
 from probe.net.path_trace import trace_name, trace_syn
 from probe.net.stack import Stack
-from tests.fakes import make_context
+from tests.fakes import OpenGate, make_context
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs IP_RECVERR")
 
@@ -61,3 +62,24 @@ def test_without_an_error_queue_there_is_no_trace_and_a_reason():
     assert seen.failure is not None
     assert seen.failure.code is FailureCode.NO_PROTOCOL_OPTION
     assert msgspec.json.decode(msgspec.json.encode(seen), type=type(seen)) == seen
+
+
+class FullHouse(OpenGate):
+    """Never has a seat to give."""
+
+    async def ask(self, traffic: Traffic, endpoint: Endpoint | None, holder: str) -> Grant:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+@linux
+def test_a_place_that_others_hold_leaves_the_trace_without_hops_and_in_time():
+    async def trace_in_vain():
+        stack = Stack.open()
+        ctx = make_context(stack, gate=FullHouse(), timeout_s=0.1)
+        seen = await trace_syn(ctx, Endpoint(address="127.0.0.1", port=9), (3, 1))
+        await stack.close()
+        return seen
+
+    seen = asyncio.run(asyncio.wait_for(trace_in_vain(), 5))
+    assert {hop.answer for hop in seen.hops} <= {HopAnswer.INSTRUMENT}
