@@ -10,7 +10,7 @@ from probe.classify.judge import LAYERED, judge
 from probe.classify.rules_control import CONTROL_RULES
 from probe.classify.rules_name import NAME_RULES
 from probe.model.verdict import Verdict
-from tests.golden import controls, names, pages, paths, quic, traces, trust  # noqa: F401 (they register their stories)
+from tests.golden import controls, names, pages, paths, quic, traces, trust, tunnels  # noqa: F401 (they register their stories)
 from tests.golden.plain import render
 from tests.golden.story import PAIRS
 
