@@ -14,7 +14,7 @@ import msgspec
 
 from probe.model.depth import Depth
 from probe.model.endpoint import Endpoint
-from probe.model.errors import ProtocolError
+from probe.model.errors import ProtocolError, UserError
 from probe.model.experiment import Traffic
 from probe.model.failure import Failure, FailureCode, Stage
 from probe.model.observation import DialogueExchange, Ending, Silence, StageReached, TLSHandshake
@@ -94,7 +94,7 @@ async def _over_udp(run: "_Conversation", stamps: int) -> DialogueExchange:
             run.failure = build_failure(Stage.DIALOGUE, error)
             return run.append()
         run.local_port = channel.local_port
-        await run.hold(run.start(stamps, b""))
+        await run.hold(stamps, b"")
         run.bytes_sent, run.bytes_received = channel.bytes_sent, channel.bytes_received
         if run.failure is not None and (icmp := channel.take_icmp()) is not None:
             run.failure = msgspec.structs.replace(run.failure, icmp=icmp)
@@ -127,7 +127,7 @@ async def _over_tcp(run: "_Conversation", above: tuple[object, ...], stamps: int
         run.begin()
         run.stream = stream
         sent, received = channel.bytes_sent, channel.bytes_received
-        await run.hold(run.start(stamps, certificate))
+        await run.hold(stamps, certificate)
         run.bytes_sent, run.bytes_received = channel.bytes_sent - sent, channel.bytes_received - received
         return run.append()
 
@@ -184,10 +184,15 @@ class _Conversation:
         )
         return occasion.spec.start(ask)
 
-    async def hold(self, dialogue: Dialogue) -> None:
+    async def hold(self, stamps: int, certificate: bytes) -> None:
         """Do what the dialogue says until it ends; how it ended is in `failure`."""
+        dialogue: Dialogue | None = None
         try:
+            dialogue = self.start(stamps, certificate)
             reply = await self._follow(dialogue)
+        except UserError as error:
+            # A key or a setting that the protocol cannot use: nothing was asked, so nothing was learned.
+            self._fail(FailureCode.CREDENTIALS_MISSING, str(error))
         except Refused as error:
             self._refused = str(error)
             self._fail(FailureCode.REFUSED_BY_PEER, str(error))
@@ -201,7 +206,8 @@ class _Conversation:
             else:
                 self._reply = _flatten(reply)
         finally:
-            dialogue.close()
+            if dialogue is not None:
+                dialogue.close()
 
     async def _follow(self, dialogue: Dialogue) -> msgspec.Struct | None:
         resume: bytes | None = None

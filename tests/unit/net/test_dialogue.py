@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import socket
 
 import msgspec
@@ -9,7 +10,7 @@ import pytest
 
 from probe.model.depth import Depth
 from probe.model.endpoint import Endpoint
-from probe.model.errors import ProtocolError
+from probe.model.errors import ProtocolError, UserError
 from probe.model.failure import FailureCode
 from probe.model.observation import DialogueExchange, Ending, TCPConnect
 from probe.net.context import Manners, TooSoon
@@ -242,6 +243,21 @@ async def test_stamps_are_reserved_before_the_first_byte(stack):
         await converse(ctx, endpoint, Occasion(spec=spec, host="", params={}, secrets={}))
     assert ctx.gate.reserved == ["toy.stamp"]
     assert given[0] > 1_700_000_000_000_000_000
+
+
+async def test_a_setting_that_the_protocol_cannot_use_sends_nothing_and_is_no_finding(stack):
+    def refuse(_ask: Ask) -> Dialogue:
+        raise UserError("method", "'rot13' is no cipher", "write aes-256-gcm")
+
+    async with udp_server() as (endpoint, server):
+        wanted = occasion((Udp(),))
+        spec = dataclasses.replace(wanted.spec, start=refuse)
+        ctx = make_context(stack)
+        seen = await converse(ctx, endpoint, dataclasses.replace(wanted, spec=spec))
+        assert seen is not None
+        assert seen.failure is not None
+        assert seen.failure.code is FailureCode.CREDENTIALS_MISSING
+        assert server.heard == []
 
 
 def test_manners_stop_at_proof_unless_told_otherwise():
