@@ -55,6 +55,11 @@ class ControlView:
         return frozenset(a for o in self._lookups for a in o.addresses)
 
     @functools.cached_property
+    def given(self) -> frozenset[str]:
+        """Return the addresses that controls were given for any name: the target's, and those it redirects to."""
+        return frozenset(a for o in self._seen if isinstance(o, DNSLookup) for a in o.addresses)
+
+    @functools.cached_property
     def validated(self) -> frozenset[str]:
         """Return the addresses that showed controls a valid certificate for the target's name."""
         host = self._case.target.host

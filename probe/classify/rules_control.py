@@ -6,9 +6,9 @@ from probe.classify.control_view import ControlView
 from probe.classify.facts import PathFacts
 from probe.classify.pages import differ, find_fingerprint, is_challenge
 from probe.classify.rule import C0, C1, C2, Rule
-from probe.classify.tries import Layer, Outcome
+from probe.classify.tries import ENCRYPTED, Layer, Outcome
 from probe.model.experiment import Design
-from probe.model.observation import HTTPExchange
+from probe.model.observation import DNSLookup, HTTPExchange
 from probe.model.pattern import Pattern
 from probe.model.verdict import Cause, Confidence, EvidenceFamily
 
@@ -60,9 +60,24 @@ def _greeted(facts: PathFacts, view: ControlView) -> bool:
 
 
 def _fails_too(facts: PathFacts, view: ControlView) -> bool:
+    if not _is_the_names(facts, view):
+        return False
     if facts.failed(TCP):
         return view.connects(facts.spot) is False
     return view.greeted(facts.spot, _name(facts)) is False
+
+
+def _is_the_names(facts: PathFacts, view: ControlView) -> bool:
+    """Tell whether somebody the network cannot rewrite gives this address too, or nobody knows another one.
+
+    At an address that a forged answer leads to nobody may be, while the site lives elsewhere: that it fails for
+    controls as well says nothing of the site.
+    """
+    address = facts.failing.address if facts.failing is not None else ""
+    seen = (*facts.case.observations, *(o for citation in facts.case.cites for o in citation.observations))
+    given = [o.resolver.transport for o in seen if isinstance(o, DNSLookup) and address in o.addresses]
+    confirmed = address in view.given or any(transport in ENCRYPTED for transport in given)
+    return confirmed or not given or not view.given
 
 
 def _served(facts: PathFacts, view: ControlView) -> bool:

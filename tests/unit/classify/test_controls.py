@@ -238,3 +238,20 @@ def test_a_second_round_tries_our_own_step_again_and_what_has_healed_accuses_nob
     refused.experiments.extend(again)
     refused.wait(31.0).tcp("ok", experiment=again[0])
     assert judge(refused.case()).status is Status.OK
+
+
+def test_that_a_forged_address_is_dead_for_controls_too_says_nothing_of_a_site_that_lives_elsewhere():
+    elsewhere = Story().dns(REAL).tcp("silent", address=OWN).tcp(address=REAL).tls(address=REAL)
+    verdict = judge(connect("silent").case(controls=rounds(elsewhere)))
+    assert Pattern.SRV_DOWN not in verdict.patterns
+    assert verdict.cause is not Cause.OUTAGE
+
+
+def test_a_dead_address_that_controls_are_given_as_well_is_down_for_everybody():
+    verdict = judge(connect("silent").case(controls=rounds(Story().dns(OWN).tcp("silent"))))
+    assert (verdict.status, verdict.patterns) == (Status.DOWN, (Pattern.SRV_DOWN,))
+
+
+def test_a_name_that_nobody_else_knows_is_down_where_our_own_answer_leads_to_nobody():
+    nobody = Story().dns(FailureCode.DNS_NXDOMAIN).tcp("silent")
+    assert judge(connect("silent").case(controls=rounds(nobody))).status is Status.DOWN
