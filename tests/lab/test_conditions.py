@@ -15,8 +15,6 @@ from tests.lab.conftest import SEED
 pytestmark = [pytest.mark.lab, pytest.mark.asyncio(loop_scope="session")]
 
 NAMES = [build(build_world(SEED)).name for build in FIRST]
-CAREFUL_BY_NATURE = {"blackhole", "site-down"}
-"""Nothing on the spot tells these two apart."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -40,9 +38,15 @@ async def test_a_clean_site_is_called_ok_at_once(marks):
     assert marks["clean"].said.runtime_s < 2
 
 
-@pytest.mark.parametrize("name", sorted(CAREFUL_BY_NATURE))
-async def test_silence_alone_accuses_nobody(marks, name):
-    assert marks[name].said.status in (Status.IMPAIRED, Status.DOWN)
+async def test_a_site_that_is_silent_itself_accuses_nobody(marks):
+    assert marks["site-down"].said.status in (Status.IMPAIRED, Status.DOWN)
+
+
+async def test_a_black_hole_is_called_one_only_because_the_way_to_it_was_traced(marks):
+    mark = marks["blackhole"]
+    assert mark.said.status in (Status.BLOCKED, Status.IMPAIRED)
+    located = any("before they reach the target's network" in reason for reason in mark.reasons)
+    assert located == (mark.said.status is Status.BLOCKED)
 
 
 async def test_a_reset_by_name_is_isolated_from_here(lab):
