@@ -52,5 +52,7 @@ async def test_a_black_hole_is_called_one_only_because_the_way_to_it_was_traced(
 async def test_a_reset_by_name_is_isolated_from_here(lab):
     # Alone: how soon it is said depends on who else is on the machine.
     mark = await mark_scenario(lab, build_scenarios(lab.world)["sni-reset"])
-    assert (mark.said.status, mark.grade) == (Status.LIKELY_BLOCKED, Grade.EXACT)
+    # A trace that locates the reset on the way is a second method, and settles what the names alone made likely.
+    assert mark.said.status in (Status.LIKELY_BLOCKED, Status.BLOCKED)
+    assert mark.grade is Grade.EXACT
     assert mark.said.runtime_s <= 2

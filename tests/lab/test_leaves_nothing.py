@@ -66,8 +66,8 @@ def test_ctrl_c_at_any_moment_ends_everything(after_s):
     os.killpg(held.pid, signal.SIGINT)
     _, said = held.communicate(timeout=20)
     assert wait_for_end(parts) == []
-    # Before our first line runs, the interrupt is Python's own to report.
-    assert after_s < 0.5 or (held.returncode, said) == (130, "")
+    # Before our first line runs, which takes longer on a busy machine, the interrupt is Python's own to report.
+    assert after_s < 0.7 or (held.returncode, said) == (130, "")
 
 
 @pytest.mark.parametrize("with_signal", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
