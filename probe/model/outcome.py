@@ -21,7 +21,8 @@ _NAMES: dict[type, str] = {
     TCPConnect: "connect",
     TLSHandshake: "tls",
     ICMPEcho: "echo",
-    DialogueExchange: "handshake", QUICHandshake: "quic",
+    DialogueExchange: "handshake",
+    QUICHandshake: "quic",
 }
 
 

@@ -1,5 +1,6 @@
 """Questions for QUIC versions: the bytes, their answers, and whatever else may come."""
 
+import contextlib
 import struct
 
 import pytest
@@ -73,16 +74,12 @@ def test_a_long_id_may_stand_in_a_negotiation_alone():
 
 @given(st.binary(max_size=120))
 def test_any_bytes_are_versions_or_a_protocol_error(data):
-    try:
+    with contextlib.suppress(ProtocolError):
         assert parse_versions(data, data[6:14], data[15:23])
-    except ProtocolError:
-        pass
 
 
 @given(st.integers(min_value=0, max_value=40))
 def test_a_negotiation_cut_anywhere_is_a_shorter_list_or_an_error(length):
     whole = negotiate(1, 2, 3)
-    try:
+    with contextlib.suppress(ProtocolError):
         assert parse_versions(whole[:length], THEIRS, OURS) == (1, 2, 3)[: (length - len(negotiate())) // 4]
-    except ProtocolError:
-        pass
