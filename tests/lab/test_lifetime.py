@@ -68,7 +68,8 @@ def list_ancestors(pid):
 
 def start_run(*command):
     """Start `lab run` as a process of its own and wait until its command says so."""
-    argv = [*WALLPROBE, "lab", "run", "clean", "--", *command]
+    argv = ["env", "--default-signal=INT", *WALLPROBE, "lab", "run", "clean", "--", *command]
+    # A shell's background job ignores SIGINT, and so would this process: a terminal's would not.
     running = subprocess.Popen(argv, stdout=subprocess.PIPE, cwd=ROOT, start_new_session=True)
     assert running.stdout is not None
     assert running.stdout.readline() == b"here\n"
