@@ -97,6 +97,15 @@ class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
     modules_file: str = ""
     """A blackbox_exporter's configuration: on /probe its modules mean what they meant there."""
     allow_insecure: bool = False
+    open_health: bool = False
+    """Answer `/-/healthy` and `/-/ready` without authentication: whoever restarts us knows no password."""
+    systemd_socket: bool = False
+    """Listen on nothing but what systemd passed."""
+    telemetry_path: str = "/metrics"
+    external_url: str = ""
+    """Under which others reach us, behind a reverse proxy; its host is welcome on loopback."""
+    route_prefix: str = ""
+    """What stands before every path, such as `/wallprobe`; empty = the path of `external_url`."""
 
 
 class VantageSettings(msgspec.Struct, frozen=True, kw_only=True):

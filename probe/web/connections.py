@@ -20,6 +20,7 @@ class Guarded(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.deadline_s = 0.0
         self.serving = False
+        self._turned_away = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Count it in, or drop it."""
@@ -27,9 +28,14 @@ class Guarded(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         self._connections.join(self)
         self.inner.connection_made(transport)
+        if not self._connections.admits(self.transport):
+            self._turned_away = True
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Start the clock of a head, if these are its first bytes."""
+        if self._turned_away:
+            return
         self._connections.heard(self)
         self.inner.data_received(data)
 
@@ -54,8 +60,15 @@ class Guarded(asyncio.Protocol):
 class Connections:
     """All connections of the server."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, limits: WebLimits) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        limits: WebLimits,
+        admits: Callable[[asyncio.BaseTransport], bool] = lambda _transport: True,
+    ) -> None:
         self._loop = loop
+        self.admits = admits
+        """Tells whether who connects may stay: by the certificate that it showed."""
         self._limits = limits
         self._open: dict[Any, Guarded] = {}
         self._reading: set[Guarded] = set()

@@ -58,18 +58,25 @@ def is_loopback(address: str) -> bool:
     return (mapped or literal).is_loopback
 
 
-def open_listeners(settings: WebSettings, environ: Mapping[str, str]) -> list[socket.socket]:
+def open_listeners(
+    settings: WebSettings, environ: Mapping[str, str], *, protected: bool | None = None
+) -> list[socket.socket]:
     """Return bound sockets: systemd's if it passed any, else one for each address of `web.listen`.
+
+    `protected` tells whether `web.config_file` keeps anybody out; not given, that there is one is taken for it.
 
     Raises:
         UserError: an address cannot be had, or goes beyond loopback without protection.
     """
+    protected = bool(settings.config_file) if protected is None else protected
     sockets = _take_passed(environ)
     try:
+        if settings.systemd_socket and not sockets:
+            raise UserError("web.systemd_socket", "systemd passed no socket", "start it by its .socket unit")
         if not sockets:
             for text in settings.listen:
                 sockets += _bind(text, parse_listen(text))
-        if not (settings.config_file or settings.allow_insecure):
+        if not (protected or settings.allow_insecure):
             for one in sockets:
                 _refuse_beyond_loopback(one)
     except BaseException:
@@ -87,7 +94,7 @@ def _refuse_beyond_loopback(bound: socket.socket) -> None:
         raise UserError(
             f"web.listen {format_address(bound)}",
             "reachable from other machines without protection",
-            "listen on 127.0.0.1, or give web.config_file, or pass --web.allow-insecure",
+            "listen on 127.0.0.1, or give web.config_file with TLS or users, or pass --web.allow-insecure",
         )
 
 

@@ -6,8 +6,10 @@ round is finished, else 503), `/-/reload` (POST or PUT; 500 with the reason when
 """
 
 import asyncio
+import logging
 import socket
-from collections.abc import Mapping
+import ssl
+from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
@@ -18,12 +20,15 @@ from probe.web.api import Api
 from probe.web.connections import Connections
 from probe.web.exposition import Exposition
 from probe.web.guards import add_headers, refuse_strangers
+from probe.web.handler import StrictHandler
 from probe.web.limits import DEFAULT_LIMITS, WebLimits
 from probe.web.listen import format_address, open_listeners
 from probe.web.page import Page
 from probe.web.probe_page import ProbePage, load_modules
-from probe.web.tls import load_tls
+from probe.web.protection import LOOK_EVERY_S, Protection
+from probe.web.tls import has_allowed_san
 
+log = logging.getLogger("wallprobe")
 _BODY_BYTES = 65536
 _SHUTDOWN_S = 0.5
 """aiohttp waits so long twice: for answers under way, then for their cancellation."""
@@ -65,15 +70,24 @@ class Operations:
 
 
 def build_app(
-    view: AgentView, limits: WebLimits, connections: Connections | None = None, modules: str = ""
+    view: AgentView,
+    limits: WebLimits,
+    connections: Connections | None = None,
+    modules: str = "",
+    protection: Protection | None = None,
 ) -> web.Application:
     """Return the application without its sockets; call it inside the running loop."""
-    app = web.Application(middlewares=[refuse_strangers(connections)], client_max_size=_BODY_BYTES)
+    protection = protection or Protection("")
+    app = web.Application(
+        middlewares=[refuse_strangers(connections), protection.middleware()], client_max_size=_BODY_BYTES
+    )
+    app.on_response_prepare.append(protection.add_headers)
     app.on_response_prepare.append(add_headers)
     exposition = Exposition(view, limits)
 
     async def close_exposition(_app: web.Application) -> None:
         exposition.close()
+        protection.close()
 
     app.on_cleanup.append(close_exposition)
     app.add_routes([web.get("/metrics", exposition.serve)])
@@ -84,22 +98,66 @@ def build_app(
     return app
 
 
+class Doors:
+    """The listening sockets, each served under the context of the day."""
+
+    def __init__(self, sockets: list[socket.socket], factory: Callable[[], asyncio.Protocol]) -> None:
+        self._sockets = sockets
+        self._factory = factory
+        self._servers: list[asyncio.Server] = []
+        self.addresses = tuple(format_address(one) for one in sockets)
+
+    async def open(self, context: ssl.SSLContext | None) -> None:
+        """Accept under this context from now on; who is inside stays, and nobody on the way in is turned away."""
+        loop = asyncio.get_running_loop()
+        handshake_s = _TLS_HANDSHAKE_S if context is not None else None
+        opened = [
+            await loop.create_server(self._factory, sock=one.dup(), ssl=context, ssl_handshake_timeout=handshake_s)
+            for one in self._sockets
+        ]
+        before, self._servers = self._servers, opened
+        for server in before:
+            server.close()
+
+    def close(self) -> None:
+        """Stop accepting."""
+        for server in self._servers:
+            server.close()
+        for one in self._sockets:
+            one.close()
+
+
 class WebServer:
     """A server that listens; `close` it before the agent goes."""
 
-    def __init__(
-        self, runner: web.AppRunner, connections: Connections, servers: list[asyncio.Server], addresses: tuple[str, ...]
-    ) -> None:
+    def __init__(self, runner: web.AppRunner, connections: Connections, doors: Doors, protection: Protection) -> None:
         self._runner = runner
         self._connections = connections
-        self._servers = servers
-        self.addresses = addresses
+        self._doors = doors
+        self._protection = protection
+        self._looking = asyncio.create_task(self._look())
+        self.addresses = doors.addresses
         """Where it listens, as `host:port`."""
+
+    async def _look(self) -> None:
+        """Take over certificates, users and limits when their files change."""
+        due = False
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            due |= await self._protection.look()
+            if not due:
+                continue
+            try:
+                await self._doors.open(self._protection.context)
+                due = False
+            except OSError as error:
+                # Out of descriptors, most likely: the doors that are open stay, and the next second tries again.
+                log.error("new certificates not taken over yet", extra={"error": str(error)})
 
     async def close(self) -> None:
         """Stop accepting, give answers under way about a second, and drop the rest."""
-        for server in self._servers:
-            server.close()
+        self._looking.cancel()
+        self._doors.close()
         self._connections.close()
         await self._runner.cleanup()
 
@@ -112,22 +170,32 @@ async def start_web(
     Raises:
         UserError: an address cannot be had, goes beyond loopback without protection, or the web configuration is wrong.
     """
-    context = load_tls(settings.config_file) if settings.config_file else None
-    sockets: list[socket.socket] = open_listeners(settings, environ)
+    protection = Protection(settings.config_file, open_health=settings.open_health)
+    sockets = open_listeners(settings, environ, protected=protection.protects)
     loop = asyncio.get_running_loop()
-    connections = Connections(loop, limits)
+
+    def admits(transport: asyncio.BaseTransport) -> bool:
+        names = protection.allowed_sans
+        return not names or has_allowed_san(transport.get_extra_info("peercert"), names)
+
+    connections = Connections(loop, limits, admits)
     runner = web.AppRunner(
-        build_app(view, limits, connections, settings.modules_file),
+        build_app(view, limits, connections, settings.modules_file, protection),
         access_log=None,
-        keepalive_timeout=limits.idle_s,
         shutdown_timeout=_SHUTDOWN_S,
-        lingering_time=1.0,
     )
     await runner.setup()
-    assert runner.server is not None
-    factory = connections.guard(runner.server)
-    handshake_s = _TLS_HANDSHAKE_S if context is not None else None
-    servers = [
-        await loop.create_server(factory, sock=one, ssl=context, ssl_handshake_timeout=handshake_s) for one in sockets
-    ]
-    return WebServer(runner, connections, servers, tuple(format_address(one) for one in sockets))
+    server = runner.server
+    assert server is not None
+    factory = connections.guard(
+        lambda: StrictHandler(
+            server,
+            loop=loop,
+            access_log=None,  # type: ignore[arg-type]  # as AppRunner passes it: none is written
+            keepalive_timeout=limits.idle_s,
+            lingering_time=1.0,
+        )
+    )
+    doors = Doors(sockets, factory)
+    await doors.open(protection.context)
+    return WebServer(runner, connections, doors, protection)
