@@ -69,7 +69,8 @@ def test_aliases_that_multiply_share_their_node():
         ("a: 1\nb: 2\na: 3", "f:3: key 'a' is here twice"),
         ("a\n---\nb", "f:2: a second document begins here"),
         ("? [a]\n: b", "f:1: a key is not a word"),
-        ("[" * 100_000, f"f:1: nested deeper than {MAX_DEPTH} levels"),
+        ("[" * 500, f"f:1: nested deeper than {MAX_DEPTH} levels"),
+        ("[" * 100_000, "f:1: "),  # libyaml has a limit of its own since 0.2.6, and meets it before we meet ours
         ("\x00", "f: not YAML"),
     ],
 )
