@@ -43,6 +43,7 @@ class OpenGate:
         self.asked: list[Grant] = []
         self.released: list[Grant] = []
         self.hot: list[Endpoint] = []
+        self.hot_by_udp: list[Endpoint] = []
         self.claimed: list[str] = []
         self.reserved: list[str] = []
 
@@ -54,8 +55,9 @@ class OpenGate:
     def release(self, grant: Grant, *, bytes_sent: int = 0, bytes_received: int = 0) -> None:
         self.released.append(grant)
 
-    def triggered(self, endpoint: Endpoint) -> None:
+    def triggered(self, endpoint: Endpoint, *, over_udp: bool = False) -> None:
         self.hot.append(endpoint)
+        self.hot_by_udp += [endpoint] if over_udp else []
 
     async def claim_handshake(self, identity: str, spacing_s: float, patience_s: float) -> None:
         self.claimed.append(identity)

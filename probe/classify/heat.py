@@ -12,7 +12,7 @@ from probe.classify.tries import TRIGGERABLE, Outcome, Try
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import NameKind
 from probe.model.measurement import Measurement
-from probe.model.observation import TCPConnect
+from probe.model.observation import QUICHandshake, TCPConnect
 from probe.model.verdict import Cause, Confidence, Evidence, EvidenceFamily, EvidenceLevel, Verdict
 
 HOT_RULE = "place.hot"
@@ -52,6 +52,7 @@ def was_heated(verdict: Verdict) -> bool:
     return any(evidence.rule_id == HOT_RULE for evidence in verdict.evidence)
 
 
-def hot_places(measurement: Measurement) -> tuple[Endpoint, ...]:
-    """Return the places that were hot when the run came to them."""
-    return tuple(o.endpoint for o in measurement.observations if isinstance(o, TCPConnect) and o.hot)
+def hot_places(measurement: Measurement) -> tuple[tuple[Endpoint, bool], ...]:
+    """Return the places that were hot when the run came to them, and whether it came by UDP."""
+    seen = (o for o in measurement.observations if isinstance(o, TCPConnect | QUICHandshake) and o.hot)
+    return tuple((o.endpoint, isinstance(o, QUICHandshake)) for o in seen)

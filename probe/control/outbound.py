@@ -58,7 +58,7 @@ class OutboundGate:
             self._open.remove(grant.serial)
             self._let_in()
 
-    def triggered(self, endpoint: Endpoint) -> None:
+    def triggered(self, endpoint: Endpoint, *, over_udp: bool = False) -> None:
         """Nothing to remember: no censor is on this path."""
 
     async def claim_handshake(self, identity: str, spacing_s: float, patience_s: float) -> None:

@@ -174,7 +174,8 @@ class Agent:
         if target is None:
             self.schedule.done(due.target)
             return
-        hot_until_s = self._hot_until(e.endpoint for pending in due.pending for e in pending.experiments)
+        experiments = (e for pending in due.pending for e in pending.experiments)
+        hot_until_s = self._hot_until((e.endpoint, e.over_udp) for e in experiments if e.endpoint is not None)
         if hot_until_s is not None:
             self.schedule.postpone(due, hot_until_s + COLD_MARGIN_S)
             return
@@ -184,9 +185,9 @@ class Agent:
         self._tasks[task] = run
         task.add_done_callback(self._forget)
 
-    def _hot_until(self, endpoints: Iterable[Endpoint | None]) -> float | None:
-        """Return when the last of these places is cold again; `None` = all are."""
-        times = [self.gate.hot_until(endpoint) for endpoint in set(endpoints) if endpoint is not None]
+    def _hot_until(self, ways: Iterable[tuple[Endpoint, bool]]) -> float | None:
+        """Return when the last of these places is cold again, by TCP or by UDP as is said; `None` = all are."""
+        times = [self.gate.hot_until(endpoint, over_udp=over_udp) for endpoint, over_udp in set(ways)]
         return max((time for time in times if time is not None), default=None)
 
     def _wish(self, due: DueRun, target: Target, now_s: float) -> Wish:

@@ -24,7 +24,8 @@ from probe.net.clock import Clock
 from probe.net.context import TooSoon
 
 _DNS = Traffic.DNS
-_CONNECT = Traffic.CONNECT
+_SEATED = (Traffic.CONNECT, Traffic.DATAGRAM)
+_DATAGRAM = Traffic.DATAGRAM
 # Bound once and compared by identity: looking a member up and comparing it as text costs as much as all the rest.
 
 _SAVE_EVERY_S = 1.0
@@ -75,7 +76,7 @@ class Gate:
         """
         asked_at_s = now_s = self._clock.boot_s()
         line = self._dns if traffic is _DNS else self._connections
-        seat = endpoint if traffic is _CONNECT else None
+        seat = endpoint if traffic in _SEATED else None
         if seat is not None and not self._seats.sit(seat, holder):
             await self._wait_for_seat(seat, holder)
             now_s = self._clock.boot_s()
@@ -89,7 +90,7 @@ class Gate:
             traffic=traffic,
             endpoint=endpoint,
             queued_s=now_s - asked_at_s,
-            hot=endpoint is not None and self._hot.is_hot(endpoint, holder, now_s),
+            hot=endpoint is not None and self._hot.is_hot((endpoint, traffic is _DATAGRAM), holder, now_s),
         )
 
     def release(self, grant: Grant, *, bytes_sent: int = 0, bytes_received: int = 0) -> None:
@@ -101,17 +102,18 @@ class Gate:
             self._volume.add(bytes_sent, bytes_received)
         if grant.traffic is not _DNS:
             self._sockets.in_flight -= 1
-            if grant.traffic is _CONNECT and grant.endpoint is not None:
+            if grant.traffic in _SEATED and grant.endpoint is not None:
                 self._seats.rise(grant.endpoint)
             if self._connections.waiting:
                 self._serve()
 
-    def triggered(self, endpoint: Endpoint) -> None:
-        """Tell that a step failed there after a name or a protocol signature was sent: it is hot now.
+    def triggered(self, endpoint: Endpoint, *, over_udp: bool = False) -> None:
+        """Tell that a step failed there after a name or a protocol signature was sent: it is hot now, for
+        what goes by UDP or for what goes by TCP.
 
         The step's channel is still open, so whoever has the seat did it: for that holder alone it does not count.
         """
-        self._hot.trigger(endpoint, self._seats.holder_of(endpoint))
+        self._hot.trigger((endpoint, over_udp), self._seats.holder_of(endpoint))
         self._save_soon()
 
     async def claim_handshake(self, identity: str, spacing_s: float, patience_s: float) -> None:
@@ -141,9 +143,9 @@ class Gate:
                 raise OSError(errno.EIO, "the counter could not be written to the database")
         return number
 
-    def hot_until(self, endpoint: Endpoint) -> float | None:
+    def hot_until(self, endpoint: Endpoint, *, over_udp: bool = False) -> float | None:
         """Return the boot time at which it is cold again; None = it is cold."""
-        return self._hot.until_s(endpoint)
+        return self._hot.until_s((endpoint, over_udp))
 
     @property
     def deep_allowed(self) -> bool:

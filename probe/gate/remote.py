@@ -71,10 +71,10 @@ class RemoteGate:
         if link is not None:
             link.send(wire.Release(id=grant.serial, bytes_sent=bytes_sent, bytes_received=bytes_received))
 
-    def triggered(self, endpoint: Endpoint) -> None:
+    def triggered(self, endpoint: Endpoint, *, over_udp: bool = False) -> None:
         """Tell that a step failed there after a name or a protocol signature was sent."""
         if self._link is not None:
-            self._link.send(wire.Triggered(endpoint=endpoint))
+            self._link.send(wire.Triggered(endpoint=endpoint, over_udp=over_udp))
 
     async def claim_handshake(self, identity: str, spacing_s: float, patience_s: float) -> None:
         """Note with the daemon that a full handshake begins now.

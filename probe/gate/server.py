@@ -130,7 +130,7 @@ class _Client:
             case wire.Triggered():
                 if line.endpoint not in self._visited:
                     raise ProtocolError(f"nothing was ever granted for {line.endpoint}")
-                self._gate.triggered(line.endpoint)
+                self._gate.triggered(line.endpoint, over_udp=line.over_udp)
             case _:
                 assert_never(line)
 

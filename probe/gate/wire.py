@@ -12,7 +12,7 @@ from probe.model.endpoint import Endpoint
 from probe.model.errors import ProtocolError
 from probe.model.experiment import Traffic
 
-VERSION = 2
+VERSION = 3
 LINE_BYTES = 4096
 SOCKET_NAME = "gate.sock"
 """In the runtime or the state folder of the daemon."""
@@ -46,6 +46,7 @@ class Triggered(msgspec.Struct, frozen=True, kw_only=True, tag="triggered"):
     """A client's step failed after a name or a signature was sent."""
 
     endpoint: Endpoint
+    over_udp: bool = False
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True, tag="claim"):

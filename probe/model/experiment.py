@@ -13,6 +13,8 @@ class Traffic(StrEnum):
 
     DNS = "dns"
     CONNECT = "connect"
+    DATAGRAM = "datagram"
+    """A conversation over UDP: of the budget of connections, and hot or cold by itself."""
     ECHO = "echo"
 
 
@@ -157,6 +159,11 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     """Wait at least this long after the experiment is planned."""
     cell: int = 0
     """Number of the try within its cell, from 1; order matters in T C T C designs."""
+
+    @property
+    def over_udp(self) -> bool:
+        """Tell whether it goes to its endpoint in QUIC."""
+        return self.step in (Step.QUIC, Step.QUIC_PING, Step.FETCH_H3)
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ class HotEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     source: str = ""
     """Our address, as the peer sees it from this host's side; empty = whichever the route gives."""
     endpoint: Endpoint
+    over_udp: bool = False
     until_wall_s: float
     """Seconds since the epoch: for people, and for a boot other than the one it was noted in."""
     until_boot_s: float

@@ -38,8 +38,8 @@ class Gatekeeper(Protocol):
         """Tell that the operation's socket is closed, and what it carried."""
         ...
 
-    def triggered(self, endpoint: Endpoint) -> None:
-        """Tell that a step failed there after a name or a protocol signature was sent: it is hot now."""
+    def triggered(self, endpoint: Endpoint, *, over_udp: bool = False) -> None:
+        """Tell that a step failed there after a name or a protocol signature was sent: it is hot now, by this way."""
         ...
 
     async def claim_handshake(self, identity: str, spacing_s: float, patience_s: float) -> None:

@@ -81,7 +81,7 @@ async def _reserve_stamps(ctx: Context, spec: DialogueSpec) -> int:
 async def _over_udp(run: "_Conversation", stamps: int) -> DialogueExchange:
     ctx = run.ctx
     try:
-        grant = await ctx.gate.ask(Traffic.CONNECT, run.endpoint, ctx.holder)
+        grant = await ctx.gate.ask(Traffic.DATAGRAM, run.endpoint, ctx.holder)
     except PermissionError as error:
         return run.give_up(FailureCode.PERMISSION_DENIED, error.strerror or "")
     channel: Datagrams | None = None
@@ -316,7 +316,7 @@ class _Conversation:
         )
         self.ctx.journal.append(exchange)
         if ending in _HEATING and self._transcript.sends and self.occasion.spec.trigger:
-            self.ctx.gate.triggered(self.endpoint)
+            self.ctx.gate.triggered(self.endpoint, over_udp=self.datagrams is not None)
         return exchange
 
 

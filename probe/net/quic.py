@@ -124,7 +124,7 @@ class _Connection:
         ctx = self._ctx
         failure: Failure | None
         try:
-            self._grant = await ctx.gate.ask(Traffic.CONNECT, self._endpoint, ctx.holder)
+            self._grant = await ctx.gate.ask(Traffic.DATAGRAM, self._endpoint, ctx.holder)
             self._transaction = ctx.journal.next_transaction()
             self._started_s = ctx.journal.elapsed_s()
             await self._shake()
@@ -138,7 +138,7 @@ class _Connection:
             self._close()
             raise
         if failure is not None and failure.code is FailureCode.TIMEOUT and self._name:
-            ctx.gate.triggered(self._endpoint)
+            ctx.gate.triggered(self._endpoint, over_udp=True)
         ctx.journal.append(self._build_observation(failure))
         return self._channel if failure is None else None
 

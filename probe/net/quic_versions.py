@@ -34,7 +34,7 @@ async def ping_quic(ctx: Context, endpoint: Endpoint) -> bool:
     strange = b""
     failure: Failure | None = None
     try:
-        grant = await ctx.gate.ask(Traffic.CONNECT, endpoint, ctx.holder)
+        grant = await ctx.gate.ask(Traffic.DATAGRAM, endpoint, ctx.holder)
         socket = Datagrams(endpoint, ctx.stack.capabilities, ctx.stack.clock)
         started_s = ctx.journal.elapsed_s()
         versions, strange = await _ask(ctx, socket, transaction, started_s)

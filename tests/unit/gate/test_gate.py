@@ -289,6 +289,19 @@ async def test_a_place_cools_down_after_the_configured_time_whatever_the_wall_cl
     assert gate.stats().hot == 0
 
 
+async def test_what_quic_triggers_is_hot_by_udp_alone_also_after_a_restart():
+    clock, ledger = FakeClock(), MemoryLedger()
+    gate = Gate(Limits(), clock, ledger)
+    gate.release(await gate.ask(Traffic.DATAGRAM, HERE, "a"))
+    gate.triggered(HERE, over_udp=True)
+    gate.close()
+    for one in (gate, Gate(Limits(), clock, ledger)):
+        assert not (await one.ask(Traffic.CONNECT, HERE, "b")).hot
+        assert (await one.ask(Traffic.DATAGRAM, HERE, "b")).hot
+        assert one.hot_until(HERE) is None
+        assert one.hot_until(HERE, over_udp=True) == clock.boot_s() + 200
+
+
 async def test_hot_places_survive_a_restart():
     clock = FakeClock()
     ledger = MemoryLedger(LedgerState(handshakes={"x": clock.wall_s() - 5.0}, counters={"tai64n": 7}))
