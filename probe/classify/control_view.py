@@ -11,10 +11,10 @@ from typing import Self
 from probe.classify.case import Case
 from probe.classify.facts import may_cite
 from probe.classify.tries import Outcome, read_dns, read_tcp, read_tls
-from probe.model.control import ControlReport
+from probe.model.control import ControlKind, ControlReport
 from probe.model.failure import INSTRUMENT_CODES, FailureCode
 from probe.model.observation import DNSLookup, HTTPExchange, Observation, TCPConnect, TLSHandshake
-from probe.model.verdict import Confidence
+from probe.model.verdict import Confidence, EvidenceFamily
 
 WITHIN_S = 300.0
 _GREETED = frozenset({Outcome.OK, Outcome.UNTRUSTED})
@@ -28,7 +28,7 @@ class ControlView:
     def __init__(self, case: Case, reports: tuple[ControlReport, ...]) -> None:
         self._case = case
         self._reports = reports
-        self._seen = [o for report in reports for o in report.observations if not _own_fault(o)]
+        self._seen = [o for report in reports for o in believed(report, case) if not _own_fault(o)]
 
     @classmethod
     def of(cls, case: Case) -> Self:
@@ -48,6 +48,11 @@ class ControlView:
         apart_s = self._case.round_apart_s
         apart = any(apart_s <= late - early <= WITHIN_S for early in asked_s for late in asked_s)
         return Confidence.C2 if apart else Confidence.C1
+
+    def method(self, says: Callable[[Self], bool]) -> EvidenceFamily:
+        """Return the family of a comparison: C where tunnels alone say this, B where a control's server does."""
+        kinds = {r.kind for r in self._reports if says(type(self)(self._case, (r,)))}
+        return EvidenceFamily.TUNNEL if kinds == {ControlKind.TUNNEL} else EvidenceFamily.CONTROL
 
     @functools.cached_property
     def addresses(self) -> frozenset[str]:
@@ -109,6 +114,33 @@ def _usable(case: Case) -> tuple[ControlReport, ...]:
     """Return the reports that answer this case: fresh, and not of an earlier run that failed in another way."""
     stale = () if may_cite(case) else tuple(report for citation in case.cites for report in citation.controls)
     return tuple(r for r in case.controls if r.answered and r.age_s <= WITHIN_S and r not in stale)
+
+
+def believed(report: ControlReport, case: Case) -> tuple[Observation, ...]:
+    """Return what of a report counts.
+
+    Another agent may stand behind a censor of its own, and so may the far end of a tunnel in our own country: of
+    theirs counts what a certificate proves, at the addresses that showed it. What fails for them proves nothing.
+    """
+    home = bool(report.country) and report.country == case.vantage.country_code
+    if report.kind is not ControlKind.PEER and not (report.kind is ControlKind.TUNNEL and home):
+        return report.observations
+    shown = {o.endpoint.address for o in report.observations if isinstance(o, TLSHandshake) and o.verified}
+    return tuple(o for o in report.observations if o.failure is None and _is_shown(o, shown))
+
+
+def _is_shown(observation: Observation, shown: set[str]) -> bool:
+    match observation:
+        case DNSLookup():
+            return bool(observation.addresses) and shown.issuperset(observation.addresses)
+        case TLSHandshake():
+            return observation.verified
+        case HTTPExchange():
+            return observation.secure and observation.endpoint.address in shown
+        case TCPConnect():
+            return observation.endpoint.address in shown
+        case _:
+            return False
 
 
 def _own_fault(observation: Observation) -> bool:

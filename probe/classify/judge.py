@@ -306,7 +306,7 @@ def _first(rules: tuple[Rule[F], ...], facts: F, path: str, hop: int, transactio
 def _evidence(rule: Rule[F], facts: F, path: str, hop: int, transactions: tuple[int, ...]) -> Evidence:
     return Evidence(
         rule_id=rule.id,
-        family=rule.family,
+        family=rule.method(facts),
         pattern=rule.pattern,
         cause=rule.cause,
         confidence=rule.confidence(facts),

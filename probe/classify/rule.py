@@ -25,10 +25,16 @@ class Rule(Generic[F]):
     """One sentence for a reader."""
     level: Callable[[F], Confidence] | Confidence = C1
     """Confidence of the evidence alone; two families may raise the verdict's."""
+    family_of: Callable[[F], EvidenceFamily] | None = None
+    """Set where who looked decides: a control's server is B, a tunnel C."""
     usable: bool = False
     """The path works in spite of it."""
     interferes: bool = False
     """The path works, and is interfered with all the same."""
+
+    def method(self, facts: F) -> EvidenceFamily:
+        """Return the family of the evidence, given the facts."""
+        return self.family if self.family_of is None else self.family_of(facts)
 
     def confidence(self, facts: F) -> Confidence:
         """Return how sure the evidence is, given the facts."""

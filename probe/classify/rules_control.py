@@ -33,6 +33,7 @@ def _compared(
         pattern=pattern,
         cause=cause,
         family=B,
+        family_of=lambda f: ControlView.of(f.case).method(lambda view: says(f, view)),
         level=lambda f: min(ControlView.of(f.case).level(lambda view: says(f, view)), _own_share(f)),
         reason=reason,
     )
@@ -205,6 +206,7 @@ CONTROL_RULES: tuple[Rule[PathFacts], ...] = (
         pattern=Pattern.HTTP,
         cause=Cause.UNKNOWN,
         family=B,
+        family_of=lambda f: ControlView.of(f.case).method(lambda view: _other_page(f, view)),
         level=C1,
         reason="A control gets plainly another page; the server may choose by country, or somebody on the way may.",
     ),

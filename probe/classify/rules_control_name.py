@@ -31,6 +31,7 @@ def _compared(
         pattern=pattern,
         cause=cause,
         family=B,
+        family_of=lambda f: ControlView.of(f.case).method(lambda view: says(f, view)),
         level=lambda f: min(ControlView.of(f.case).level(lambda view: says(f, view)), _bound(f, cause)),
         reason=reason,
     )

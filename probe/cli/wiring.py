@@ -22,7 +22,9 @@ async def open_environment(settings: Settings, gate: Gatekeeper, stack: Stack) -
     """Bring an environment up around an open stack and a gate."""
     families = tuple(sorted({route.family for route in default_routes()})) or (4,)
     with load_knowledge(settings) as knowledge:
-        controls = ControlClient(settings.controls, stack, environ=os.environ, families=families)
+        controls = ControlClient(
+            settings.controls, stack, environ=os.environ, families=families, resolvers=settings.resolvers
+        )
         try:
             yield Environment(
                 stack=stack,

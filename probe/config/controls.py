@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,13 +11,18 @@ from probe.model.errors import UserError
 from probe.model.settings import ControlSettings
 from probe.model.target import SecretRef
 from probe.model.written import Written
+from probe.net.tunnel import TunnelKind, parse_way
 from probe.protocols.fields import Fields
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:\[\]-]{0,79}", re.ASCII).fullmatch
 _PIN = re.compile(r"(?:sha256[:/])?([0-9a-f]{64})", re.ASCII).fullmatch
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII).fullmatch
 _EXAMPLE = "{url: https://control.example:8443, token_file: /etc/wallprobe/token, pin: …}"
-PROXY_SCHEMES = ("socks5", "socks5h", "http")
+
+
+class _ServerKind(StrEnum):
+    WALLPROBE = ControlKind.WALLPROBE.value
+    OONI = ControlKind.OONI.value
 
 
 def read_controls(fields: Fields, folder: Path) -> tuple[ControlSettings, ...]:
@@ -30,16 +36,24 @@ def _read_control(item: Written, fields: Fields, folder: Path) -> ControlSetting
         fields.fail(item, "control: not a mapping", f"write {_EXAMPLE}")
         return None
     section = Fields(item, fields.file, fields.errors, "control.")
-    if not section.has("url"):
-        for key, what in (("via", "a tunnel as a control"), ("peer", "another agent as a control")):
-            if section.has(key):
-                fields.fail(item, f"control.{key}: {what} is not in this version", f"leave it out, or write {_EXAMPLE}")
-                return None
     before = len(fields.errors)
+    if section.has("via") and not section.has("url") and not section.has("peer"):
+        tunnel = ControlSettings(
+            kind=ControlKind.TUNNEL,
+            name=_matching(section, "name", _NAME, "use letters, digits, dots and dashes, such as my-vpn"),
+            proxy=_read_way(section),
+            asn=section.integer("asn", 0),
+            country=_matching(section, "country", _COUNTRY, "give the two letters of ISO 3166, such as DE"),
+        )
+        section.finish()
+        return tunnel if len(fields.errors) == before else None
+    is_peer = section.has("peer")
+    if is_peer and section.has("url"):
+        fields.fail(item, "control has url and peer", "give one of them")
     control = ControlSettings(
-        url=_read_url(section, item),
+        url=_read_url(section, item, "peer" if is_peer else "url"),
         name=_matching(section, "name", _NAME, "use letters, digits, dots and dashes, such as fra-1"),
-        kind=section.choice("type", ControlKind, ControlKind.WALLPROBE),
+        kind=ControlKind.PEER if is_peer else _read_kind(section),
         token=_read_token(section, folder),
         pin=_read_pin(section),
         ca_file=_read_path(section, "ca_file", folder),
@@ -61,15 +75,20 @@ def _fail(section: Fields, key: str, what: str, remedy: str) -> None:
     section.errors.append(UserError(section.place(section.line_of(key)), f"control.{key}: {what}", remedy))
 
 
-def _read_url(section: Fields, item: Written) -> str:
-    text = section.text("url")
+def _read_kind(section: Fields) -> ControlKind:
+    """Return whose server it is; a tunnel and a peer are told by their keys, not by `type`."""
+    return ControlKind(section.choice("type", _ServerKind, _ServerKind.WALLPROBE).value)
+
+
+def _read_url(section: Fields, item: Written, key: str) -> str:
+    text = section.text(key)
     try:
         url = urlsplit(text)
         good = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
     except ValueError:
         good = False
     if not good or url.username is not None or url.query or url.fragment:
-        section.fail(item, f"control.url: {text[:60]!r} is no address of a control", f"write {_EXAMPLE}")
+        section.fail(item, f"control.{key}: {text[:60]!r} is no address of a control", f"write {_EXAMPLE}")
         return ""
     return text.rstrip("/")
 
@@ -111,14 +130,25 @@ def _read_path(section: Fields, key: str, folder: Path) -> str:
 
 
 def _read_proxy(section: Fields) -> str:
+    """Return the proxy through which a control's server is reached."""
     text = section.text("via")
-    if not text:
-        return ""
-    try:
-        url = urlsplit(text)
-        good = url.scheme in PROXY_SCHEMES and bool(url.hostname) and bool(url.port) and not url.username
-    except ValueError:
-        good = False
-    if not good:
+    if text and parse_kind(text) not in (TunnelKind.SOCKS5, TunnelKind.HTTP):
         _fail(section, "via", f"{text[:60]!r} is no proxy", "write socks5://127.0.0.1:1080 or http://127.0.0.1:3128")
     return text
+
+
+def _read_way(section: Fields) -> str:
+    """Return the tunnel that is a control by itself."""
+    text = section.text("via")
+    if parse_kind(text) is None:
+        remedy = "write socks5://127.0.0.1:1080, http://127.0.0.1:3128 or device://wg0"
+        _fail(section, "via", f"{text[:60]!r} is no tunnel", remedy)
+    return text
+
+
+def parse_kind(text: str) -> TunnelKind | None:
+    """Return what sort of tunnel an address names; `None` = none."""
+    try:
+        return parse_way(text)[0]
+    except ValueError:
+        return None

@@ -13,10 +13,13 @@ import msgspec
 from probe.control import wire
 from probe.control.health import Health
 from probe.control.ooni_client import build_helper_request, read_observations
+from probe.control.policy import Policy
 from probe.control.reach import Reach, Reply
+from probe.control.tunnel import ANY_PORT, TunnelReach
 from probe.model.control import ControlKind, ControlReport, ControlRequest, EchoRange
 from probe.model.endpoint import Endpoint
 from probe.model.errors import ProtocolError
+from probe.model.observation import Resolver
 from probe.model.settings import ControlSettings
 from probe.model.target import CheckName
 from probe.net.stack import Stack
@@ -25,7 +28,11 @@ MAX_AGE_S = 3600.0
 ECHO_AGE_S = 3600.0
 MOST_KEPT = 2048
 MOST_ECHO_PORTS = 16384
-_MEASURE = "/api/v1/measure"
+_PATHS = {
+    ControlKind.WALLPROBE: "/api/v1/measure",
+    ControlKind.PEER: "/api/v1/peer/measure",
+    ControlKind.OONI: "/",
+}
 _ECHO = "/api/v1/echo"
 
 _Key = tuple[CheckName, str, int, str, bool, str, tuple[str, ...]]
@@ -55,19 +62,26 @@ class ControlClient:
         environ: Mapping[str, str],
         families: tuple[int, ...] = (4, 6),
         max_age_s: float = MAX_AGE_S,
+        resolvers: tuple[Resolver, ...] = (),
+        tunnel_policy: Policy = ANY_PORT,
     ) -> None:
-        """Read the certificates that the settings name.
+        """Read the certificates that the settings name; `resolvers` are those that tunnels ask.
 
         Raises:
             UserError: one cannot be used.
         """
         self._clock = stack.clock
-        self._reaches = tuple(Reach(settings, stack, environ, families) for settings in controls)
+        self._reaches: tuple[Reach | TunnelReach, ...] = tuple(
+            Reach(settings, stack, environ, families)
+            if settings.url
+            else TunnelReach(settings, stack, families=families, resolvers=resolvers, policy=tunnel_policy)
+            for settings in controls
+        )
         self._health = {reach: Health() for reach in self._reaches}
         self._max_age_s = max_age_s
         self._kept: collections.OrderedDict[_Key, _Kept] = collections.OrderedDict()
         self._asking: dict[ControlRequest, asyncio.Task[ControlReport]] = {}
-        self._echo: dict[Reach, _EchoKept] = {}
+        self._echo: dict[Reach | TunnelReach, _EchoKept] = {}
         self._echo_used: dict[Endpoint, float] = {}
         self._echo_turn = secrets.randbelow(MOST_ECHO_PORTS)
 
@@ -131,7 +145,7 @@ class ControlClient:
             last = self._build_unasked(tried)
         return msgspec.structs.replace(last, tried=tuple(tried))
 
-    def _in_order(self) -> list[Reach]:
+    def _in_order(self) -> list[Reach | TunnelReach]:
         now_s = self._clock.boot_s()
         ready = [reach for reach in self._reaches if self._health[reach].is_ready(now_s)]
         return sorted(ready, key=lambda reach: self._health[reach].failures > 0)
@@ -146,12 +160,16 @@ class ControlClient:
         failure = "no control can be asked this" if tried else "no control is configured"
         return ControlReport(control=name, asked_at=self._clock.wall_s(), failure=failure)
 
-    async def _ask_one(self, reach: Reach, request: ControlRequest) -> ControlReport:
+    async def _ask_one(self, reach: Reach | TunnelReach, request: ControlRequest) -> ControlReport:
+        if isinstance(reach, TunnelReach):
+            report = await reach.ask(request)
+            self._note(reach, Reply(failure=report.failure, unreachable=report.unreachable))
+            return report
         started_boot_s = self._clock.boot_s()
         asked_at = self._clock.wall_s()
         ooni = reach.settings.kind is ControlKind.OONI
         body = build_helper_request(request) if ooni else wire.encode(request)
-        reply = await reach.send("POST", "/" if ooni else _MEASURE, body)
+        reply = await reach.send("POST", _PATHS[reach.settings.kind], body)
         report = ControlReport(
             control=reach.name,
             kind=reach.settings.kind,
@@ -168,7 +186,7 @@ class ControlClient:
         self._note(reach, reply)
         return report
 
-    def _note(self, reach: Reach, reply: Reply) -> None:
+    def _note(self, reach: Reach | TunnelReach, reply: Reply) -> None:
         health = self._health[reach]
         if not reply.failure:
             health.succeed()
@@ -185,7 +203,7 @@ class ControlClient:
     async def find_echo(self) -> EchoRange | None:
         """Return the echo ports of the healthiest control that has any; `None` = there are none."""
         for reach in self._in_order():
-            if reach.settings.kind is ControlKind.OONI:
+            if not isinstance(reach, Reach) or reach.settings.kind is not ControlKind.WALLPROBE:
                 continue
             kept = self._echo.get(reach)
             if kept is None or self._clock.boot_s() - kept.asked_boot_s >= ECHO_AGE_S:

@@ -14,7 +14,6 @@ import msgspec
 
 from probe import __version__
 from probe.control.outbound import OutboundGate
-from probe.control.proxies import pass_http, pass_socks5
 from probe.control.wire import MAX_ANSWER_BYTES
 from probe.model.endpoint import Endpoint
 from probe.model.errors import ProtocolError, UserError
@@ -27,6 +26,7 @@ from probe.net.connect import connect
 from probe.net.context import Context, Journal
 from probe.net.exchange import exchange
 from probe.net.lookup import lookup_system
+from probe.net.proxies import pass_http, pass_socks5
 from probe.net.secure import secure
 from probe.net.stack import Stack
 from probe.net.stream import ByteStream

@@ -19,6 +19,11 @@ class ControlKind(StrEnum):
     OONI = "ooni"
     """OONI's test helper: no chains, times, hashes or redirect hops; of HTTP the last page alone."""
 
+    PEER = "peer"
+    """Another agent. It may stand behind a censor of its own: of what it saw, what a certificate proves counts."""
+    TUNNEL = "tunnel"
+    """The same steps through a way out that the user has: family C."""
+
 
 class ControlRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a control is asked to measure: a target's address in parts, and where its name led us."""

@@ -119,8 +119,8 @@ class VantageSettings(msgspec.Struct, frozen=True, kw_only=True):
 class ControlSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One control: somebody who measures for us from elsewhere."""
 
-    url: str
-    """Of its interface: `https://control.example:8443`."""
+    url: str = ""
+    """Of its interface: `https://control.example:8443`. Empty = the way there is the control itself: a tunnel."""
     name: str = ""
     """Shown in evidence; empty = host and port."""
     kind: ControlKind = ControlKind.WALLPROBE
@@ -132,7 +132,10 @@ class ControlSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Our own certificate, where the control asks for one."""
     key_file: str = ""
     proxy: str = ""
-    """How to get there: `socks5://127.0.0.1:1080` or `http://127.0.0.1:3128`; empty = directly."""
+    """How to get there: `socks5://127.0.0.1:1080` or `http://127.0.0.1:3128`; empty = directly.
+
+    Without `url` also `device://wg0`, a network device that the measurements leave by.
+    """
     asn: int = 0
     country: str = ""
 

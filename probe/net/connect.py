@@ -22,6 +22,7 @@ from probe.net.capabilities import IP_MINTTL, IP_RECVERR, IPV6_MINHOPCOUNT, IPV6
 from probe.net.channel import Channel
 from probe.net.context import Context
 from probe.net.kernel_tcp import read_kernel_view
+from probe.net.tunnel import Tunnel, bind_to_device, pass_proxy
 
 _MOST_HELD_BYTES = 256
 _NON_BLOCKING_STREAM = socket.SOCK_STREAM | getattr(socket, "SOCK_NONBLOCK", 0)
@@ -115,9 +116,11 @@ class _Connection:
         transaction = journal.next_transaction()
         started_s = journal.elapsed_s()
         channel, failure, retransmits = None, None, 0
+        tunnel = ctx.stack.tunnel
+        proxied = tunnel is not None and tunnel.proxy is not None
         icmp: tuple[IcmpError, ...] = ()
         try:
-            self._sock = _open_socket(self._endpoint, ctx.stack.capabilities, self._min_ttl)
+            self._sock = _open_socket(self._first_stop, ctx.stack.capabilities, self._min_ttl, tunnel)
             started_s = journal.elapsed_s()
             channel, retransmits = await self._finish(self._sock, transaction, started_s)
         except OSError as error:
@@ -132,7 +135,9 @@ class _Connection:
             t_s=journal.elapsed_s(),
             endpoint=self._endpoint,
             local_port=channel.local_port if channel is not None else 0,
-            kernel_rtt_s=channel.rtt_s if channel is not None and ctx.stack.capabilities.tcp_info else None,
+            kernel_rtt_s=(
+                channel.rtt_s if channel is not None and ctx.stack.capabilities.tcp_info and not proxied else None
+            ),
             syn_retransmits=retransmits,
             min_ttl=self._min_ttl,
             failure=failure,
@@ -143,6 +148,12 @@ class _Connection:
             hot=grant.hot,
             asn=ctx.asn_of(self._endpoint.address),
         )
+
+    @property
+    def _first_stop(self) -> Endpoint:
+        """Return where the packets go: to the place itself, or to the proxy on the way to it."""
+        tunnel = self._ctx.stack.tunnel
+        return tunnel.proxy if tunnel is not None and tunnel.proxy is not None else self._endpoint
 
     def _build_refused(self, error: PermissionError) -> TCPConnect:
         """Return the observation of a connection that the gate forbids: nothing was opened, nothing learned."""
@@ -164,6 +175,8 @@ class _Connection:
         ctx = self._ctx
         tcp_info = ctx.stack.capabilities.tcp_info
         channel = self._channel = Channel(sock, self._endpoint, ctx.stack.clock)
+        if self._first_stop is not self._endpoint:
+            return await self._finish_by_proxy(sock, channel), 0
         number = sock.connect_ex((self._endpoint.address, self._endpoint.port))
         if number not in (0, errno.EINPROGRESS, errno.EWOULDBLOCK):
             raise OSError(number, os.strerror(number))
@@ -182,6 +195,23 @@ class _Connection:
             _ignore_soft_errors(sock, v6=self._endpoint.family is AddressFamily.V6)
         return channel, view.retransmits if view is not None else 0
 
+    async def _finish_by_proxy(self, sock: socket.socket, channel: Channel) -> Channel:
+        """Connect to the proxy and have it connect us; what is wrong with the proxy itself is not the place's."""
+        ctx, tunnel, proxy = self._ctx, self._ctx.stack.tunnel, self._first_stop
+        assert tunnel is not None
+        started_s = ctx.stack.clock.boot_s()
+        deadline_s = started_s + ctx.timeout_s
+        try:
+            number = sock.connect_ex((proxy.address, proxy.port))
+            if number not in (0, errno.EINPROGRESS, errno.EWOULDBLOCK):
+                raise OSError(number, os.strerror(number))
+            await channel.open(deadline_s, tcp_info=False)
+        except OSError as error:
+            raise OSError(errno.EACCES, f"the proxy: {error.strerror or 'no answer'}") from error
+        await pass_proxy(channel, tunnel, self._endpoint, deadline_s)
+        channel.rtt_s = ctx.stack.clock.boot_s() - started_s
+        return channel
+
     def _hush(self, transaction: int, since_s: float) -> None:
         ctx = self._ctx
         ctx.journal.hush(
@@ -196,7 +226,9 @@ class _Connection:
         )
 
 
-def _open_socket(endpoint: Endpoint, capabilities: Capabilities, min_ttl: int) -> socket.socket:
+def _open_socket(
+    endpoint: Endpoint, capabilities: Capabilities, min_ttl: int, tunnel: Tunnel | None = None
+) -> socket.socket:
     """Return a non-blocking socket with the options of a measurement.
 
     Raises:
@@ -208,6 +240,7 @@ def _open_socket(endpoint: Endpoint, capabilities: Capabilities, min_ttl: int) -
         if _NON_BLOCKING_STREAM == socket.SOCK_STREAM:
             sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        bind_to_device(sock, tunnel)
         if capabilities.error_queue:
             error_queue.enable(sock)
         if min_ttl:

@@ -14,6 +14,7 @@ from probe.model.failure import IcmpError
 from probe.net import error_queue
 from probe.net.capabilities import Capabilities
 from probe.net.clock import Clock
+from probe.net.tunnel import Tunnel, bind_to_device, refuse_datagrams
 
 _READ_BYTES = 65536
 _PORT_TRIES = 20
@@ -23,7 +24,9 @@ _HIGHEST_PORT = 65535
 class Datagrams:
     """The socket; one operation at a time."""
 
-    def __init__(self, endpoint: Endpoint, capabilities: Capabilities, clock: Clock) -> None:
+    def __init__(
+        self, endpoint: Endpoint, capabilities: Capabilities, clock: Clock, tunnel: Tunnel | None = None
+    ) -> None:
         """Open it.
 
         Raises:
@@ -37,9 +40,12 @@ class Datagrams:
         self.bytes_received = 0
         self._clock = clock
         self._has_errors = capabilities.error_queue
+        self._tunnel = tunnel
+        refuse_datagrams(tunnel)
         self._sock = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM)
         try:
             self._sock.setblocking(False)
+            bind_to_device(self._sock, tunnel)
             if self._has_errors:
                 error_queue.enable(self._sock)
             self._sock.connect((endpoint.address, endpoint.port))
@@ -56,6 +62,7 @@ class Datagrams:
             higher = socket.socket(self._sock.family, socket.SOCK_DGRAM)
             try:
                 higher.setblocking(False)
+                bind_to_device(higher, self._tunnel)
                 higher.bind(("::" if v6 else "0.0.0.0", random.randint(self.endpoint.port + 1, _HIGHEST_PORT)))
                 if self._has_errors:
                     error_queue.enable(higher)

@@ -89,7 +89,7 @@ async def _over_udp(run: "_Conversation", stamps: int) -> DialogueExchange:
     try:
         run.begin()
         try:
-            channel = run.datagrams = Datagrams(run.endpoint, ctx.stack.capabilities, ctx.stack.clock)
+            channel = run.datagrams = Datagrams(run.endpoint, ctx.stack.capabilities, ctx.stack.clock, ctx.stack.tunnel)
         except OSError as error:
             run.failure = build_failure(Stage.DIALOGUE, error)
             return run.append()

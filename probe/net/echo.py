@@ -22,6 +22,7 @@ from probe.net import error_queue
 from probe.net.attempt import build_failure
 from probe.net.capabilities import IP_RECVTTL, IPV6_RECVHOPLIMIT, Capabilities
 from probe.net.context import Context
+from probe.net.tunnel import bind_to_device, refuse_datagrams
 from probe.protocols.icmp_echo import build_request, parse_reply, strip_ipv4_header
 
 _SEQUENCE = 1
@@ -92,8 +93,10 @@ class _Echo:
             OSError: no such socket here, an ICMP error came, or the deadline passed.
         """
         ctx = self._ctx
+        refuse_datagrams(ctx.stack.tunnel)
         self._raw = _needs_raw(ctx.stack.capabilities, v6=self._v6)
         sock = self._sock = _open_socket(v6=self._v6, raw=self._raw, capabilities=ctx.stack.capabilities)
+        bind_to_device(sock, ctx.stack.tunnel)
         sock.connect((self._endpoint.address, 0))
         request = build_request(secrets.randbits(16), _SEQUENCE, self._token, v6=self._v6)
         self.started_s = ctx.journal.elapsed_s()

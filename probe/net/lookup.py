@@ -3,11 +3,15 @@
 Source: RFC 1035 section 4.2 (UDP, truncation, TCP framing), RFC 7766, resolv.conf(5) for the order of nameservers.
 """
 
+import asyncio
+import dataclasses
 import functools
 import ipaddress
 import socket
 import sys
 from collections.abc import Sequence
+
+import msgspec
 
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Traffic
@@ -46,6 +50,9 @@ async def lookup(
         return await lookup_getaddrinfo(ctx, name)
     if resolver.transport is not Transport.UDP:
         return (await ask_stream(ctx, resolver, name, query_type)).addresses
+    if ctx.stack.tunnel is not None:
+        (observation,) = await _ask_streams(ctx, resolver, name, (query_type,), ctx.timeout_s)
+        return observation.addresses
     (observation,) = await _ask_datagrams(
         ctx, resolver, resolver.endpoint, name, (query_type,), ctx.timeout_s, hold=hold
     )
@@ -61,7 +68,7 @@ async def lookup_system(ctx: Context, name: str, query_types: tuple[str, ...] | 
     if query_types is None:
         if is_literal(name):
             return (name,)
-        if not _ON_LINUX:
+        if not _ON_LINUX and ctx.stack.tunnel is None:
             return await lookup_getaddrinfo(ctx, name)
     resolvers = ctx.stack.names.resolvers()
     missing = query_types or tuple(_TYPES[family] for family in sorted(ctx.families))
@@ -70,7 +77,10 @@ async def lookup_system(ctx: Context, name: str, query_types: tuple[str, ...] | 
         if resolver.endpoint is None:
             continue
         patience_s = ctx.timeout_s / len(resolvers)
-        seen = await _ask_datagrams(ctx, resolver, resolver.endpoint, name, missing, patience_s)
+        if ctx.stack.tunnel is None:
+            seen = await _ask_datagrams(ctx, resolver, resolver.endpoint, name, missing, patience_s)
+        else:
+            seen = await _ask_streams(ctx, resolver, name, missing, patience_s)
         for observation in seen:
             if not _wants_next(observation.failure):
                 found[observation.query_type] = observation.addresses
@@ -132,6 +142,18 @@ async def _ask_datagrams(
             over_tcp = Resolver(transport=Transport.TCP, endpoint=endpoint, system=resolver.system)
             seen[index] = await ask_stream(ctx, over_tcp, name, inquiry.query_type)
     return seen
+
+
+async def _ask_streams(
+    ctx: Context, resolver: Resolver, name: str, query_types: Sequence[str], patience_s: float
+) -> list[DNSLookup]:
+    """Ask side by side, each over a connection of its own, as a tunnel that carries no datagrams needs it."""
+    ctx = dataclasses.replace(ctx, timeout_s=patience_s)
+    if resolver.transport is Transport.UDP:
+        resolver = msgspec.structs.replace(resolver, transport=Transport.TCP)
+    async with asyncio.TaskGroup() as group:
+        asked = [group.create_task(ask_stream(ctx, resolver, name, query_type)) for query_type in query_types]
+    return [task.result() for task in asked]
 
 
 async def lookup_getaddrinfo(ctx: Context, name: str) -> tuple[str, ...]:

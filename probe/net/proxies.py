@@ -1,4 +1,4 @@
-"""The way to a control through somebody's proxy: SOCKS5, or HTTP CONNECT.
+"""The way through somebody's proxy: SOCKS5, or HTTP CONNECT.
 
 Source: RFC 1928 sections 3 to 6 (no authentication, CONNECT by name, so that the proxy resolves it), RFC 9110 section
 9.3.6. Less than RFC 1928: no GSSAPI, no password (RFC 1929): it would stand in the configuration.
@@ -27,6 +27,16 @@ _REASONS = {
     7: "command not supported",
     8: "address type not supported",
 }
+
+
+class ProxyRefusal(ProtocolError):  # noqa: N818 - an answer, not nonsense
+    """The proxy understood, and could not connect; `code` is its reason in the words of RFC 1928, 0 = not said."""
+
+    def __init__(self, reason: str, code: int = 0) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
 GREETING = bytes((_VERSION, 1, _NO_AUTHENTICATION))
 
 
@@ -61,7 +71,8 @@ def read_outcome(head: bytes) -> int:
     if head[0] != _VERSION or head[2] != 0:
         raise ProtocolError(f"not a SOCKS5 reply: {head.hex()}")
     if head[1] != 0:
-        raise ProtocolError(f"the proxy could not connect: {_REASONS.get(head[1], f'code {head[1]}')}")
+        reason = _REASONS.get(head[1], f"code {head[1]}")
+        raise ProxyRefusal(f"the proxy could not connect: {reason}", head[1])
     address_bytes = head[4] + 1 if head[3] == _NAME else _ADDRESS_BYTES.get(head[3])
     if address_bytes is None:
         raise ProtocolError(f"not a SOCKS5 reply: {head.hex()}")
@@ -109,7 +120,7 @@ def check_status(head: bytes) -> None:
     if not words[0].startswith(b"HTTP/1.") or len(words) < 2:
         raise ProtocolError(f"not an HTTP proxy: {head[:32].hex()}")
     if len(words[1]) != 3 or not words[1].startswith(b"2"):
-        raise ProtocolError(f"the proxy could not connect: {words[1][:16].decode('latin-1')}")
+        raise ProxyRefusal(f"the proxy could not connect: {words[1][:16].decode('latin-1')}")
 
 
 async def _read(stream: ByteStream, count: int, deadline_s: float) -> bytes:

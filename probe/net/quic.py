@@ -152,7 +152,7 @@ class _Connection:
         from probe.protocols.engines.quic import QUICEngine
 
         ctx, clock = self._ctx, self._ctx.stack.clock
-        socket = self._socket = Datagrams(self._endpoint, ctx.stack.capabilities, clock)
+        socket = self._socket = Datagrams(self._endpoint, ctx.stack.capabilities, clock, ctx.stack.tunnel)
         engine = QUICEngine(
             (self._endpoint.address, self._endpoint.port),
             server_name=self._name,

@@ -35,7 +35,7 @@ async def ping_quic(ctx: Context, endpoint: Endpoint) -> bool:
     failure: Failure | None = None
     try:
         grant = await ctx.gate.ask(Traffic.DATAGRAM, endpoint, ctx.holder)
-        socket = Datagrams(endpoint, ctx.stack.capabilities, ctx.stack.clock)
+        socket = Datagrams(endpoint, ctx.stack.capabilities, ctx.stack.clock, ctx.stack.tunnel)
         started_s = ctx.journal.elapsed_s()
         versions, strange = await _ask(ctx, socket, transaction, started_s)
         if not versions:

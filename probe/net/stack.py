@@ -9,6 +9,7 @@ from probe.net.capabilities import Capabilities, probe_capabilities
 from probe.net.clock import Clock, SystemClock
 from probe.net.system_resolver import SystemResolver
 from probe.net.trust import Trust
+from probe.net.tunnel import Tunnel
 from probe.net.udp import DnsSockets
 
 
@@ -16,13 +17,22 @@ class Stack:
     """One per process; opened inside the running loop."""
 
     def __init__(
-        self, *, clock: Clock, trust: Trust, capabilities: Capabilities, dns: DnsSockets, names: SystemResolver
+        self,
+        *,
+        clock: Clock,
+        trust: Trust,
+        capabilities: Capabilities,
+        dns: DnsSockets,
+        names: SystemResolver,
+        tunnel: Tunnel | None = None,
     ) -> None:
         self.clock = clock
         self.trust = trust
         self.capabilities = capabilities
         self.dns = dns
         self.names = names
+        self.tunnel = tunnel
+        """Where the steps' connections leave; `None` = by this host's own routes."""
 
     @classmethod
     def open(

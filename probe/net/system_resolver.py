@@ -138,3 +138,15 @@ def _deliver(future: "asyncio.Future[Any]", addresses: tuple[str, ...], error: E
         future.set_exception(error)
     else:
         future.set_result(addresses)
+
+
+class GivenResolvers(SystemResolver):
+    """Resolvers that are named, in the place of this host's own: for steps that leave by a tunnel."""
+
+    def __init__(self, resolvers: tuple[Resolver, ...]) -> None:
+        super().__init__()
+        self._given = resolvers
+
+    def resolvers(self) -> tuple[Resolver, ...]:
+        """Return them in their order."""
+        return self._given

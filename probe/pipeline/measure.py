@@ -320,7 +320,8 @@ def _second_round(case: Case, verdict: Verdict) -> tuple[Pending, ...]:
 
     Our own step is tried again with it: a short outage of the server must not become an accusation of the network.
     """
-    once = any(e.family is EvidenceFamily.CONTROL and e.confidence is Confidence.C1 for e in verdict.evidence)
+    outside = (EvidenceFamily.CONTROL, EvidenceFamily.TUNNEL)
+    once = any(e.family in outside and e.confidence is Confidence.C1 for e in verdict.evidence)
     question = "whether a control still sees it otherwise"
     return (
         (Pending(due_in_s=case.round_apart_s + 1.0, question=question, experiments=plan_second_round(case)),)

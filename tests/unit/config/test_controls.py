@@ -37,6 +37,26 @@ def test_a_control_behind_a_proxy_and_an_ooni_helper_are_read() -> None:
     assert (control.kind, control.proxy) == (ControlKind.OONI, "socks5://127.0.0.1:1080")
 
 
+def test_a_tunnel_is_a_control_by_itself() -> None:
+    proxy, device = read("[{via: 'socks5://127.0.0.1:1080', country: DE}, {via: 'device://wg0', name: my-vpn}]")
+    assert (proxy.kind, proxy.url, proxy.proxy, proxy.country) == (
+        ControlKind.TUNNEL,
+        "",
+        "socks5://127.0.0.1:1080",
+        "DE",
+    )
+    assert (device.kind, device.name, device.proxy) == (ControlKind.TUNNEL, "my-vpn", "device://wg0")
+
+
+def test_another_agent_is_a_control_and_may_be_behind_a_proxy() -> None:
+    (peer,) = read("{peer: 'https://fra-1.example:9785', token_env: T, via: 'http://127.0.0.1:3128'}")
+    assert (peer.kind, peer.url, peer.proxy) == (
+        ControlKind.PEER,
+        "https://fra-1.example:9785",
+        "http://127.0.0.1:3128",
+    )
+
+
 def test_no_control_is_none() -> None:
     assert parse_config("", "wallprobe.yml", {}).controls == ()
 
@@ -44,8 +64,14 @@ def test_no_control_is_none() -> None:
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("{via: 'socks5://127.0.0.1:1080'}", "a tunnel as a control is not in this version"),
-        ("{peer: 'https://fra-1.example:9785'}", "another agent as a control is not in this version"),
+        ("{via: 'socks5://127.0.0.1'}", "no tunnel"),
+        ("{via: 'socks5://me:secret@127.0.0.1:1080'}", "no tunnel"),
+        ("{via: 'device://wg0', token_env: A}", "unknown key"),
+        ("{url: 'https://c.example', via: 'device://wg0'}", "no proxy"),
+        ("{peer: 'https://c.example', url: 'https://d.example'}", "url and peer"),
+        ("{peer: 'c.example'}", "no address of a control"),
+        ("{peer: 'http://c.example', token_env: B}", "in the clear"),
+        ("{url: 'https://c.example', type: tunnel}", "is no good"),
         ("https://c.example", "not a mapping"),
         ("{url: 'ftp://c.example'}", "no address of a control"),
         ("{url: 'https://c.example:bad'}", "no address of a control"),

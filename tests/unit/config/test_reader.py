@@ -137,7 +137,7 @@ def test_the_risk_can_be_accepted_in_the_environment(value, accepted):
         ("tls: {library: rusttls}", "tls.library: 'rusttls' is no good; did you mean rustls?"),
         ("tls: {ca_file: /nonexistent/x.pem}", "ca_file: /nonexistent/x.pem cannot be read: No such file"),
         ("knowledge: {asn_file: /nonexistent}", "asn_file: /nonexistent cannot be read"),
-        ("control: [{via: socks5://127.0.0.1:1080}]", "a tunnel as a control is not in this version"),
+        ("control: [{via: socks5://127.0.0.1}]", "'socks5://127.0.0.1' is no tunnel"),
         ("targets: [{}]", "it does not say where the targets come from"),
         ("targets: [{file: a, uri: b}]", "file and uri stand together"),
         ("targets: [{file: a, refesh: 5m}]", "unknown key 'targets.refesh'; did you mean refresh?"),

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.control import proxies
 from probe.model.endpoint import Endpoint
 from probe.model.errors import ProtocolError
+from probe.net import proxies
 
 
 class Script:
