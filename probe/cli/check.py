@@ -8,6 +8,7 @@ import msgspec
 from probe.cli.checking import Checking, Outcome
 from probe.cli.loop import run
 from probe.cli.paint import paint
+from probe.cli.process_title import hide_argument
 from probe.config.reader import load_config
 from probe.export.network import build_network_report
 from probe.export.record import build_record
@@ -17,8 +18,10 @@ from probe.model.errors import CombinedUserError, UserError
 from probe.model.measurement import Measurement
 from probe.model.target import Target
 from probe.model.verdict import Status
-from probe.targets.address import parse_address
-from probe.targets.tunnels import is_open_to_others, is_tunnel_file, load_tunnel_file
+from probe.targets.address import apply_traits, parse_address
+from probe.targets.secret_places import Given, is_named_place, is_open_to_others
+from probe.targets.traits import Traits
+from probe.targets.tunnels import Tunnels, is_tunnel_place, load_tunnels, parse_given_tunnels
 
 USABLE, NOT_USABLE, CANNOT_TELL = 0, 3, 4
 
@@ -29,6 +32,8 @@ Examples:
   wallprobe check https://www.example.org
   wallprobe check --json example.org 'dns://example.org?resolver=udp://9.9.9.9'
   wallprobe check office.ovpn              a VPN's file: each of its servers
+  wallprobe check links.txt                share links, or a subscription, in a file; - reads standard input
+  wallprobe check env:PROXY_LINK           a link in a variable; credential:NAME = one of systemd's
   wallprobe check                          describe this network
 """
 )
@@ -47,11 +52,13 @@ def check(
 ) -> int:
     """Check TARGETS now; without any, describe this network.
 
-    A target is a URL, a bare name, or tcp://, tls://, dns://, dot://, doh+https:// or icmp:// with a host.
+    A target is a URL, a bare name, or tcp://, tls://, dns://, dot://, doh+https:// or icmp:// with a host; or a
+    tunnel: a client's file, a share link (ss://, trojan://, vless:// ...), a file of them, env:NAME, or - .
     """
     settings = load_config(config_file)
-    parsed = parse_targets(targets)
-    checking = Checking(settings, parsed, wait=wait, show_progress=sys.stderr.isatty() and not as_json)
+    given = Given()
+    parsed = parse_targets(targets, given, Traits(timeout_s=settings.defaults.timeout_s))
+    checking = Checking(settings, parsed, wait=wait, show_progress=sys.stderr.isatty() and not as_json, given=given)
 
     def show(measurement: Measurement, final: bool) -> None:
         if as_json:
@@ -76,8 +83,8 @@ def check(
     return exit_code([m.verdict.status for m in outcome.measurements]) if exit_status else 0
 
 
-def parse_targets(texts: tuple[str, ...]) -> list[Target]:
-    """Return the targets, each once, before anything is sent.
+def parse_targets(texts: tuple[str, ...], given: Given | None = None, traits: Traits | None = None) -> list[Target]:
+    """Return the targets, each once, before anything is sent; `given` remembers the secrets that stand in them.
 
     Raises:
         UserError: one cannot be read; `CombinedUserError` when several cannot.
@@ -86,7 +93,7 @@ def parse_targets(texts: tuple[str, ...]) -> list[Target]:
     errors: list[UserError] = []
     for text in texts:
         try:
-            found = _read_target(text)
+            found = _read_target(text, given or Given(), traits or Traits())
         except UserError as error:
             errors.append(error)
         else:
@@ -97,14 +104,30 @@ def parse_targets(texts: tuple[str, ...]) -> list[Target]:
     return list(targets.values())
 
 
-def _read_target(text: str) -> tuple[Target, ...]:
-    """Return what one argument means: an address, or every endpoint of a client's file."""
-    if not text.lower().endswith((".ovpn", ".conf")) or not is_tunnel_file(text):
-        return (parse_address(text),)
-    found = load_tunnel_file(text)
-    if is_open_to_others(text) and any(target.secrets for target in found):
-        click.echo(f"note: {text} holds keys and other users may read it (chmod 600)", err=True)
-    return found
+def _read_target(text: str, given: Given, traits: Traits) -> tuple[Target, ...]:
+    """Return what one argument means: an address, or every endpoint of a client's file or list of links."""
+    if text == "-":
+        return _tell_notes(parse_given_tunnels(sys.stdin.buffer.read(), given), traits)
+    if is_tunnel_place(text):
+        found = _tell_notes(load_tunnels(text), traits)
+        if not is_named_place(text) and is_open_to_others(text) and any(target.secrets for target in found):
+            click.echo(f"note: {text} holds keys and other users may read it (chmod 600)", err=True)
+        return found
+    target = parse_address(text, keep=given.keep, traits=traits)
+    if target.secrets:
+        hide_argument(text, target.address)
+        click.echo(
+            f"warning: {target.address} was given with its secret, which others could see in the process list and "
+            "your shell may keep: put the link into a file (chmod 600) and name that, or write - and paste it",
+            err=True,
+        )
+    return (target,)
+
+
+def _tell_notes(tunnels: Tunnels, traits: Traits) -> tuple[Target, ...]:
+    for note in tunnels.notes:
+        click.echo(f"note: {note}", err=True)
+    return tuple(apply_traits(target, traits) for target in tunnels.targets)
 
 
 def exit_code(statuses: list[Status]) -> int:

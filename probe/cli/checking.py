@@ -24,6 +24,7 @@ from probe.pipeline.measure import Run, Wish
 from probe.pipeline.monitor import VantageMonitor
 from probe.store.place import find_path
 from probe.store.store import Store
+from probe.targets.secret_places import Given
 
 Show = Callable[[Measurement, bool], None]
 """Called with a measurement and whether it is the last one of its target."""
@@ -42,10 +43,19 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 class Checking:
     """One call of `check`."""
 
-    def __init__(self, settings: Settings, targets: list[Target], *, wait: bool, show_progress: bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        targets: list[Target],
+        *,
+        wait: bool,
+        show_progress: bool,
+        given: Given | None = None,
+    ) -> None:
         self._settings = settings
         self._targets = targets
         self._wait = wait
+        self._given = given
         self._progress = Progress(len(targets), enabled=show_progress)
         self._notes: list[str] = []
         self._finals: list[Measurement] = []
@@ -66,7 +76,7 @@ class Checking:
                 self._store = self._open_store(stack.clock, kept)
                 async with (
                     self._open_gate(stack.clock, self._store) as gate,
-                    open_environment(self._settings, gate, stack) as environment,
+                    open_environment(self._settings, gate, stack, given=self._given) as environment,
                     open_monitor(environment) as monitor,
                 ):
                     with self._progress:

@@ -1,6 +1,7 @@
 """Joins the rooms for a command: settings in, an environment to measure with out."""
 
 import contextlib
+import functools
 import os
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
@@ -15,11 +16,15 @@ from probe.net.routes import default_routes
 from probe.net.stack import Stack
 from probe.pipeline.environment import Environment
 from probe.pipeline.monitor import VantageMonitor
+from probe.targets.secret_places import Given
+from probe.targets.tunnels import read_secrets
 
 
 @contextlib.asynccontextmanager
-async def open_environment(settings: Settings, gate: Gatekeeper, stack: Stack) -> AsyncIterator[Environment]:
-    """Bring an environment up around an open stack and a gate."""
+async def open_environment(
+    settings: Settings, gate: Gatekeeper, stack: Stack, *, given: Given | None = None
+) -> AsyncIterator[Environment]:
+    """Bring an environment up around an open stack and a gate; `given` holds the secrets of this process alone."""
     families = tuple(sorted({route.family for route in default_routes()})) or (4,)
     with load_knowledge(settings) as knowledge:
         controls = ControlClient(
@@ -37,6 +42,7 @@ async def open_environment(settings: Settings, gate: Gatekeeper, stack: Stack) -
                 asn_of=knowledge.asn_of,
                 controls=controls if controls else None,
                 environ=dict(os.environ),
+                secrets_of=functools.partial(read_secrets, given=given),
             )
         finally:
             await controls.close()

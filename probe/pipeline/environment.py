@@ -1,15 +1,17 @@
 """What a process brings to its measurements: sockets, gate, settings and what is known beforehand."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from probe.control.client import ControlClient
 from probe.model.fingerprint import Reference
 from probe.model.observation import Resolver
 from probe.model.settings import Settings
+from probe.model.target import Target
 from probe.model.vantage import Vantage
 from probe.net.context import Gatekeeper, unknown_asn
 from probe.net.stack import Stack
+from probe.targets.tunnels import read_secrets
 
 BODY_BYTES = 65536
 CHECK_BODY_BYTES = 524288
@@ -39,3 +41,5 @@ class Environment:
     """Who measures for us from elsewhere; `None` = nobody."""
     environ: dict[str, str] = dataclasses.field(default_factory=dict)
     """The process environment, for the proxy variables."""
+    secrets_of: Callable[[Target], Mapping[str, bytes]] = read_secrets
+    """Reads the secrets of a tunnel's target when a conversation begins."""

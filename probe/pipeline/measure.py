@@ -32,7 +32,6 @@ from probe.net.context import Context, Journal
 from probe.pipeline.environment import BODY_BYTES, Environment
 from probe.pipeline.ids import new_id
 from probe.pipeline.monitor import VantageMonitor
-from probe.targets.tunnels import read_secrets
 
 HOLD_S = 2.0
 """How long a suspicious DNS question keeps listening: forged answers come within 0.4 s, real ones within 2 s."""
@@ -106,7 +105,7 @@ class Run:
             families=families,
             body_limit_bytes=(wish or Wish()).body_limit_bytes,
             asn_of=environment.asn_of,
-            secrets_of=read_secrets,
+            secrets_of=environment.secrets_of,
             confirms=(wish or Wish()).confirms,
         )
 

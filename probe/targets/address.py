@@ -7,20 +7,22 @@ import re
 import msgspec
 
 from probe.model.errors import UserError
+from probe.model.settings import Defaults
 from probe.model.target import CheckName, Exposure, Target
 from probe.protocols import specs_by_scheme
 from probe.targets.hosts import is_address
 from probe.targets.identity import make_id
 from probe.targets.schemes import FORMS, SCHEMES, Parsed
 from probe.targets.traits import Traits
-from probe.targets.tunnels import parse_tunnel
+from probe.targets.tunnel_texts import find_scheme
+from probe.targets.tunnels import PRIVATE_INTERVAL_S, SPACING_S, Keep, parse_tunnel
 from probe.targets.written_address import MAX_LENGTH, quote_address, split_address, split_scheme
 
 LATER_SCHEMES = frozenset(
     {"openvpn", "wireguard", "ikev2", "l2tp", "pptp", "sstp", "anyconnect", "ss", "trojan", "vless", "vmess"}
     | {"hysteria2", "hy2", "tuic", "anytls", "socks5", "http-proxy", "ssh", "tor", "obfs4", "stun"}
 )
-"""DESIGN section 4 names them; none is checked by this version."""
+"""Tunnels that people may ask about; those without a protocol here are not checked by this version."""
 
 _PAGES = (CheckName.WEB, CheckName.H3)
 _LATER_SUFFIXES = (".ovpn", ".conf")
@@ -32,17 +34,19 @@ _SIMPLE_SITE = re.compile(
 ).fullmatch
 
 
-def parse_address(text: str, *, source: str = "command line", traits: Traits | None = None) -> Target:
-    """Read one address; `source` is the place that an error names.
+def parse_address(
+    text: str, *, source: str = "command line", traits: Traits | None = None, keep: Keep | None = None
+) -> Target:
+    """Read one address; `source` is the place that an error names, `keep` takes the secrets of a link.
 
     Raises:
         UserError: it is no address, or of a kind that this version does not check.
     """
     traits = traits or Traits()
     text = text.strip()
-    scheme = text.partition("://")[0].lower() if "://" in text else ""
-    if scheme in LATER_SCHEMES and scheme in specs_by_scheme():
-        return apply_traits(parse_tunnel(text, scheme, source), traits)
+    scheme = find_scheme(text)
+    if scheme and scheme not in SCHEMES and scheme in specs_by_scheme():
+        return apply_traits(parse_tunnel(text, scheme, source, keep), traits)
     simple = _SIMPLE_SITE(text) if len(text) <= MAX_LENGTH else None
     bare_is_clear = simple is not None and not simple[3] and not text.endswith(_LATER_SUFFIXES)
     if simple is not None and len(simple[2]) <= 253 and (simple[1] or bare_is_clear):
@@ -75,14 +79,16 @@ def parse_address(text: str, *, source: str = "command line", traits: Traits | N
 
 def apply_traits(target: Target, traits: Traits) -> Target:
     """Put what stands beside an address onto a tunnel's target; what it is by itself stays."""
+    exposure = target.exposure if traits.exposure is Exposure.PUBLIC else traits.exposure
     return msgspec.structs.replace(
         target,
         family=traits.family,
         category=traits.category,
         group=traits.group or target.group,
         labels=traits.labels,
-        exposure=target.exposure if traits.exposure is Exposure.PUBLIC else traits.exposure,
-        interval_s=traits.interval_s,
+        exposure=exposure,
+        interval_s=max(traits.interval_s, PRIVATE_INTERVAL_S if exposure is Exposure.PRIVATE else SPACING_S),
+        timeout_s=target.timeout_s if traits.timeout_s == Defaults().timeout_s else traits.timeout_s,
     )
 
 

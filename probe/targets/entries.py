@@ -9,9 +9,10 @@ from probe.model.errors import UserError
 from probe.model.target import Exposure, Target
 from probe.model.written import Written
 from probe.protocols.fields import Fields
-from probe.targets.address import parse_address
+from probe.targets.address import apply_traits, parse_address
 from probe.targets.expectations import read_expect, read_request
 from probe.targets.traits import Traits
+from probe.targets.tunnels import is_tunnel_place, load_tunnels
 
 SHORTEST_INTERVAL_S = 1.0
 LONGEST_INTERVAL_S = 30 * 86400.0
@@ -91,8 +92,8 @@ def _line_of_text(fields: Fields, key: str, default: str) -> str:
     return text
 
 
-def read_entry(written: Written, file: str, base: Traits, errors: list[UserError]) -> Target | None:
-    """Read one entry, a scalar or a mapping with `uri`; `None` = it is wrong, and `errors` says how."""
+def read_entry(written: Written, file: str, base: Traits, errors: list[UserError]) -> tuple[Target, ...]:
+    """Read one entry, a scalar or a mapping with `uri`; nothing = it is wrong, and `errors` says how."""
     if isinstance(written.value, str):
         return read_address(written.value, f"{file}:{written.line}", base, errors)
     own: list[UserError] = []
@@ -105,14 +106,17 @@ def read_entry(written: Written, file: str, base: Traits, errors: list[UserError
         own.append(UserError(fields.place(written.line), "the entry has no uri", remedy))
     if own:
         errors.extend(own)
-        return None
+        return ()
     return read_address(uri, f"{file}:{written.line}", traits, errors)
 
 
-def read_address(text: str, place: str, traits: Traits, errors: list[UserError]) -> Target | None:
-    """Read an address in a list; `None` = it is wrong, and `errors` says how."""
+def read_address(text: str, place: str, traits: Traits, errors: list[UserError]) -> tuple[Target, ...]:
+    """Read an address in a list; of a tunnel's file, all its endpoints. Nothing = it is wrong, `errors` says how."""
     try:
-        return parse_address(text, source=place, traits=traits)
+        # A list that came from elsewhere does not say which of our files are read.
+        if not place.startswith(("http://", "https://")) and is_tunnel_place(text):
+            return tuple(apply_traits(target, traits) for target in load_tunnels(text).targets)
+        return (parse_address(text, source=place, traits=traits),)
     except UserError as error:
         errors.append(error)
-        return None
+        return ()

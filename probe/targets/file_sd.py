@@ -74,9 +74,7 @@ def _read_targets(
             errors.append(UserError(places.of(value, group), f"a target is {type(value).__name__}, not text", _FORM))
             continue
         mistakes: list[UserError] = []
-        target = read_address(value, where, traits, mistakes)
-        if target is not None:
-            yield target
+        yield from read_address(value, where, traits, mistakes)
         for mistake in mistakes:
             errors.append(UserError(places.of(value, group), mistake.what, mistake.remedy))
 
@@ -96,9 +94,7 @@ def parse_file_sd_yaml(groups: tuple[Written, ...], file: str, base: Traits) -> 
         traits = _read_labels(labels, where, base, errors)
         for member in members.value:
             address = member.value if isinstance(member.value, str) else ""
-            target = read_address(address, f"{file}:{member.line}", traits, errors)
-            if target is not None:
-                targets.append(target)
+            targets.extend(read_address(address, f"{file}:{member.line}", traits, errors))
     return join_loaded([Loaded(targets=tuple(targets), errors=tuple(errors))])
 
 

@@ -29,9 +29,7 @@ def parse_text(text: str, file: str, base: Traits) -> Loaded:
         address = (_COMMENT.sub("", line) if "#" in line else line).strip()
         if not address:
             continue
-        target = read_address(address, f"{file}:{number}", base, errors)
-        if target is not None:
-            targets.append(target)
+        targets.extend(read_address(address, f"{file}:{number}", base, errors))
     return join_loaded([Loaded(targets=tuple(targets), errors=tuple(errors))])
 
 
@@ -59,9 +57,7 @@ def parse_csv(text: str, file: str, base: Traits) -> Loaded:
         category = cells[category_column].strip()[:64] if 0 <= category_column < len(cells) else ""
         if category not in traits_of:
             traits_of[category] = msgspec.structs.replace(base, category=category)
-        target = read_address(address, f"{file}:{number}", traits_of[category], errors)
-        if target is not None:
-            targets.append(target)
+        targets.extend(read_address(address, f"{file}:{number}", traits_of[category], errors))
     return join_loaded([Loaded(targets=tuple(targets), errors=tuple(errors))])
 
 

@@ -124,10 +124,10 @@ def load_uri(source: TargetSource, defaults: Defaults) -> Loaded:
     errors: list[UserError] = []
     traits = inherit(defaults, source)
     if source.entry is None:
-        target = read_address(source.uri, source.place or "command line", traits, errors)
+        targets = read_address(source.uri, source.place or "command line", traits, errors)
     else:
-        target = read_entry(source.entry, source.place.rpartition(":")[0], traits, errors)
-    return Loaded(targets=() if target is None else (target,), errors=tuple(errors))
+        targets = read_entry(source.entry, source.place.rpartition(":")[0], traits, errors)
+    return Loaded(targets=targets, errors=tuple(errors))
 
 
 async def load_sources(sources: Sequence[TargetSource], defaults: Defaults | None = None) -> Loaded:

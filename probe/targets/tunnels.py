@@ -1,31 +1,79 @@
-"""Tunnels as people have them: a client's file, or a link without secrets. Secrets stay where they are.
+"""Tunnels as people have them become targets. Secrets stay where they are; a target holds a `SecretRef` for each.
 
-A target holds a `SecretRef` for each: `entry:PATH#2.key` is the secret `key` of the third endpoint that the file names,
-`file:PATH` a file of its own. `read_secrets` reads them when a conversation begins, and nobody keeps them.
+`read_secrets` reads them when a conversation begins, and nobody keeps them.
 """
 
-import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote
+
+import msgspec
 
 from probe.model.errors import UserError
 from probe.model.target import CheckName, Exposure, GroupMode, SecretRef, Target
 from probe.net.context import SecretMissing
-from probe.protocols import load_specs, specs_by_scheme
 from probe.protocols.dialogue import DialogueSpec, Parsed
-from probe.protocols.link import split_link
 from probe.targets.hosts import HostError, bracket, parse_host
 from probe.targets.identity import make_id
+from probe.targets.secret_places import Given, is_named_place, place_of_file, read_place
+from probe.targets.tunnel_texts import Entry, find_link, parse_link, parse_tunnel_text
 
 TIMEOUT_S = 20.0
-_MOST_FILE_BYTES = 1_000_000
+PRIVATE_INTERVAL_S = 1800.0
+"""A private endpoint is asked no oftener, whatever its list says (VERDICTS section 6)."""
+SPACING_S = 60.0
+"""And any other tunnel no oftener than this."""
+ENTRIES_KEPT = 500
+LOGIN = "login"
+"""Name of the secret that is a user's name and password."""
+STDIN = "standard input"
+_ENDINGS = (".ovpn", ".conf", ".txt", ".list", ".sub")
+
+Keep = Callable[[Mapping[str, str]], dict[str, SecretRef]]
+"""Takes secrets and returns what a target holds in their place."""
 
 
-def is_tunnel_file(text: str) -> bool:
-    """Tell whether this names a client's file that is there."""
-    suffix = Path(text).suffix.lower()
-    return bool(suffix) and "://" not in text and any(suffix in s.suffixes for s in load_specs().values())
+class Tunnels(msgspec.Struct, frozen=True, kw_only=True):
+    """The endpoints of one file or list, and what was wrong with its other lines."""
+
+    targets: tuple[Target, ...]
+    notes: tuple[str, ...] = ()
+
+
+def is_tunnel_place(text: str) -> bool:
+    """Tell whether this names a client's file or list of links that is there, or a variable or credential with one."""
+    if "://" in text or "\n" in text:
+        return False
+    if is_named_place(text):
+        return True
+    # Without a slash only what cannot be meant for a site's name.
+    return ("/" in text or text.lower().endswith(_ENDINGS)) and Path(text).expanduser().is_file()
+
+
+def load_tunnels(text: str) -> Tunnels:
+    """Return a target for each endpoint of a client's file or list of links: a path, `env:NAME` or `credential:NAME`.
+
+    Raises:
+        UserError: it cannot be read, or is no such file.
+    """
+    place = text if is_named_place(text) else place_of_file(text)
+
+    def refer(number: int, entry: Entry) -> dict[str, SecretRef]:
+        found = {name: SecretRef(source=f"entry:{place}#{number}.{name}") for name in entry.parsed.secrets}
+        folder = Path(place).parent
+        files = {} if is_named_place(place) else entry.parsed.files
+        return found | {name: SecretRef(source=f"file:{folder / path}") for name, path in files.items()}
+
+    return _build_all(read_place(place), place, refer)
+
+
+def parse_given_tunnels(data: bytes, given: Given) -> Tunnels:
+    """Return a target for each endpoint of what came on standard input.
+
+    Raises:
+        UserError: it is no client's file, nor links.
+    """
+    return _build_all(data, STDIN, lambda _number, entry: given.keep(entry.parsed.secrets))
 
 
 def load_tunnel_file(text: str) -> tuple[Target, ...]:
@@ -34,107 +82,127 @@ def load_tunnel_file(text: str) -> tuple[Target, ...]:
     Raises:
         UserError: it cannot be read, or is no such file.
     """
-    path = Path(text).expanduser().absolute()
-    spec, entries = _read_entries(path)
-    return tuple(_build(spec, parsed, path, number) for number, parsed in enumerate(entries))
+    return load_tunnels(text).targets
 
 
-def parse_tunnel(text: str, scheme: str, source: str) -> Target:
-    """Return the target of a link that holds no secret.
+def parse_tunnel(text: str, scheme: str, source: str, keep: Keep | None = None) -> Target:
+    """Return the target of a link or bridge line.
+
+    What is secret in it is referred to by the line of the list that it stands in, or handed to `keep`.
 
     Raises:
-        UserError: it is no such link, or holds a secret.
+        UserError: it is no such link, or holds a secret and nothing can be referred to.
     """
-    spec = specs_by_scheme()[scheme]
     try:
-        parsed = spec.parse(text) if spec.parse is not None else _plain(text, spec)
+        entry = parse_link(text)
     except ValueError as error:
-        raise UserError(source, f"{scheme}://…: {error}", f"write {scheme}://HOST:PORT") from None
-    if parsed.secrets:
-        what = f"{scheme}://… holds a secret, which every process list would show"
-        raise UserError(source, what, "links with secrets are not read yet; leave the secret out to ask for a hello")
-    return _build(spec, parsed, None, 0, source=source)
+        raise UserError(
+            source, f"{scheme}://…: {error}", f"write {scheme}://HOST:PORT, or copy the link again"
+        ) from None
+    if not entry.parsed.secrets:
+        return _build(entry.spec, entry.parsed, {}, source)
+    if keep is not None:
+        return _build(entry.spec, entry.parsed, keep(entry.parsed.secrets), source)
+    path, _, line = source.rpartition(":")
+    place = place_of_file(path)
+    references = {name: SecretRef(source=f"line:{place}#{line}.{name}") for name in entry.parsed.secrets}
+    try:
+        stands = {name: _read(reference.source, None).decode() for name, reference in references.items()}
+    except (UserError, LookupError, ValueError, OSError):
+        stands = {}
+    if stands != dict(entry.parsed.secrets):
+        what = f"{scheme}://… holds a secret, and cannot be read again where it stands"
+        raise UserError(source, what, "put the link into a file of its own (chmod 600) and name that file") from None
+    return _build(entry.spec, entry.parsed, references, source)
 
 
-def read_secrets(target: Target) -> Mapping[str, bytes]:
-    """Read the secrets of a target where they stand.
+def read_secrets(target: Target, given: Given | None = None, *, login: bool = False) -> Mapping[str, bytes]:
+    """Read the secrets of a target where they stand; a login is read only when one is to be made.
 
     Raises:
         SecretMissing: one cannot be had; the place is named, never what is in it.
     """
     found: dict[str, bytes] = {}
     for name, reference in target.secrets.items():
-        kind, _, place = reference.source.partition(":")
+        if name == LOGIN and not login:
+            continue
         try:
-            if kind == "file":
-                found[name] = Path(place).read_bytes()
-            else:
-                path, _, entry = place.rpartition("#")
-                number, _, key = entry.partition(".")
-                found[name] = _read_entries(Path(path))[1][int(number)].secrets[key].encode()
-        except (OSError, UserError, LookupError):
+            found[name] = _read(reference.source, given)
+        except (OSError, UserError, LookupError, ValueError):
             raise SecretMissing(f"{reference.source} cannot be read") from None
     return found
 
 
-def is_open_to_others(text: str) -> bool:
-    """Tell whether other users of this machine may read a file."""
+def _read(source: str, given: Given | None) -> bytes:
+    kind, _, place = source.partition(":")
+    match kind:
+        case "given":
+            return (given or Given()).read(source)
+        case "file":
+            return read_place(place)
+        case "env" | "credential":
+            return read_place(source).strip(b"\r\n")
+        case "entry":
+            path, number, key = _split_entry(place)
+            text = read_place(path).decode("utf-8", "surrogateescape")
+            entries = parse_tunnel_text(text, "" if is_named_place(path) else path).entries
+            return entries[number].parsed.secrets[key].encode("utf-8", "surrogateescape")
+        case "line":
+            path, number, key = _split_entry(place)
+            line = read_place(path).decode("utf-8-sig", "replace").split("\n")[number - 1]
+            return parse_link(find_link(line) or line.strip()).parsed.secrets[key].encode()
+        case _:
+            raise LookupError(kind)
+
+
+def _split_entry(place: str) -> tuple[str, int, str]:
+    path, _, entry = place.rpartition("#")
+    number, _, key = entry.partition(".")
+    return path, int(number), key
+
+
+def _build_all(data: bytes, place: str, refer: Callable[[int, Entry], dict[str, SecretRef]]) -> Tunnels:
+    text = data.decode("utf-8", "surrogateescape")
     try:
-        return bool(os.stat(Path(text).expanduser()).st_mode & 0o077)
-    except OSError:
-        return False
+        found = parse_tunnel_text(text, "" if is_named_place(place) or place == STDIN else place)
+    except ValueError as error:
+        remedy = "give a client's file such as office.ovpn, or share links, one per line"
+        raise UserError(place, str(error), remedy) from None
+    group = Path(place).name if "/" in place else place.partition(":")[2] or place
+    targets = [
+        msgspec.structs.replace(
+            _build(entry.spec, entry.parsed, refer(number, entry), place),
+            group=group if len(found.entries) > 1 or found.is_client_file else "",
+            group_mode=GroupMode.ANY if len(found.entries) > 1 or found.is_client_file else GroupMode.LABEL,
+        )
+        for number, entry in enumerate(found.entries[:ENTRIES_KEPT])
+    ]
+    notes = [f"{place}:{mistake.line}: {mistake.what}; the line is left out" for mistake in found.mistakes]
+    if len(found.entries) > ENTRIES_KEPT:
+        notes.append(f"{place}: the first {ENTRIES_KEPT} of {len(found.entries)} endpoints are taken")
+    return Tunnels(targets=tuple(targets), notes=tuple(notes))
 
 
-def _read_entries(path: Path) -> tuple[DialogueSpec, tuple[Parsed, ...]]:
-    try:
-        if path.stat().st_size > _MOST_FILE_BYTES:
-            raise UserError(str(path), "too large for a client's file", "give the file that the VPN's owner handed out")
-        text = path.read_text("utf-8", "replace")
-    except OSError as error:
-        raise UserError(str(path), f"cannot be read ({error.strerror})", "check the name and the rights") from None
-    for spec in load_specs().values():
-        if path.suffix.lower() in spec.suffixes and spec.read_file is not None:
-            if spec.recognise is not None and not spec.recognise(text):
-                continue
-            try:
-                return spec, spec.read_file(text)
-            except ValueError as error:
-                raise UserError(str(path), str(error), f"give a client's file for {spec.name}") from None
-    raise UserError(str(path), "this is no client's file of a protocol known here", "give an .ovpn file")
-
-
-def _plain(text: str, spec: DialogueSpec) -> Parsed:
-    link = split_link(text, spec.default_port)
-    if link.user is not None or link.password is not None:
-        raise ValueError("a user name or password has no place in it")
-    public = {key: value for key, value in link.params.items() if key not in spec.secrets}
-    secrets = {key: value for key, value in link.params.items() if key in spec.secrets}
-    return Parsed(host=link.host, port=link.port, params=public, secrets=secrets, label=link.label)
-
-
-def _build(spec: DialogueSpec, parsed: Parsed, path: Path | None, number: int, *, source: str = "") -> Target:
-    where = source or str(path)
+def _build(spec: DialogueSpec, parsed: Parsed, secrets: dict[str, SecretRef], where: str) -> Target:
     try:
         host = parse_host(parsed.host)
-    except HostError as error:
-        raise UserError(where, f"a host cannot be used: {error}", "write a name or an address") from None
+    except HostError:
+        # Not what is wrong with it: a link that was cut may hold a password in the host's place.
+        raise UserError(where, "a host is neither a name nor an address", "check the link or file") from None
     tail = "&".join(f"{key}={quote(value, safe='')}" for key, value in sorted(parsed.params.items()))
     address = f"{spec.schemes[0]}://{bracket(host)}:{parsed.port}" + (f"?{tail}" if tail else "")
-    secrets = {name: SecretRef(source=f"entry:{path}#{number}.{name}") for name in parsed.secrets}
-    if path is not None:
-        files = ((name, path.parent / file) for name, file in parsed.files.items())
-        secrets |= {name: SecretRef(source=f"file:{file}") for name, file in files if name != "login"}
+    made = make_id(address, "", None, None)
     return Target(
-        id=make_id(address, "", None, None),
+        # Whoever reads metrics must not learn from an id where a private endpoint is.
+        id=f"{spec.name}~{made.rpartition('~')[2]}" if secrets else made,
         check=CheckName.VPN,
         address=address,
         host=host,
         port=parsed.port,
         params={**parsed.params, "protocol": spec.name},
         secrets=secrets,
-        group=path.name if path is not None else "",
-        group_mode=GroupMode.ANY if path is not None else GroupMode.LABEL,
         exposure=Exposure.PRIVATE if secrets else Exposure.SHARED,
+        interval_s=PRIVATE_INTERVAL_S if secrets else 300.0,
         timeout_s=TIMEOUT_S,
         source=where,
     )

@@ -61,7 +61,5 @@ def _read_entries(entries: tuple[Written, ...], file: str, base: Traits) -> Load
     targets: list[Target] = []
     errors: list[UserError] = []
     for entry in entries:
-        target = read_entry(entry, file, base, errors)
-        if target is not None:
-            targets.append(target)
+        targets.extend(read_entry(entry, file, base, errors))
     return join_loaded([Loaded(targets=tuple(targets), errors=tuple(errors))])
