@@ -180,7 +180,11 @@ async def test_users_change_with_the_file_and_cannot_be_dropped_by_a_slip(tmp_pa
     protection.close()
 
 
-@pytest.mark.parametrize(("text", "opens"), [("", False), ("rate_limit: {interval: 1s}", False), (USERS, True)])
+@pytest.mark.parametrize(
+    ("text", "opens"),
+    [("", False), ("rate_limit: {interval: 1s}", False), (USERS, True)],
+    ids=["nothing", "a rate", "users"],
+)
 async def test_a_file_that_protects_nothing_opens_no_door_beyond_loopback(tmp_path, text, opens):
     path = tmp_path / "web.yml"
     path.write_text(text)
