@@ -29,9 +29,12 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# What mostly waits is shared out among workers; what fills both cores with namespaces and daemons runs by itself.
+TOGETHER := tests/unit tests/golden tests/deploy tests/peers
 test: setup check
 	@$(BIN)/python tests/peers/install.py
-	$(BIN)/pytest
+	$(BIN)/pytest -n 4 --dist loadfile $(TOGETHER)
+	$(BIN)/pytest $(addprefix --ignore=,$(TOGETHER))
 
 bench: setup
 	@$(BIN)/python tests/peers/install.py
