@@ -61,6 +61,7 @@ class Gate:
         self._hot.restore(self._kept.hot)
         self._handshakes = Handshakes(clock, self._kept)
         self._commit = commit
+        self._reserving = asyncio.Lock()
         self._volume = DayVolume(limits.bytes_per_day, now_s)
         self._storm = StormGuard()
         self._in_flight: set[int] = set()
@@ -136,12 +137,20 @@ class Gate:
         Raises:
             OSError: it could not be written.
         """
-        number, grows = self._handshakes.reserve(counter, at_least, count)
-        if grows and self._ledger is not None:
-            self.save()
-            if self._commit is not None and not await self._commit():
-                raise OSError(errno.EIO, "the counter could not be written to the database")
-        return number
+        # One at a time: who comes while the disk is written to must not leave with numbers that are not yet on it.
+        async with self._reserving:
+            number, grows = self._handshakes.reserve(counter, at_least, count)
+            if grows and self._ledger is not None:
+                kept = False
+                try:
+                    self.save()
+                    kept = self._commit is None or await self._commit()
+                finally:
+                    if not kept:
+                        self._handshakes.forgo(counter)
+                if not kept:
+                    raise OSError(errno.EIO, "the counter could not be written to the database")
+            return number
 
     def hot_until(self, endpoint: Endpoint, *, over_udp: bool = False) -> float | None:
         """Return the boot time at which it is cold again; None = it is cold."""

@@ -42,6 +42,10 @@ class Handshakes:
         self._limits[counter] = number + count + _AHEAD
         return number, True
 
+    def forgo(self, counter: str) -> None:
+        """Take back the reserve, which did not reach the disk: the next who asks must try again."""
+        self._limits[counter] = self._next[counter]
+
     def snapshot(self) -> tuple[dict[str, float], dict[str, int]]:
         """Return what the ledger keeps: handshakes of the last day, and all reserves."""
         since_s = self._clock.wall_s() - _FORGET_AFTER_S

@@ -1,5 +1,7 @@
 """Spacing of handshakes and numbers that are never given twice, also over restarts and over the gate's socket."""
 
+import asyncio
+import contextlib
 import shutil
 import tempfile
 from pathlib import Path
@@ -85,6 +87,34 @@ async def test_a_number_that_could_not_be_written_is_not_given():
     ledger.works = False
     with pytest.raises(OSError, match="could not be written"):
         await Gate(WIDE, FakeClock(), ledger, ledger.commit).reserve("tai64n", 1, 1)
+
+
+async def test_a_failed_write_is_tried_again_by_the_next_who_asks():
+    ledger = MemoryLedger()
+    gate = Gate(WIDE, FakeClock(), ledger, ledger.commit)
+    for works in (False, True):
+        ledger.works = works
+        with contextlib.nullcontext() if works else pytest.raises(OSError, match="could not be written"):
+            await gate.reserve("tai64n", 100, 16)
+    assert ledger.commits == 2
+    assert await Gate(WIDE, FakeClock(), ledger, ledger.commit).reserve("tai64n", 0, 1) >= 132
+
+
+async def test_nobody_leaves_with_numbers_while_they_are_being_written():
+    ledger = MemoryLedger()
+    written = asyncio.Event()
+
+    async def commit() -> bool:
+        await written.wait()
+        return True
+
+    gate = Gate(WIDE, FakeClock(), ledger, commit)
+    both = [asyncio.ensure_future(gate.reserve("tai64n", 100, 16)) for _ in range(2)]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not any(one.done() for one in both)
+    written.set()
+    assert await asyncio.gather(*both) == [100, 116]
 
 
 def test_handshakes_of_yesterday_are_forgotten():
