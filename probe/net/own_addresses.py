@@ -46,3 +46,14 @@ def _lines(path: Path) -> list[str]:
         return path.read_text("ascii", "replace").splitlines()
     except OSError:
         return []
+
+
+def has_address(address: str) -> bool:
+    """Tell whether an interface of this host has this address: a tunnel is up here whose inner address it is."""
+    try:
+        family = socket.AF_INET6 if ipaddress.ip_interface(address).version == 6 else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as asking:
+            asking.bind((str(ipaddress.ip_interface(address).ip), 0))
+    except (OSError, ValueError):
+        return False
+    return True

@@ -25,6 +25,7 @@ SPECS: tuple[str, ...] = (
     "trojan",
     "vless",
     "vmess",
+    "wireguard",
 )
 """Modules beside this file, each with a `SPEC`; `module:NAME` where one module has several.
 

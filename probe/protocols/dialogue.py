@@ -160,6 +160,9 @@ class DialogueSpec:
     quoting a secret."""
     counter: str = ""
     """Name of a counter that the gate keeps for `Ask.stamps`; empty = none is needed."""
+    takes_over: bool = False
+    """A handshake draws the session of whoever uses the same key to us: it wants a key of its own, or a user who is
+    told, and never runs while that tunnel is up on this host (`probe.net.own_addresses.has_address`)."""
     trigger: bool = True
     """Its first bytes can be recognised by a filter."""
 

@@ -19,7 +19,7 @@ from probe.targets.tunnels import PRIVATE_INTERVAL_S, SPACING_S, Keep, parse_tun
 from probe.targets.written_address import MAX_LENGTH, quote_address, split_address, split_scheme
 
 LATER_SCHEMES = frozenset(
-    {"openvpn", "wireguard", "ikev2", "l2tp", "pptp", "sstp", "anyconnect", "ss", "trojan", "vless", "vmess"}
+    {"openvpn", "wireguard", "wg", "ikev2", "l2tp", "pptp", "sstp", "anyconnect", "ss", "trojan", "vless", "vmess"}
     | {"hysteria2", "hy2", "tuic", "anytls", "socks5", "http-proxy", "ssh", "tor", "obfs4", "stun"}
 )
 """Tunnels that people may ask about; those without a protocol here are not checked by this version."""

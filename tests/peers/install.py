@@ -34,6 +34,8 @@ PACKAGES = {
     "turnserver": "coturn",
     "ndpiReader": "libndpi-bin",
     "vpnserver": "softether-vpnserver",
+    "wireguard-go": "wireguard-go",
+    "wg": "wireguard-tools",
 }
 """Program → Debian package, and what it needs beside it."""
 

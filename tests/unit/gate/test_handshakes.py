@@ -13,9 +13,10 @@ from probe.gate.handshakes import Handshakes
 from probe.gate.remote import RemoteGate
 from probe.gate.server import GateServer
 from probe.model.ledger import LedgerState
-from probe.model.settings import Limits
+from probe.model.settings import Limits, StoreSettings
 from probe.net.clock import SystemClock
 from probe.net.context import TooSoon
+from probe.store.store import Store
 from tests.fakes import FakeClock
 
 WIDE = Limits(connections_per_s=1e6, dns_per_s=1e6, sockets=5)
@@ -115,6 +116,16 @@ async def test_nobody_leaves_with_numbers_while_they_are_being_written():
     assert not any(one.done() for one in both)
     written.set()
     assert await asyncio.gather(*both) == [100, 116]
+
+
+async def test_what_was_given_is_in_the_database_already_and_a_process_killed_then_repeats_nothing(tmp_path):
+    settings = StoreSettings(path=str(tmp_path / "killed.db"))
+    with Store.open(settings, SystemClock()) as store:
+        gate = Gate(WIDE, SystemClock(), store.ledger, store.flush)
+        number = await gate.reserve("tai64n", 1_790_000_000_000_000_000, 16)
+        # Nothing was closed: another process reads what this one would leave behind if it died here.
+        with Store.open(settings, SystemClock(), read_only=True) as other:
+            assert other.ledger.load().counters["tai64n"] >= number + 16
 
 
 def test_handshakes_of_yesterday_are_forgotten():

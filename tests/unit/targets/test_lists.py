@@ -37,8 +37,8 @@ def test_a_bad_line_is_one_error_and_the_rest_still_loads():
     assert ids(loaded) == ["a.example", "d.example"]
     assert lines(loaded) == [
         "l.txt:2: unknown scheme 'htps'; did you mean https://?",
-        "l.txt:3: scheme not supported by this version: wireguard; leave it out for now; write https://…, http://…, "
-        "h3://…, tcp://host:port, tls://…, dns://name, dot://…, doh+https://… or icmp://…",
+        "l.txt:3: wireguard://…: the server's public key is missing; "
+        "write wireguard://HOST:PORT, or copy the link again",
         "l.txt:5: https://c.example:0: '0' is not a port; give a number from 1 to 65535",
     ]
 
