@@ -179,6 +179,7 @@ class _Conversation:
             port=self.endpoint.port,
             address=self.endpoint.address,
             certificate=certificate,
+            roots_file=self.ctx.stack.trust.file,
             stamps=stamps,
             deepest=occasion.deepest,
         )

@@ -21,7 +21,7 @@ from probe.model.settings import TLSLibrary
 from probe.net.quick_tls import load_quick_tls
 
 if TYPE_CHECKING:
-    from probe.protocols.engines.quic import Roots
+    from probe.protocols.engines.roots import Roots
 
 
 class Verification(StrEnum):
@@ -80,9 +80,14 @@ class Trust:
     @functools.cached_property
     def quic_roots(self) -> "Roots":
         """Return the same roots as QUIC's engine takes them; loaded when a first connection asks."""
-        from probe.protocols.engines.quic import Roots
+        from probe.protocols.engines.roots import load_roots
 
-        return Roots(self._file)
+        return load_roots(self._file)
+
+    @property
+    def file(self) -> str:
+        """Return the file of the roots."""
+        return self._file
 
     def _build(self, verification: Verification, alpn: tuple[str, ...]) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -14,14 +14,18 @@ if TYPE_CHECKING:
     from probe.protocols.dialogue import DialogueSpec
 
 SPECS: tuple[str, ...] = (
+    "dtls",
     "http_proxy",
     "ike.v1",
     "ike.v2",
+    "l2tp",
+    "quic_hello",
     "reality",
     "openvpn",
     "shadowsocks",
     "socks5",
     "ssh.dialogue",
+    "stun",
     "trojan",
     "vless",
     "vmess",

@@ -14,17 +14,14 @@ from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection, QuicConnectionState
 from aioquic.quic.events import ConnectionTerminated, HandshakeCompleted, QuicEvent
 from cryptography.hazmat.primitives.serialization import Encoding
-from OpenSSL import crypto
 
 from probe.model.errors import ProtocolError
 from probe.model.observation import QUICStage
-from probe.protocols.certificate import matches_name, parse_certificate
+from probe.protocols.engines.roots import Roots
 from probe.protocols.quic_ping import parse_long_header
 
 CRYPTO_ERROR = 0x100
 """A TLS alert as a QUIC error code is added to this (RFC 9001 section 4.8)."""
-HOSTNAME_MISMATCH = 62
-"""X509_V_ERR_HOSTNAME_MISMATCH."""
 _BAD_CERTIFICATE = 42
 """The alert of RFC 8446 section 6.2 for whatever is wrong with a certificate."""
 _ORDER = tuple(QUICStage)
@@ -49,27 +46,6 @@ class Farewell(msgspec.Struct, frozen=True, kw_only=True):
     by: Ended
     code: int
     reason: str = ""
-
-
-class Roots:
-    """Whom QUIC believes: the same file of roots as TLS over TCP, loaded once (15 ms)."""
-
-    def __init__(self, path: str) -> None:
-        self._store = crypto.X509Store()
-        self._store.load_locations(path)
-
-    def judge(self, chain: tuple[bytes, ...], meant: str) -> tuple[int, str]:
-        """Return OpenSSL's verification code and message; 0 = the chain leads to a root and names the one meant."""
-        try:
-            leaf, *others = (crypto.load_certificate(crypto.FILETYPE_ASN1, der) for der in chain)
-            crypto.X509StoreContext(self._store, leaf, others).verify_certificate()
-            named = matches_name(parse_certificate(chain[0]), meant)
-        except crypto.X509StoreContextError as error:
-            code = error.errors[0] if error.errors and isinstance(error.errors[0], int) else 1
-            return code, str(error)
-        except (crypto.Error, ProtocolError, ValueError):
-            return 1, "the certificate cannot be read"
-        return (0, "") if named else (HOSTNAME_MISMATCH, f"the certificate does not name {meant}")
 
 
 class QUICEngine:

