@@ -5,11 +5,13 @@ import sys
 import click
 import msgspec
 
+from probe.classify.group import fold_group
 from probe.cli.checking import Checking, Outcome
 from probe.cli.loop import run
 from probe.cli.paint import paint
 from probe.cli.process_title import hide_argument
 from probe.config.reader import load_config
+from probe.export.group_report import build_group_report
 from probe.export.network import build_network_report
 from probe.export.record import build_record
 from probe.export.report import Line, build_report
@@ -19,6 +21,7 @@ from probe.model.measurement import Measurement
 from probe.model.target import Target
 from probe.model.verdict import Status
 from probe.targets.address import apply_traits, parse_address
+from probe.targets.groups import build_groups, is_member
 from probe.targets.secret_places import Given, is_named_place, is_open_to_others
 from probe.targets.traits import Traits
 from probe.targets.tunnels import Tunnels, is_tunnel_place, load_tunnels, parse_given_tunnels
@@ -60,12 +63,16 @@ def check(
     parsed = parse_targets(targets, given, Traits(timeout_s=settings.defaults.timeout_s))
     checking = Checking(settings, parsed, wait=wait, show_progress=sys.stderr.isatty() and not as_json, given=given)
 
+    groups = build_groups(parsed)
+    grouped = {target.id for target in parsed for group in groups if is_member(target, group)}
+
     def show(measurement: Measurement, final: bool) -> None:
         if as_json:
             if final:
                 click.echo(msgspec.json.encode(build_record(measurement)))
             return
-        paint(build_report(measurement))
+        if verbose or measurement.target.id not in grouped:
+            paint(build_report(measurement))
         if verbose:
             _print_observations(measurement)
 
@@ -73,6 +80,13 @@ def check(
         outcome: Outcome = run(checking.complete(show))
     except GateUnreachable as error:
         raise click.ClickException(f"the daemon that shares its budgets with this check went away: {error}") from error
+    by_target = {measurement.target.id: measurement for measurement in outcome.measurements}
+    runs = [by_target[target.id] for target in parsed if target.id in by_target]
+    statuses = [run.verdict.status for run in runs if run.target.id not in grouped]
+    for group in groups:
+        members = [run for run in runs if is_member(run.target, group)]
+        if members:
+            statuses.append(_show_group(group, members, as_json=as_json))
     if not parsed and outcome.baseline is not None:
         if as_json:
             click.echo(msgspec.json.encode(outcome.baseline))
@@ -80,7 +94,27 @@ def check(
             paint(build_network_report(outcome.baseline))
     for note in outcome.notes:
         click.echo(f"note: {note}", err=True)
-    return exit_code([m.verdict.status for m in outcome.measurements]) if exit_status else 0
+    return exit_code(statuses) if exit_status else 0
+
+
+def _show_group(group: Target, members: list[Measurement], *, as_json: bool) -> Status:
+    verdict = fold_group(group.group_mode, {member.target.place: member.verdict for member in members})
+    if not as_json:
+        paint(build_group_report(group.address, verdict, members))
+        return verdict.status
+    record = {
+        "group": group.address,
+        "mode": group.group_mode.value,
+        "status": verdict.status.value,
+        "patterns": [pattern.value for pattern in verdict.patterns],
+        "cause": verdict.cause.value,
+        "confidence": int(verdict.confidence),
+        "depth": verdict.depth.value,
+        "summary": verdict.summary,
+        "members": [member.id for member in members],
+    }
+    click.echo(msgspec.json.encode(record))
+    return verdict.status
 
 
 def parse_targets(texts: tuple[str, ...], given: Given | None = None, traits: Traits | None = None) -> list[Target]:

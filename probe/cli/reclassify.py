@@ -8,6 +8,7 @@ from probe.cli.stored import case_of, open_reader, open_writer
 from probe.config.reader import load_config
 from probe.knowledge.reference import load_knowledge
 from probe.model.measurement import Measurement
+from probe.model.target import CheckName
 from probe.model.verdict import Verdict
 
 
@@ -28,6 +29,8 @@ def reclassify(config_file: str, write: bool, as_json: bool) -> None:
     opener = open_writer if write else open_reader
     with load_knowledge(settings) as knowledge, opener(settings) as store:
         for measurement in store.iterate_measurements():
+            if measurement.target.check is CheckName.GROUP:
+                continue  # folded from the verdicts of others, with no facts of its own
             judged += 1
             case = msgspec.structs.replace(case_of(measurement), reference=knowledge.reference)
             verdict = msgspec.structs.replace(judge(case), pending=measurement.verdict.pending)

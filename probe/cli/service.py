@@ -25,12 +25,13 @@ from probe.gate.server import GateServer
 from probe.model.errors import CombinedUserError, UserError
 from probe.model.settings import Settings
 from probe.model.spread import stable_hash
-from probe.model.target import Target
+from probe.model.target import CheckName, Target
 from probe.net.stack import Stack
 from probe.pipeline.environment import Environment
 from probe.schedule import Schedule
 from probe.store.store import Store
 from probe.targets.address import parse_address
+from probe.targets.groups import build_groups
 from probe.targets.load import Load, calculate_load
 from probe.targets.loaded import Loaded
 from probe.targets.reader import ListReader
@@ -160,7 +161,8 @@ class Service:
         load = calculate_load(targets, settings.limits)
         log.info("load", extra={"load": str(load)})
         tallies = agent.store.load_tallies() if agent.store is not None else {}
-        agent.board.replace(targets, settings.per_target, agent.states, tallies)
+        shown = (*targets, *build_groups(targets))
+        agent.board.replace(shown, settings.per_target, agent.states, tallies)
         agent.adopt(targets)
         agent.schedule.longest_interval_s = settings.limits.longest_interval_s
         agent.schedule.set_stretch(load.stretch, agent.environment.stack.clock.boot_s())
@@ -204,7 +206,8 @@ class Service:
             settings = agent.environment.settings
             await asyncio.sleep(min((source.refresh_s for source in settings.targets), default=300.0))
             loaded = await self._load(settings)
-            known = tuple(snapshot.target for snapshot in agent.board.snapshots())
+            shown = (snapshot.target for snapshot in agent.board.snapshots())
+            known = tuple(target for target in shown if target.check is not CheckName.GROUP)
             if known == _with_sham(settings, loaded):
                 continue
             try:

@@ -198,7 +198,7 @@ def _steps(request: ControlRequest, ctx: Context, endpoint: Endpoint, *, is_fetc
             yield _ask(ctx, resolver, NEUTRAL_NAME, "A")
         case CheckName.ICMP:
             yield _echo(ctx, endpoint.address)
-        case CheckName.DNS | CheckName.VPN:
+        case CheckName.DNS | CheckName.VPN | CheckName.GROUP:
             return
         case _ as never:
             assert_never(never)

@@ -11,6 +11,7 @@ from probe.daemon.alarm import MassAlarm
 from probe.daemon.board import Board
 from probe.daemon.evidence import EvidenceMemory
 from probe.daemon.figures import LoopLag
+from probe.daemon.groups import Groups
 from probe.daemon.probes import Probes
 from probe.episodes import fold, reanchor
 from probe.gate import Gate
@@ -19,7 +20,7 @@ from probe.model.episode import EpisodeState, Event, EventKind, Fold, Pace, RunO
 from probe.model.measurement import Measurement
 from probe.model.target import Target
 from probe.model.vantage import Baseline, VantageState
-from probe.model.verdict import Cause, Status
+from probe.model.verdict import Cause, Status, Verdict
 from probe.net.clock import Clock
 from probe.pipeline.environment import Environment
 from probe.pipeline.measure import Run, Wish
@@ -76,6 +77,7 @@ class Agent:
         self._unseen: set[str] = set()
         """Targets of which nothing is known yet: neither from this process nor from an earlier one."""
         self.probes = Probes(self._clock, self._run_soon)
+        self._groups = Groups()
         self._memory = EvidenceMemory()
         self._alarm = MassAlarm()
         self._tasks: dict[asyncio.Task[None], Run] = {}
@@ -109,6 +111,7 @@ class Agent:
         """Run these from now on; whoever stays keeps phase, state and counters."""
         self._targets = {target.id: target for target in targets}
         self.schedule.replace(targets, self._clock.boot_s())
+        self._groups.adopt(targets)
         self._memory.keep_only(self._targets)
         self.probes.keep_only(self._targets)
         ran_at = {snapshot.target.id: snapshot.last_run_at for snapshot in self.board.snapshots()}
@@ -250,6 +253,24 @@ class Agent:
         self._states_changed |= folded.state.unsettled or (known is not None and known.unsettled)
         for event in folded.events:
             self._tell(event)
+        group = self._groups.fold(measurement, self.board.snapshot)
+        if group is not None:
+            self._take_group(group, interval_s)
+
+    def _take_group(self, measurement: Measurement, interval_s: float) -> None:
+        """Fold what now holds for a group into its own episode; it is stored when it says something new."""
+        group = measurement.target.id
+        known, before = self.states.get(group), self.board.snapshot(group)
+        folded = fold(known, _outcome(measurement), max(interval_s, measurement.target.interval_s))
+        self.states[group] = folded.state
+        phases = self.board.update(measurement, folded.state, measurement.target.interval_s)
+        said = before.verdict if before is not None else None
+        is_new = said is None or _meaning(said) != _meaning(measurement.verdict)
+        if self.store is not None and (folded.events or is_new):
+            self.store.add(measurement, episode=folded.state.episode, events=folded.events, phases=phases)
+        self._states_changed |= folded.state.unsettled or (known is not None and known.unsettled)
+        for event in folded.events:
+            self._tell(event)
 
     def _save_states(self, *, now: bool = False) -> None:
         """Keep what the episodes alone do not say: runs that wait for confirmation, and shares of failing runs."""
@@ -330,6 +351,10 @@ class Agent:
             task.cancel()
         if self._tasks:
             await asyncio.wait(list(self._tasks), timeout=STOP_WITHIN_S)
+
+
+def _meaning(verdict: Verdict) -> tuple[object, ...]:
+    return verdict.status, verdict.patterns, verdict.cause, verdict.confidence, verdict.summary
 
 
 def _outcome(measurement: Measurement) -> RunOutcome:

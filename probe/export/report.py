@@ -79,15 +79,20 @@ def build_report(measurement: Measurement) -> tuple[Line, ...]:
 
 def build_headline(measurement: Measurement) -> Line:
     """Return the verdict in one line."""
-    verdict = measurement.verdict
+    return build_head(measurement.verdict, measurement.target.address, measurement.runtime_s)
+
+
+def build_head(verdict: Verdict, about: str, runtime_s: float) -> Line:
+    """Return a verdict in one line, about this."""
     mark, word, tone = _HEADS[verdict.status]
     who = _WHO.get(verdict.cause, "") if verdict.status not in (Status.OK, Status.INSUFFICIENT) else ""
-    sure = f"(C{int(verdict.confidence)}, {_duration(measurement.runtime_s)})"
-    parts = [f"{mark} {word}", measurement.target.address, who, sure]
+    sure = f"(C{int(verdict.confidence)}, {write_duration(runtime_s)})"
+    parts = [f"{mark} {word}", about, who, sure]
     return Line(text="  ".join(part for part in parts if part), tone=tone)
 
 
-def _duration(seconds: float) -> str:
+def write_duration(seconds: float) -> str:
+    """Return `48 ms` or `2.1 s`."""
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
@@ -104,7 +109,7 @@ def _evidence_lines(verdict: Verdict) -> list[Line]:
 
 
 def _pending(verdict: Verdict) -> list[str]:
-    return [f"{p.question} (--wait, {_duration(p.due_in_s)})" for p in verdict.pending]
+    return [f"{p.question} (--wait, {write_duration(p.due_in_s)})" for p in verdict.pending]
 
 
 def _local_findings(baseline: Baseline | None) -> list[str]:

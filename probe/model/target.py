@@ -19,6 +19,8 @@ class CheckName(StrEnum):
     DOT = "dot"
     DOH = "doh"
     ICMP = "icmp"
+    GROUP = "group"
+    """Several targets taken together: nothing is asked, their verdicts are folded."""
     VPN = "vpn"
     """Any protocol of tunnels and proxies; `params["protocol"]` names it."""
 
@@ -122,3 +124,10 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float = 10.0
     source: str = ""
     """File and line, or `command line`."""
+
+    @property
+    def place(self) -> str:
+        """Return what a reader of its group calls it: `vpn.office.example:1194/udp`."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        carried = self.params.get("proto", "")
+        return f"{host}:{self.port}/{carried}" if carried else f"{host}:{self.port}"

@@ -8,7 +8,7 @@ import msgspec
 
 from probe.model.errors import UserError
 from probe.model.settings import Defaults
-from probe.model.target import CheckName, Exposure, Target
+from probe.model.target import CheckName, Exposure, GroupMode, Target
 from probe.protocols import specs_by_scheme
 from probe.targets.hosts import is_address
 from probe.targets.identity import make_id
@@ -69,6 +69,7 @@ def parse_address(
         request=traits.request,
         category=traits.category,
         group=traits.group,
+        group_mode=traits.group_mode,
         labels=traits.labels,
         exposure=traits.exposure,
         interval_s=traits.interval_s,
@@ -85,6 +86,7 @@ def apply_traits(target: Target, traits: Traits) -> Target:
         family=traits.family,
         category=traits.category,
         group=traits.group or target.group,
+        group_mode=target.group_mode if traits.group_mode is GroupMode.LABEL else traits.group_mode,
         labels=traits.labels,
         exposure=exposure,
         interval_s=max(traits.interval_s, PRIVATE_INTERVAL_S if exposure is Exposure.PRIVATE else SPACING_S),

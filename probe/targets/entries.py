@@ -6,7 +6,7 @@ import msgspec
 
 from probe.model.endpoint import AddressFamily
 from probe.model.errors import UserError
-from probe.model.target import Exposure, Target
+from probe.model.target import Exposure, GroupMode, Target
 from probe.model.written import Written
 from probe.protocols.fields import Fields
 from probe.targets.address import apply_traits, parse_address
@@ -52,6 +52,7 @@ def read_traits(fields: Fields, base: Traits) -> Traits:
         interval_s=fields.duration("interval", base.interval_s, low=SHORTEST_INTERVAL_S, high=LONGEST_INTERVAL_S),
         timeout_s=fields.duration("timeout", base.timeout_s, low=SHORTEST_TIMEOUT_S, high=LONGEST_TIMEOUT_S),
         group=_line_of_text(fields, "group", base.group),
+        group_mode=fields.choice("group_mode", GroupMode, base.group_mode),
         category=_line_of_text(fields, "category", base.category),
         labels=read_labels(fields, base.labels),
         exposure=fields.choice("exposure", Exposure, base.exposure),

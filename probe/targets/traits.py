@@ -4,7 +4,7 @@ import msgspec
 
 from probe.model.endpoint import AddressFamily
 from probe.model.settings import Defaults
-from probe.model.target import Expect, Exposure, Request
+from probe.model.target import Expect, Exposure, GroupMode, Request
 
 NO_WORDS: dict[str, str] = {}
 """Shared by every target without labels or parameters: never changed, and 64 bytes saved each."""
@@ -16,6 +16,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     interval_s: float = Defaults().interval_s
     timeout_s: float = Defaults().timeout_s
     group: str = ""
+    group_mode: GroupMode = GroupMode.LABEL
     category: str = ""
     labels: dict[str, str] = NO_WORDS
     exposure: Exposure = Exposure.PUBLIC

@@ -126,6 +126,14 @@ def test_a_file_in_the_configuration_is_all_its_endpoints(links):
     assert {t.exposure for t in loaded.targets} == {Exposure.SHARED}
 
 
+def test_a_group_of_a_list_may_have_a_verdict_of_its_own(tmp_path):
+    path = tmp_path / "l.yaml"
+    path.write_text("groups:\n  pair:\n    group_mode: all\n    targets: [https://a.example, https://b.example]\n")
+    loaded = parse_list(path.read_bytes(), str(path), Defaults(), TargetSource(file=str(path)))
+    assert not loaded.errors
+    assert {(t.group, t.group_mode) for t in loaded.targets} == {("pair", GroupMode.ALL)}
+
+
 def test_a_private_endpoint_is_asked_every_half_hour_at_most(links):
     loaded = load_uri(TargetSource(uri=links, place="wallprobe.yml:3", interval_s=5.0), Defaults())
     assert {t.interval_s for t in loaded.targets} == {1800.0}

@@ -1,0 +1,65 @@
+"""A group of endpoints as a person reads it: the verdict, a ladder for each endpoint, what it means, what to do next.
+
+Pure text. Source of the shape: VERDICTS section 8, the second example.
+"""
+
+from collections.abc import Sequence
+
+from probe.export.advice import advise
+from probe.export.report import Line, Tone, build_head, write_duration
+from probe.export.stages import write_stages
+from probe.model.measurement import Measurement
+from probe.model.observation import DialogueExchange, DNSLookup, Role, TCPConnect, TLSHandshake
+from probe.model.verdict import Verdict
+
+
+def build_group_report(name: str, verdict: Verdict, members: Sequence[Measurement]) -> tuple[Line, ...]:
+    """Return the report of a group; `members` are the last runs of its endpoints, in the file's order."""
+    runtime_s = max((member.runtime_s for member in members), default=0.0)
+    lines = [build_head(verdict, f"{name}   {verdict.summary}", runtime_s)]
+    for member in members:
+        lines += _endpoint_lines(member)
+    meanings = dict.fromkeys(
+        member.verdict.summary for member in members if not member.verdict.status.reachable and member.verdict.summary
+    )
+    lines += [Line(text=f"  {meaning}") for meaning in meanings]
+    pending = dict.fromkeys(item.question for member in members for item in member.verdict.pending)
+    lines += [Line(text=f"  Pending: {question} (--wait)", tone=Tone.CARE) for question in pending]
+    steps = dict.fromkeys(step for member in members if not member.verdict.status.reachable for step in advise(member))
+    if not verdict.works:
+        lines += [Line(text=f"  Next: {step}") for step in steps]
+    ids = " ".join(member.id for member in members[:4])
+    lines.append(Line(text=f"  more: wallprobe explain {ids}", tone=Tone.FAINT))
+    return tuple(lines)
+
+
+def _endpoint_lines(member: Measurement) -> list[Line]:
+    texts = list(dict.fromkeys(_ladders(member))) or ["nothing was asked"]
+    word = "" if member.verdict.status.reachable else f"   {' '.join(member.verdict.patterns[:1])}"
+    return [
+        Line(text=f"  {member.target.place}  {text}{word}".rstrip(), tone=Tone.BAD if "✗" in text else Tone.PLAIN)
+        for text in texts
+    ]
+
+
+def _ladders(member: Measurement) -> list[str]:
+    """Return a ladder for each address that was spoken with, and for what broke below the conversation."""
+    own = [o for o in member.observations if o.role is Role.TARGET]
+    texts = [
+        f"resolve ✗ {o.failure.code.value}" for o in own if isinstance(o, DNSLookup) and o.failure is not None
+    ]  # fmt: skip
+    for observation in own:
+        match observation:
+            case TCPConnect(failure=failure) if failure is not None:
+                texts.append(f"reach ✗ {failure.code.value}")
+            case TLSHandshake(failure=failure) if failure is not None:
+                texts.append(f"reach ✓, hello ✗ TLS {failure.code.value}")
+            case DialogueExchange():
+                below = next(
+                    (o for o in own if isinstance(o, TCPConnect) and o.endpoint == observation.endpoint), None
+                )  # fmt: skip
+                reached = f"reach ✓ {write_duration(below.t_s - below.t0_s)}, " if below is not None else ""
+                texts.append(reached + write_stages(observation))
+            case _:
+                pass
+    return texts

@@ -1,0 +1,56 @@
+"""A group as a person reads it: VERDICTS section 8, the second example."""
+
+from probe.classify.group import fold_group
+from probe.export.group_report import build_group_report
+from probe.model.depth import Depth
+from probe.model.endpoint import Endpoint
+from probe.model.failure import Failure, FailureCode, Stage
+from probe.model.measurement import Measurement
+from probe.model.observation import DialogueExchange, Message, TCPConnect
+from probe.model.target import CheckName, GroupMode, Target
+from probe.model.vantage import Vantage
+from probe.model.verdict import Cause, Confidence, Status, Verdict
+
+
+def run(proto: str, port: int, *observations, status=Status.INSUFFICIENT, summary="No answer."):
+    target = Target(
+        id=f"openvpn~{port}", check=CheckName.VPN, address=f"openvpn://vpn.office.example:{port}?proto={proto}",
+        host="vpn.office.example", port=port, params={"proto": proto, "protocol": "openvpn"},
+    )  # fmt: skip
+    verdict = Verdict(status=status, cause=Cause.UNKNOWN, confidence=Confidence.C0, summary=summary)
+    return Measurement(
+        id=f"ID{port}", target=target, vantage=Vantage(), started_at=0.0, runtime_s=20.0, observations=observations,
+        verdict=verdict,
+    )  # fmt: skip
+
+
+def exchange(transport: str, port: int, code: FailureCode | None):
+    failure = None if code is None else Failure(stage=Stage.DIALOGUE, code=code)
+    return DialogueExchange(
+        transaction=2, t0_s=0.05, t_s=0.06, endpoint=Endpoint(address="192.0.2.1", port=port), protocol="openvpn",
+        transport=transport, failure=failure, messages=(Message(sent=True, t_s=0.05, length=54, data=b""),),
+        depth=Depth.NONE,
+    )  # fmt: skip
+
+
+def test_each_endpoint_has_its_ladder_and_each_meaning_stands_once():
+    silent = run("udp", 1194, exchange("udp", 1194, FailureCode.TIMEOUT))
+    reached = TCPConnect(transaction=1, t0_s=0.0, t_s=0.048, endpoint=Endpoint(address="192.0.2.1", port=443))
+    closed = run("tcp", 443, reached, exchange("tcp", 443, FailureCode.EOF), summary="Closed.")
+    again = run("udp", 1195, exchange("udp", 1195, FailureCode.TIMEOUT))
+    members = [silent, closed, again]
+    verdict = fold_group(GroupMode.ANY, {member.target.place: member.verdict for member in members})
+    lines = [line.text for line in build_group_report("office.ovpn", verdict, members)]
+    assert lines[0] == "? CANNOT TELL YET  office.ovpn   3 endpoints, none answered  (C0, 20.0 s)"
+    assert lines[1] == "  vpn.office.example:1194/udp  hello ✗ no reply, no ICMP"
+    assert lines[2] == "  vpn.office.example:443/tcp  reach ✓ 48 ms, hello ✗ closed at once"
+    assert lines[4:6] == ["  No answer.", "  Closed."]
+    assert lines[-1].startswith("  more: wallprobe explain ID1194 ID443")
+
+
+def test_a_group_that_works_gives_no_advice():
+    members = [run("udp", 1194, exchange("udp", 1194, None), status=Status.OK, summary="It works.")]
+    verdict = fold_group(GroupMode.ANY, {member.target.place: member.verdict for member in members})
+    lines = [line.text for line in build_group_report("office.ovpn", verdict, members)]
+    assert lines[0].startswith("✓ OK  office.ovpn   the one endpoint answers")
+    assert not any("Next" in line or "It works" in line for line in lines)
