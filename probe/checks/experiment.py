@@ -35,6 +35,7 @@ async def run_experiment(experiment: Experiment, ctx: Context, target: Target) -
         experiment=experiment.id,
         hop=experiment.hop,
         body_limit_bytes=_BODY_LIMIT_BYTES,
+        timeout_s=min(ctx.timeout_s, experiment.within_s) if experiment.within_s else ctx.timeout_s,
     )
     match experiment.step:
         case Step.LOOKUP:
@@ -127,5 +128,5 @@ def _sni_of(experiment: Experiment) -> str:
 
 
 def _must_verify(experiment: Experiment) -> bool:
-    """A server need not have a certificate for a name that is not its own, nor for none."""
-    return experiment.name_kind is NameKind.TEST
+    """A server need not have a certificate for a name that is not its own, nor for none; a proxy hands on any."""
+    return experiment.name_kind is NameKind.TEST or experiment.design is Design.PROXY

@@ -80,7 +80,8 @@ def path_confidence(evidence: tuple[Evidence, ...]) -> Confidence:
     """Return how sure the primary pattern is: its own level, or C3 from two families at C2 of which one is A.
 
     An address out of reach may be behind the server's own firewall: two families do not settle `ip.*`, only what
-    locates the hop does, and that rule says so itself.
+    locates the hop does, and that rule says so itself. An empty answer may be what the name's own servers have for this
+    country, whoever is compared with.
     """
     if not evidence:
         return Confidence.C0
@@ -89,7 +90,9 @@ def path_confidence(evidence: tuple[Evidence, ...]) -> Confidence:
     named = primary.pattern.ancestors if primary.pattern is not None else ()
     same = [e for e in agreeing if e.pattern in named and e.confidence >= Confidence.C2]
     families = {e.family for e in same}
-    may_settle = primary.pattern is None or primary.pattern.layer != "ip"
+    may_settle = primary.pattern is None or (
+        primary.pattern.layer != "ip" and primary.pattern is not Pattern.DNS_NO_ANSWER
+    )
     if len(families) >= 2 and EvidenceFamily.DIFFERENTIAL in families and may_settle:
         return Confidence.C3
     return max((e.confidence for e in same), default=primary.confidence)

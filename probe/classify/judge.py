@@ -12,7 +12,7 @@ from probe.classify.name_facts import NameFacts
 from probe.classify.rule import F, Rule
 from probe.classify.rules_control import CONTROL_RULES
 from probe.classify.rules_echo import ECHO_RULES
-from probe.classify.rules_name import NAME_RULES
+from probe.classify.rules_name import BESIDE_RULES, NAME_RULES
 from probe.classify.rules_page import HTTP_RULES
 from probe.classify.rules_path import TCP_RULES, TLS_RULES
 from probe.classify.rules_question import QUESTION_RULES
@@ -161,9 +161,9 @@ def _cause(status: Status, folded: Folded) -> Cause:
 def judge_hop(case: Case, table: tuple[Try, ...], hop: int) -> Folded:
     """Judge one hop: the answer to its name first, then every path that the answer opens."""
     names = NameFacts(case, table, hop)
-    name_evidence = _first(NAME_RULES, names, "", hop, names.transactions())
+    name_evidence = _judge_name(names, hop)
     paths = judge_paths(case, table, hop)
-    if name_evidence is not None:
+    if name_evidence:
         return _with_name(name_evidence, paths, _elsewhere(case, table, hop))
     if not paths:
         return _without_paths(case, names)
@@ -179,26 +179,43 @@ def _untried(path: PathJudgement) -> bool:
     return bool(path.evidence) and path.evidence[0].cause is Cause.INSTRUMENT
 
 
-def _with_name(name: Evidence, paths: tuple[PathJudgement, ...], elsewhere: tuple[Evidence, ...]) -> Folded:
+def _judge_name(names: NameFacts, hop: int) -> tuple[Evidence, ...]:
+    """Return what speaks first of the answer, and what other families say to the same effect; empty = nothing."""
+    transactions = names.transactions()
+    first = _first(NAME_RULES, names, "", hop, transactions)
+    if first is None:
+        return ()
+    beside = (_first(rules, names, "", hop, transactions) for rules in BESIDE_RULES)
+    return (first, *(e for e in beside if e is not None and e.rule_id != first.rule_id and e.cause is first.cause))
+
+
+def _with_name(
+    names: tuple[Evidence, ...], paths: tuple[PathJudgement, ...], elsewhere: tuple[Evidence, ...]
+) -> Folded:
     """A name whose own answer is forged has no usable path; other layers' findings at its real addresses are added.
 
-    A page at the given address that settles the matter by itself says more than an answer that is only in doubt.
+    A page at the given address that settles the matter by itself says more than an answer that is only in doubt. What
+    an answer leads to that exists nowhere is no page of the site's.
     """
+    name = names[0]
     loads = any(path.usable and path.evidence == () for path in paths) and name.confidence >= Confidence.C2
     works_anyway = any(path.usable for path in paths) and name.confidence < Confidence.C2
     if works_anyway:
         return fold_paths(paths)
+    if name.cause is Cause.UNKNOWN and name.confidence >= Confidence.C2 and paths and not loads:
+        folded = fold_paths(paths)
+        return msgspec.structs.replace(folded, evidence=(*folded.evidence, *names))
     pages = fold_paths(paths) if paths and name.confidence < Confidence.C2 else None
     if pages is not None and pages.confidence > name.confidence and _settled_by_artefact(pages):
         return msgspec.structs.replace(
-            pages, patterns=one_per_layer((*pages.evidence, name)), evidence=(*pages.evidence, name)
+            pages, patterns=one_per_layer((*pages.evidence, name)), evidence=(*pages.evidence, *names)
         )
-    evidence = (name, *elsewhere)
+    evidence = (*names, *elsewhere)
     return Folded(
-        usable=Usable.SOME if loads else Usable.NONE,
+        usable=Usable.SOME if loads and name.cause is not Cause.OUTAGE else Usable.NONE,
         patterns=one_per_layer(evidence),
         cause=name.cause,
-        confidence=path_confidence((name,)),
+        confidence=path_confidence(names),
         evidence=evidence,
     )
 

@@ -4,9 +4,11 @@ import functools
 
 from probe.classify.answers import agrees, comparable, contradict, replied, values_of
 from probe.classify.case import Case
-from probe.classify.tries import ENCRYPTED, Outcome, Try, is_bogus, is_teredo
+from probe.classify.forgery import find_proxies, find_two_faced, from_other_distance
+from probe.classify.pages import find_fingerprint
+from probe.classify.tries import ENCRYPTED, Layer, Outcome, Try, is_bogus, is_teredo
 from probe.model.experiment import Design, NameKind
-from probe.model.observation import DNSLookup, TLSHandshake, Transport
+from probe.model.observation import DNSLookup, HTTPExchange, TLSHandshake, Transport
 from probe.model.target import CheckName
 
 CERTIFICATE_DATES = (9, 10)
@@ -130,11 +132,61 @@ class NameFacts:
 
     @functools.cached_property
     def validated(self) -> frozenset[str]:
-        """Return the addresses that showed a valid certificate for the name: they belong to it, whoever answered."""
-        return frozenset(
+        """Return the addresses that showed a valid certificate for the name: they belong to it, whoever answered.
+
+        Except for those that show everybody's: a proxy hands on the certificate of whatever site it is asked for.
+        """
+        shown = frozenset(
             row.address
             for row in self.table
             if isinstance(row.observation, TLSHandshake) and row.kind is NameKind.TEST and row.observation.verified
+        )
+        return shown - self.proxies
+
+    @functools.cached_property
+    def proxies(self) -> frozenset[str]:
+        """Return the addresses given to us that serve unrelated sites as well, and that no encrypted resolver gives."""
+        return find_proxies(self.table, self.own_addresses, self.encrypted_addresses)
+
+    @functools.cached_property
+    def differs(self) -> bool:
+        """Tell whether no encrypted resolver gives what ours does, nor anything of its AS; a CDN may do that too."""
+        ours, theirs = self.own_addresses, self.encrypted_addresses
+        return comparable(ours, theirs) and not agrees(ours, theirs) and not self._share_asn
+
+    @functools.cached_property
+    def invented(self) -> bool:
+        """Tell whether our resolver gives a public address for a name that encrypted ones say does not exist."""
+        denied = self.encrypted_deny(Outcome.NO_SUCH_NAME) >= 2
+        return denied and bool(self.own_addresses) and not any(map(is_bogus, self.own_addresses)) and not self.validated
+
+    @functools.cached_property
+    def two_faced(self) -> frozenset[str]:
+        """Return the servers that say one thing in private, and always another in the clear."""
+        return find_two_faced(self.lookups(), self.truth)
+
+    @functools.cached_property
+    def forged_afar(self) -> bool:
+        """Tell whether our resolver's replies about the name come from elsewhere than those about neutral names."""
+        neutral = [lookup for _, lookup in self.at_own(NameKind.NEUTRAL)]
+        return from_other_distance([lookup for _, lookup in self.at_own()], neutral)
+
+    @functools.cached_property
+    def lands_on_block_page(self) -> bool:
+        """Tell whether what an address given to us sent in the clear reads like a block page."""
+        pages = (r.observation for r in self.table if r.experiment is None and r.address in self.own_addresses)
+        clear = (page for page in pages if isinstance(page, HTTPExchange) and not page.secure and page.status)
+        return any(find_fingerprint(page, self.case.reference) is not None for page in clear)
+
+    @functools.cached_property
+    def none_works(self) -> bool:
+        """Tell whether no address that we were given got as far as a certificate of the name, or a page."""
+        return not any(
+            row.experiment is None
+            and row.outcome is Outcome.OK
+            and (row.layer is Layer.TLS or row.layer is Layer.HTTP)
+            and row.address in self.own_addresses
+            for row in self.table
         )
 
     @functools.cached_property
@@ -158,8 +210,10 @@ class NameFacts:
     @functools.cached_property
     def agree(self) -> bool:
         """Tell whether our answer is confirmed: one address is valid, or encrypted answers share it or its AS."""
-        if agrees(self.own_addresses, self.truth):
-            return True
+        return agrees(self.own_addresses, self.truth) or (self._share_asn and not self.proxies)
+
+    @property
+    def _share_asn(self) -> bool:
         own_asns = {asn for _, lookup in self.own for asn in lookup.asns if asn}
         encrypted_asns = {asn for _, lookup in self.encrypted for asn in lookup.asns if asn}
         return bool(own_asns & encrypted_asns)

@@ -8,6 +8,7 @@ import msgspec
 
 from probe.classify.case import Case
 from probe.classify.facts import build_table
+from probe.classify.plan_answer import plan_deep_answer
 from probe.classify.plan_name import plan_name, plan_question
 from probe.classify.plan_page import page_later, plan_page
 from probe.classify.plan_path import chain_later, plan_path, repeat_again
@@ -18,6 +19,8 @@ from probe.classify.trouble import find_troubles, first_troubled_hop
 from probe.model.experiment import Design, Experiment, Pending, Step
 
 AT_ONCE = 6
+CALM = frozenset({Design.HTTP3, Design.RESOLVERS})
+"""What a deep run of a good target does by itself: no sign of trouble, so no look at the vantage goes with it."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,10 +36,12 @@ def plan(case: Case) -> Plan:
         return Plan()
     table = build_table(case)
     hop = first_troubled_hop(case, table)
+    found = find_troubles(case, table, hop) if hop is not None else ()
+    deep: tuple[Experiment, ...] = ()
+    if case.deep and not found:
+        deep = (*plan_page(case, table), *plan_http3(case, table), *plan_deep_answer(case, table))
     if hop is None:
-        wanted = (*plan_page(case, table), *plan_http3(case, table)) if case.deep else ()
-        return Plan(now=_limit(case, wanted))
-    found = find_troubles(case, table, hop)
+        return Plan(now=_limit(case, deep))
     troubles = tuple(trouble for trouble in found if not trouble.over_quic)
     wanted = (
         *plan_quic(case, table, hop, found),
@@ -45,6 +50,7 @@ def plan(case: Case) -> Plan:
         *plan_trace(case, table, troubles),
         *plan_page(case, table),
         *plan_question(case, table, hop),
+        *deep,
     )
     later = (*chain_later(case, table, troubles), *page_later(case, table))
     return Plan(now=_limit(case, wanted), later=later)

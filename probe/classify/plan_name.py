@@ -3,11 +3,12 @@
 from probe.classify.case import Case
 from probe.classify.name_facts import NameFacts
 from probe.classify.pairs import SPOKE
+from probe.classify.plan_answer import build_lookup, plan_strangers
 from probe.classify.tries import ENCRYPTED, TRIGGERABLE, Layer, Outcome, Try
-from probe.classify.trouble import Trouble, encrypted_questions, hop_name
+from probe.classify.trouble import Trouble, encrypted_questions, hop_name, odd_page
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Place, Step
-from probe.model.observation import DNSLookup, Resolver
+from probe.model.observation import DNSLookup
 from probe.model.target import CheckName
 
 ENCRYPTED_ASKED = 2
@@ -26,18 +27,29 @@ def plan_name(case: Case, table: tuple[Try, ...], hop: int, troubles: tuple[Trou
     waiting = [s for s in case.silences if s.layer == Layer.DNS.value and s.hop == hop and not s.experiment]
     if not names.asked and not waiting:
         return ()
-    if not (names.suspicious or waiting or _answer_in_doubt(names, troubles)):
-        return ()
+    strange = names.differs or names.invented or bool(names.proxies)
+    if not (names.suspicious or waiting or strange or _answer_in_doubt(names, troubles)):
+        # Where a name may be the trigger, its address may be a forger's all the same: a question tells.
+        named = any(_may_be_named(trouble) for trouble in troubles) or odd_page(case, table, hop)
+        return tuple(_ask_others(case, names, host, hop)) if named else ()
     wanted = [*_ask_others(case, names, host, hop), *_ask_again(case, names, host, hop)]
-    if names.disputed or names.denied or names.conflicting:
+    if names.disputed or names.denied or names.conflicting or strange:
         wanted += _validate(case, names, host, hop, secure=secure)
+    if strange:
+        wanted += plan_strangers(case, names, hop)
     return tuple(wanted)
+
+
+def _may_be_named(trouble: Trouble) -> bool:
+    return trouble.place is Place.OWN and trouble.outcome in TRIGGERABLE and trouble.layer in (Layer.TLS, Layer.HTTP)
 
 
 def plan_question(case: Case, table: tuple[Try, ...], hop: int) -> tuple[Experiment, ...]:
     """Return one repeat of a question that a resolver under test left unanswered, on a new connection."""
     return tuple(
-        _lookup(Design.REPEAT, seen.name, NameKind.TEST, seen.resolver, number=1, hop=hop, query_type=seen.query_type)
+        build_lookup(
+            Design.REPEAT, seen.name, NameKind.TEST, seen.resolver, number=1, hop=hop, query_type=seen.query_type
+        )
         for row in encrypted_questions(case, table, hop)
         if row.outcome is not Outcome.OK and isinstance(seen := row.observation, DNSLookup)
     )
@@ -76,13 +88,13 @@ def _ask_others(case: Case, names: NameFacts, host: str, hop: int) -> list[Exper
     clear = [r for r in case.resolvers if r.transport not in ENCRYPTED and not r.system][:CLEAR_ASKED]
     kind = _first_type(names)
     wanted = [
-        _lookup(Design.RESOLVERS, host, NameKind.TEST, resolver, number=1, hop=hop, query_type=kind)
+        build_lookup(Design.RESOLVERS, host, NameKind.TEST, resolver, number=1, hop=hop, query_type=kind)
         for resolver in (*encrypted, *clear)
     ]
     if names.own_outcome is Outcome.NO_ANSWER and kind in _OTHER_FAMILY:
         other = _OTHER_FAMILY[kind]
         wanted += [
-            _lookup(Design.RESOLVERS, host, NameKind.TEST, resolver, number=2, hop=hop, query_type=other)
+            build_lookup(Design.RESOLVERS, host, NameKind.TEST, resolver, number=2, hop=hop, query_type=other)
             for resolver in encrypted
         ]
     return wanted
@@ -99,13 +111,13 @@ def _ask_again(case: Case, names: NameFacts, host: str, hop: int) -> list[Experi
     refused = names.own_outcome in REFUSALS and names.denied
     neutral = case.neutral_names[0] if case.neutral_names else ""
     wanted = [
-        _lookup(Design.REPEAT, host, NameKind.TEST, resolver, number=n, hop=hop, query_type=_first_type(names))
-        for n in range(1, 5 if refused else 2)
+        build_lookup(Design.REPEAT, host, NameKind.TEST, resolver, number=n, hop=hop, query_type=_first_type(names))
+        for n in range(1, 5 if refused else 3 if names.differs else 2)
     ]
     if neutral:
         replaced = min(names.neutral_lost, NEUTRAL_LOST_AT_MOST) if names.neutral_good else 0
         wanted += [
-            _lookup(Design.NEUTRAL_LOOKUP, neutral, NameKind.NEUTRAL, resolver, number=n, hop=hop)
+            build_lookup(Design.NEUTRAL_LOOKUP, neutral, NameKind.NEUTRAL, resolver, number=n, hop=hop)
             for n in range(1, (6 if refused else 4) + replaced)
         ]
     wanted.append(
@@ -115,23 +127,6 @@ def _ask_again(case: Case, names: NameFacts, host: str, hop: int) -> list[Experi
         )
     )  # fmt: skip
     return wanted
-
-
-def _lookup(
-    design: Design, name: str, kind: NameKind, resolver: Resolver, *, number: int, hop: int, query_type: str = "A"
-) -> Experiment:
-    return Experiment(
-        id=f"{design.value}.{kind.value}.{resolver}.{hop}.{number}",
-        design=design,
-        step=Step.LOOKUP,
-        name=name,
-        name_kind=kind,
-        place=Place.OWN if resolver.system else Place.UNRELATED,
-        resolver=resolver,
-        query_type=query_type,
-        hop=hop,
-        cell=number,
-    )
 
 
 def _validate(case: Case, names: NameFacts, host: str, hop: int, *, secure: bool) -> list[Experiment]:

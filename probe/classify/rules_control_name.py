@@ -13,6 +13,8 @@ from probe.model.verdict import Cause, Confidence, EvidenceFamily
 B = EvidenceFamily.CONTROL
 
 
+_MAY_BE_THE_ZONES_OWN = (Outcome.SERVFAIL, Outcome.SILENT)
+
 _Says = Callable[[NameFacts, ControlView], bool]
 
 
@@ -45,11 +47,11 @@ def _bound(facts: NameFacts, cause: Cause) -> Confidence:
     """Accuse the network only of what was said twice, by a resolver that answers neutral names cleanly.
 
     A failure or silence may be the name's own servers refusing our resolver, or DNSSEC data that a control's resolver
-    does not check: it accuses nobody.
+    does not check: it accuses nobody, unless one server fails in the clear what it answers in private.
     """
     if cause is not Cause.NETWORK:
         return C2
-    if facts.own_outcome in (Outcome.SERVFAIL, Outcome.SILENT):
+    if facts.own_outcome in _MAY_BE_THE_ZONES_OWN and not facts.contradicts_itself:
         return C1
     return C2 if facts.case.single_sample or (facts.neutral_clean and facts.persists) else C1
 

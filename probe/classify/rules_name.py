@@ -4,6 +4,7 @@ from probe.classify.name_facts import LIES, NameFacts
 from probe.classify.pairs import PAIRS
 from probe.classify.rule import C0, C1, C2, C3, Rule
 from probe.classify.rules_control_name import CONTROL_NAME_RULES
+from probe.classify.rules_forgery import FORGERY_RULES, GHOST_RULES, INVENTED_RULES, TWO_FACED_RULES
 from probe.classify.rules_question import UNEXPECTED_RULES
 from probe.classify.tries import Outcome
 from probe.model.pattern import Pattern
@@ -151,6 +152,8 @@ NAME_RULES: tuple[Rule[NameFacts], ...] = (
         family=OBSERVED,
         reason="One question got two answers that exclude each other, and encrypted resolvers give neither first one.",
     ),
+    *FORGERY_RULES,
+    *INVENTED_RULES,
     Rule(
         id="dns.resolver.manipulated.others_clean",
         when=lambda f: f.disputed and f.others_clean and f.resolver_outside and (f.truth_shown or f.bogon or f.pool),
@@ -187,6 +190,7 @@ NAME_RULES: tuple[Rule[NameFacts], ...] = (
         level=_forged_level,
         reason="The answer is an address that DNS injectors are known for; encrypted resolvers disagree.",
     ),
+    *TWO_FACED_RULES,
     Rule(
         id="dns.injection.other.all_resolvers",
         when=lambda f: (
@@ -261,3 +265,6 @@ NAME_RULES: tuple[Rule[NameFacts], ...] = (
     ),
 )
 """What makes a name unusable, or its answer false."""
+
+BESIDE_RULES = (CONTROL_NAME_RULES, GHOST_RULES)
+"""What may be said beside the first: another family that agrees raises what is believed."""

@@ -120,11 +120,16 @@ def first_troubled_hop(case: Case, table: tuple[Try, ...]) -> int | None:
             waiting
             or (names.asked and names.suspicious)
             or find_troubles(case, table, hop)
-            or _odd_page(case, table, hop)
+            or odd_page(case, table, hop)
             or any(row.outcome is not Outcome.OK for row in encrypted_questions(case, table, hop))
         ):
             return hop
-    return None
+    # An answer that nobody else gives is no trouble yet, and must not hide one further on.
+    return next((hop for hop in hops if _is_nobody_elses(NameFacts(case, table, hop))), None)
+
+
+def _is_nobody_elses(names: NameFacts) -> bool:
+    return names.asked and (names.differs or names.invented or bool(names.proxies))
 
 
 def encrypted_questions(case: Case, table: tuple[Try, ...], hop: int) -> tuple[Try, ...]:
@@ -141,7 +146,8 @@ def encrypted_questions(case: Case, table: tuple[Try, ...], hop: int) -> tuple[T
     )
 
 
-def _odd_page(case: Case, table: tuple[Try, ...], hop: int) -> bool:
+def odd_page(case: Case, table: tuple[Try, ...], hop: int) -> bool:
+    """Tell whether a page that came in the clear refuses, or reads like a block page."""
     pages = [
         r.observation
         for r in table

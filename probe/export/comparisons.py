@@ -38,6 +38,7 @@ _WHAT = {
     Design.HELLO: "hello of another shape",
     Design.SERVICE: "another service of the host",
     Design.REFERENCE: "the same protocol, another server",
+    Design.PROXY: "unrelated name at the given address",
     Design.SYSTEM: "the system's resolver function",
 }
 

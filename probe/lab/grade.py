@@ -49,7 +49,7 @@ def grade(truth: Truth, said: Said, *, outside: bool = False) -> tuple[Grade, st
     if said.status not in (wanted, truth.status):
         return Grade.CAREFUL, f"says {said.status.value}; {wanted.value} could be said"
     # Where nothing more can be said from here, a symptom is all that can be named, and several causes share it.
-    if said.status not in MODEST and not names_one_of(said.patterns, truth.patterns):
+    if said.status not in MODEST and not names_one_of(said.patterns, (*truth.patterns, *truth.seen)):
         named = ", ".join(p.value for p in said.patterns) or "nothing"
         return Grade.CAREFUL, f"names {named}; it is {', '.join(p.value for p in truth.patterns) or 'nothing'}"
     return Grade.EXACT, ""

@@ -130,6 +130,8 @@ class Design(StrEnum):
     """Something else on the same host, which has nothing to do with the tunnel."""
     REFERENCE = "reference"
     """The same protocol with another server, whose credentials are known to be good."""
+    PROXY = "proxy"
+    """Unrelated names at an address that was given for this one: does it serve whatever it is asked for?"""
     SYSTEM = "system"
     """The operating system's own resolver function beside our view of its nameservers."""
 
@@ -157,6 +159,8 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     """The address or resolver under test, when that is not where the try goes."""
     delay_s: float = 0.0
     """Wait at least this long after the experiment is planned."""
+    within_s: float = 0.0
+    """Give it up after this long; 0 = the target's own timeout. For what must not hold up a page that works."""
     cell: int = 0
     """Number of the try within its cell, from 1; order matters in T C T C designs."""
 

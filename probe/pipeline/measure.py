@@ -19,9 +19,10 @@ from probe.classify.clean import judge_clean, looks_clean
 from probe.classify.facts import build_table
 from probe.classify.fitness import needs_baseline
 from probe.classify.judge import judge
-from probe.classify.plan import plan, plan_second_round
+from probe.classify.plan import CALM, plan, plan_second_round
+from probe.classify.tries import Layer
 from probe.model.control import ControlReport, ControlRequest
-from probe.model.experiment import Design, Experiment, Pending
+from probe.model.experiment import Design, Experiment, Pending, Step
 from probe.model.measurement import Citation, Measurement
 from probe.model.observation import DNSLookup, Role
 from probe.model.pattern import Pattern
@@ -191,7 +192,9 @@ class Run:
         if self._replan_due or self._group is None:
             return
         newest = self._journal.observations[-1] if self._journal.observations else None
-        if not self._experiments and newest is not None and not self._journal.silences and looks_clean(newest):
+        calm = not self._experiments and newest is not None and not self._journal.silences and looks_clean(newest)
+        # A deep run asks others for the name while the check goes on: afterwards it would take that much longer.
+        if calm and not (self._wish.deep and isinstance(newest, DNSLookup)):
             return
         self._replan_due = True
         asyncio.get_running_loop().call_soon(self._replan_if_due)
@@ -215,7 +218,7 @@ class Run:
         if self._experiments and self._settle(case):
             return
         wanted = plan(case).now
-        if not self._looking and any(e.design is not Design.HTTP3 for e in wanted):
+        if not self._looking and any(e.design not in CALM for e in wanted):
             self._looking = True
             self._spawn(group, self._look_at_vantage())
             self._spawn(group, self._ask_control())
@@ -238,9 +241,13 @@ class Run:
         verdict = judge(case)
         if verdict.status is not Status.BLOCKED or verdict.confidence is not Confidence.C3:
             return False
-        asking = any(e.design is Design.RESOLVERS and e.id in self._running for e in self._experiments)
-        if asking and Pattern.DNS_INJECTION_RACE not in verdict.patterns:
-            return False  # the other resolvers tell a lying resolver from a lying network, and are soon there
+        running = [e for e in self._experiments if e.id in self._running]
+        of_answer = verdict.patterns[:1] and verdict.patterns[0].layer == Layer.DNS.value
+        # The other resolvers tell a lying resolver from a lying network, and a forged answer leads to whatever else
+        # was settled: both are soon there.
+        awaited = any(e.design is Design.RESOLVERS if of_answer else _is_of_answer(e) for e in running)
+        if awaited and Pattern.DNS_INJECTION_RACE not in verdict.patterns:
+            return False
         self._settled = True
         for task in (*self._spawned, *([self._check] if self._check is not None else [])):
             task.cancel()
@@ -312,6 +319,11 @@ class Run:
             async with asyncio.timeout(HELD_AT_MOST_S):
                 return await self._monitor.look_after(boot_s)
         return None
+
+
+def _is_of_answer(experiment: Experiment) -> bool:
+    """Tell whether a follow-up is about the answer to the name, not about what it led to."""
+    return experiment.step is Step.LOOKUP or experiment.design in (Design.ADDRESSES, Design.PROXY)
 
 
 def _second_round(case: Case, verdict: Verdict) -> tuple[Pending, ...]:

@@ -8,14 +8,15 @@ import pytest
 from probe.classify.case import Case
 from probe.classify.judge import LAYERED, judge
 from probe.classify.rules_control import CONTROL_RULES
+from probe.classify.rules_forgery import GHOST_RULES
 from probe.classify.rules_name import NAME_RULES
 from probe.model.verdict import Verdict
-from tests.golden import controls, names, pages, paths, quic, traces, trust, tunnels  # noqa: F401 (they register their stories)
+from tests.golden import controls, forgery, names, pages, paths, quic, traces, trust, tunnels  # noqa: F401 (they register their stories)
 from tests.golden.plain import render
 from tests.golden.story import PAIRS
 
 HERE = pathlib.Path(__file__).parent
-RULES = [rule.id for rules in (NAME_RULES, *LAYERED, CONTROL_RULES) for rule in rules]
+RULES = [rule.id for rules in (NAME_RULES, GHOST_RULES, *LAYERED, CONTROL_RULES) for rule in rules]
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):

@@ -35,6 +35,7 @@ from probe.lab.scenarios.parts import (
     asks,
     blocked,
     gone,
+    likely,
     loads,
     named,
     own_doing,
@@ -51,9 +52,12 @@ from probe.model.pattern import Pattern
 from probe.model.verdict import Cause, Status
 
 RESET = Reset(ip_ttl=62, both_ends=False)
-UNTRUSTED = Truth(status=Status.SERVER_SIDE, patterns=(Pattern.TLS,), cause=Cause.SERVER, local=Status.IMPAIRED)
+UNTRUSTED = seeming(own_doing(Pattern.SRV_CERT_UNTRUSTED, local=Status.IMPAIRED), Pattern.TLS)
 CHALLENGED = Truth(status=Status.OK, patterns=(Pattern.SRV_CHALLENGE,), cause=Cause.SERVER)
 
+
+NOWHERE = Truth(status=Status.DOWN, patterns=(Pattern.DNS_INJECTION, Pattern.SRV_NO_SUCH_NAME), cause=Cause.OUTAGE)
+"""Answers are forged, and the name exists nowhere: without the forgery nobody could use the site either."""
 
 PAGE = Finish(payload=render_block_page())
 INJECTED = blocked(Pattern.DNS_INJECTION_OTHER)
@@ -125,7 +129,7 @@ PLAIN: tuple[Build, ...] = (
         number=9,
         name="dnsBlockingAndroidDNSCacheNoData",
         world=isp_says(Lie()),
-        truth=blocked(Pattern.DNS_NO_ANSWER, local=Status.LIKELY_BLOCKED),
+        truth=likely(Pattern.DNS_NO_ANSWER),
         symptoms=lambda world: (says(world.sites["news"], outcome=Outcome.NO_ADDRESS),),
     ),
     Case(
@@ -177,9 +181,7 @@ PLAIN: tuple[Build, ...] = (
             world=make_ghost,
             censor=spoof_to("plain"),
             secure=secure,
-            truth=seeming(
-                blocked(Pattern.DNS_INJECTION, local=Status.IMPAIRED), Pattern.HTTP_BLOCKPAGE, Pattern.TCP_RST_SYN
-            ),
+            truth=NOWHERE,
             symptoms=is_led_to("plain"),
         )
         for number, name, secure in ((16, "ghostDNSBlockingWithHTTP", False), (17, "ghostDNSBlockingWithHTTPS", True))

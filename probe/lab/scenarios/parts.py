@@ -9,8 +9,8 @@ from probe.lab.world.plan import Site
 from probe.model.pattern import Pattern
 from probe.model.verdict import Cause, Status
 
-POOL = ("31.13.94.37", "108.160.167.174", "157.240.2.14")
-"""Addresses that injectors of the field answer with; they belong to uninvolved companies, and nobody is there here."""
+POOL = ("59.24.3.174", "108.160.167.174", "157.240.2.14")
+"""Addresses that injectors of the field answer with, the first of those that lists name; nobody is there here."""
 TEREDO = ("2001::6ca0:a7ae", "2001::9df0:20e")
 BOGON = "10.10.34.35"
 BLOCK_BODY = (
@@ -57,6 +57,11 @@ def named(*patterns: Pattern) -> Truth:
     return blocked(*patterns, local=Status.LIKELY_BLOCKED)
 
 
+def likely(*patterns: Pattern) -> Truth:
+    """Return the truth that the network blocks in a way that a name's own servers may choose as well for a country."""
+    return msgspec.structs.replace(named(*patterns), outside=Status.LIKELY_BLOCKED)
+
+
 def partly(*patterns: Pattern, cause: Cause = Cause.NETWORK) -> Truth:
     """Return the truth that the target works, and that something is interfered with all the same."""
     return Truth(status=Status.DEGRADED, patterns=patterns, cause=cause)
@@ -67,9 +72,9 @@ def gone(*patterns: Pattern, local: Status = Status.IMPAIRED, seen: tuple[Patter
     return Truth(status=Status.DOWN, patterns=patterns, cause=Cause.OUTAGE, local=local, seen=seen)
 
 
-def own_doing(*patterns: Pattern) -> Truth:
+def own_doing(*patterns: Pattern, local: Status | None = None) -> Truth:
     """Return the truth that the server itself refuses."""
-    return Truth(status=Status.SERVER_SIDE, patterns=patterns, cause=Cause.SERVER)
+    return Truth(status=Status.SERVER_SIDE, patterns=patterns, cause=Cause.SERVER, local=local)
 
 
 def works(*sites: Site) -> tuple[Symptom, ...]:

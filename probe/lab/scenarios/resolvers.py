@@ -14,6 +14,7 @@ from probe.lab.scenarios.parts import (
     blocked,
     gone,
     hidden,
+    likely,
     named,
     resolves,
     rules,
@@ -264,7 +265,7 @@ RESOLVERS: tuple[Build, ...] = (
         name="dns-no-answer",
         about="the access network's resolver gives no address",
         lie=Lie(),
-        truth=blocked(Pattern.DNS_NO_ANSWER, local=Status.LIKELY_BLOCKED),
+        truth=likely(Pattern.DNS_NO_ANSWER),
         outcome=Outcome.NO_ADDRESS,
     ),
     _Lying(

@@ -18,6 +18,7 @@ from probe.lab.scenarios.parts import (
     reaches,
     resolves,
     rules,
+    seeming,
     works,
 )
 from probe.lab.world.plan import Certificate, HangUp, Lie, Mute, Page, Site, StrangeName, Trickle, World
@@ -226,14 +227,14 @@ SERVERS: tuple[Build, ...] = (
         name="certificate-self-signed",
         about="the site's certificate is self-signed, for everybody",
         change={"certificate": Certificate.SELF_SIGNED},
-        truth=Truth(status=Status.SERVER_SIDE, patterns=(Pattern.TLS,), cause=Cause.SERVER, local=Status.IMPAIRED),
+        truth=seeming(own_doing(Pattern.SRV_CERT_UNTRUSTED, local=Status.IMPAIRED), Pattern.TLS),
         symptoms=_bad_certificate,
     ),
     _Serving(
         name="certificate-unknown-authority",
         about="the site's certificate is of an authority that nobody trusts",
         change={"certificate": Certificate.UNKNOWN_AUTHORITY},
-        truth=Truth(status=Status.SERVER_SIDE, patterns=(Pattern.TLS,), cause=Cause.SERVER, local=Status.IMPAIRED),
+        truth=seeming(own_doing(Pattern.SRV_CERT_UNTRUSTED, local=Status.IMPAIRED), Pattern.TLS),
         symptoms=_bad_certificate,
     ),
     _Serving(

@@ -10,7 +10,7 @@ from probe.classify.plan import AT_ONCE, plan
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, NameKind, Step
 from probe.model.failure import FailureCode, IcmpError
-from probe.model.observation import Silence
+from probe.model.observation import Silence, Transport
 from probe.model.target import CheckName, Expect
 from tests.unit.classify.cases import DOH, DOT, ISP, NAME, NEUTRAL, OTHER, OWN, QUAD9, REAL, Story
 from tests.unit.classify.cited import cite
@@ -29,9 +29,13 @@ def designs(story, **fields):
     return collections.Counter(e.design for e in now(story, **fields))
 
 
-@pytest.mark.parametrize("deep", [True, False])
-def test_nothing_is_asked_about_a_clean_run(deep):
-    assert now(Story().dns(OWN).tcp().tls().http(), deep=deep) == ()
+def test_nothing_is_asked_about_a_clean_run():
+    assert now(Story().dns(OWN).tcp().tls().http()) == ()
+
+
+def test_a_deep_run_holds_a_good_answer_against_two_encrypted_resolvers_for_a_short_time():
+    asked = now(Story().dns(OWN).tcp().tls().http(), deep=True)
+    assert [(e.resolver.transport, e.within_s > 0) for e in asked] == [(Transport.DOH, True), (Transport.DOT, True)]
 
 
 @pytest.mark.parametrize("code", [NX, SERVFAIL, TIMEOUT, FailureCode.DNS_REFUSED, FailureCode.DNS_NO_ANSWER])
@@ -112,7 +116,24 @@ def test_a_host_in_the_clear_is_held_against_a_neutral_one():
 
 def test_an_odd_page_in_the_clear_is_held_against_the_encrypted_one():
     wanted = now(Story(**CLEAR).dns(OWN).tcp().http(status=403))
-    assert [(e.design, e.secure) for e in wanted] == [(Design.ENCRYPTED_ROUTE, True)]
+    pages = [(e.design, e.secure) for e in wanted if e.step is Step.FETCH]
+    assert pages == [(Design.ENCRYPTED_ROUTE, True)]
+
+
+def test_an_odd_page_in_the_clear_may_be_that_of_a_forged_address():
+    wanted = now(Story(**CLEAR).dns(OWN).tcp().http(status=403))
+    assert {e.design for e in wanted if e.step is Step.LOOKUP} == {Design.RESOLVERS}
+
+
+def test_an_answer_that_nobody_else_gives_is_looked_into_though_the_page_works():
+    story = Story().dns(OWN).ask(REAL, DOH).ask(REAL, DOT).tcp().tls().http()
+    proxy = [e for e in now(story, deep=True) if e.design is Design.PROXY]
+    assert {(e.name, str(e.endpoint)) for e in proxy} == {(NEUTRAL, f"{OWN}:443")}
+
+
+def test_an_answer_that_others_give_as_well_is_left_alone():
+    story = Story().dns(OWN).ask((OWN, REAL), DOH).ask(OWN, DOT).tcp().tls().http()
+    assert now(story, deep=True) == ()
 
 
 @pytest.mark.parametrize("outcome", ["alert", "garbage", "untrusted"])
