@@ -5,6 +5,8 @@ import importlib.util
 
 import click
 
+from probe import __version__
+
 COMMANDS = {
     "check": ("probe.cli.check:check", "Check targets now: verdict first, then the evidence."),
     "run": ("probe.cli.run:run", "Run the agent: schedule, database, metrics."),
@@ -52,5 +54,6 @@ def _is_installed(place: str) -> bool:
 
 
 @click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "--version", message="wallprobe, version %(version)s")
 def main() -> None:
     """Tell which sites a network blocks, how, and since when."""

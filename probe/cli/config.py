@@ -9,7 +9,9 @@ from probe.cli.sources import load_named
 from probe.cli.targets import lint_report
 from probe.config import load_config
 from probe.model.errors import CombinedUserError, UserError
+from probe.model.settings import Settings
 from probe.targets import calculate_load, needs_acceptance
+from probe.web.protection import Protection
 
 
 @click.group()
@@ -36,12 +38,21 @@ def check(file: str | None, config_file: str | None, as_json: bool) -> int:
         report = [{"where": e.where, "what": e.what, "remedy": e.remedy} for e in several]
         click.echo(json.dumps({"ok": False, "errors": report}))
         return 2
+    return report_settings(settings, name or "built-in defaults", as_json=as_json)
+
+
+def report_settings(settings: Settings, name: str, *, as_json: bool = False) -> int:
+    """Read every list, say what is wrong and what load there is; return the exit code."""
     loaded = load_named(settings.targets, settings.defaults)
     load = calculate_load(loaded.targets, settings.limits)
     errors = list(loaded.errors)
+    try:
+        Protection(settings.web.config_file).close()
+    except UserError as error:
+        errors.append(error)
     if load.ratio > 1:
         remedy = f"lengthen intervals {load.stretch:.2f} times, take targets out, or set limits.profile: server"
-        errors.append(UserError(name or "built-in defaults", f"the load is {load.percent} % of the profile", remedy))
+        errors.append(UserError(name, f"the load is {load.percent} % of the profile", remedy))
     try:
         refuse_too_many(settings, len(loaded.targets))
     except UserError as error:
@@ -57,5 +68,5 @@ def check(file: str | None, config_file: str | None, as_json: bool) -> int:
     if needs_acceptance(settings.targets) and not settings.accept_risk:
         click.echo("note: a list is not your own; `run` asks for accept_risk: true or --accept-risk", err=True)
     click.echo(str(load))
-    click.echo(f"{name or 'built-in defaults'}: {'not good' if errors else 'good'}")
+    click.echo(f"{name}: {'not good' if errors else 'good'}")
     return 2 if errors else 0

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from probe.cli.changes import compare_targets, log_changes, take_fingerprint
 from probe.cli.checking import gate_socket
 from probe.cli.series import refuse_too_many
 from probe.cli.view import View
@@ -25,6 +26,7 @@ from probe.gate.server import GateServer
 from probe.model.errors import CombinedUserError, UserError
 from probe.model.settings import Settings
 from probe.model.spread import stable_hash
+from probe.model.stats import LogStats
 from probe.model.target import CheckName, Target
 from probe.net.stack import Stack
 from probe.pipeline.environment import Environment
@@ -46,11 +48,22 @@ class Service:
     """One daemon."""
 
     def __init__(
-        self, read_settings: Callable[[], Settings], environ: dict[str, str], *, config_file: Path | None
+        self,
+        read_settings: Callable[[], Settings],
+        environ: dict[str, str],
+        *,
+        config_file: Path | None,
+        watch_every_s: float | None = None,
+        log_stats: Callable[[], LogStats] = LogStats,
     ) -> None:
         self._read_settings = read_settings
         self._environ = environ
         self._config_file = config_file
+        self._watch_every_s = watch_every_s
+        """How often to look whether a file has changed; `None` = wait to be told."""
+        self._log_stats = log_stats
+        self._fingerprint = b""
+        """Of the files as they were when they were last taken into force."""
         self._reader = ListReader()
         self._notifier = Notifier(environ)
         self._stop = asyncio.Event()
@@ -87,8 +100,9 @@ class Service:
                     board=Board(settings.per_target),
                     states=store.load_states(),
                 )
-                view = View(agent, lambda: self._reload(agent, view))
+                view = View(agent, lambda: self._reload(agent, view), self._log_stats)
                 self._take_targets(agent, settings, loaded)
+                self._fingerprint = await asyncio.to_thread(take_fingerprint, settings, self._config_file)
                 # The targets stay for as long as the process: looking through them again would stall the loop.
                 gc.collect()
                 gc.freeze()
@@ -114,6 +128,7 @@ class Service:
             asyncio.create_task(agent.serve()),
             asyncio.create_task(watch_vantage(agent.monitor, agent.take_baseline)),
             asyncio.create_task(self._refresh(agent)),
+            asyncio.create_task(self._watch(agent, view)),
             asyncio.create_task(self._feed_watchdog(agent)),
         ]
         stop = asyncio.create_task(self._stop.wait())
@@ -158,6 +173,9 @@ class Service:
 
     def _take_targets(self, agent: Agent, settings: Settings, loaded: Loaded) -> Load:
         targets = _with_sham(settings, loaded)
+        before = {snapshot.target.id: snapshot.target for snapshot in agent.board.snapshots()}
+        if before:
+            log_changes(log, compare_targets(before, {target.id: target for target in targets}))
         load = calculate_load(targets, settings.limits)
         log.info("load", extra={"load": str(load)})
         tallies = agent.store.load_tallies() if agent.store is not None else {}
@@ -179,11 +197,14 @@ class Service:
                 self._refuse_risk(settings)
                 loaded = await self._load(settings)
                 refuse_too_many(settings, len(loaded.targets))
-                _warn_of_restart(agent.environment.settings, settings)
-                agent.environment = await self._open_environment(settings, agent.gate, agent.environment.stack)
-                agent.monitor.adopt(agent.environment)
-                agent.gate.adopt(settings.limits)
-                self._take_targets(agent, settings, loaded)
+                fingerprint = await asyncio.to_thread(take_fingerprint, settings, self._config_file)
+                same = fingerprint == self._fingerprint and settings == agent.environment.settings
+                if same and _listed(agent) == _with_sham(settings, loaded):
+                    log.info("reloaded, nothing has changed")
+                else:
+                    await self._swap(agent, settings, loaded)
+                    self._fingerprint = fingerprint
+                    log.info("reloaded", extra={"targets": len(agent.board.snapshots())})
             except UserError:
                 view.reload_stats = msgspec.structs.replace(view.reload_stats, last_successful=False)
                 raise
@@ -192,7 +213,29 @@ class Service:
             view.reload_stats = msgspec.structs.replace(
                 view.reload_stats, last_successful=True, last_success_at=clock.wall_s()
             )
-            log.info("reloaded", extra={"targets": len(agent.board.snapshots())})
+
+    async def _swap(self, agent: Agent, settings: Settings, loaded: Loaded) -> None:
+        """Put what was read into force."""
+        _warn_of_restart(agent.environment.settings, settings)
+        agent.environment = await self._open_environment(settings, agent.gate, agent.environment.stack)
+        agent.monitor.adopt(agent.environment)
+        agent.gate.adopt(settings.limits)
+        self._take_targets(agent, settings, loaded)
+
+    async def _watch(self, agent: Agent, view: View) -> None:
+        """Reload when a file changes, if asked to; a file that is no good is tried again when it changes again."""
+        if self._watch_every_s is None:
+            await asyncio.Event().wait()
+            return
+        seen = self._fingerprint
+        while True:
+            await asyncio.sleep(self._watch_every_s)
+            found = await asyncio.to_thread(take_fingerprint, agent.environment.settings, self._config_file)
+            if found != seen:
+                await self._reload_and_log(agent, view)
+                # Another configuration may name other files.
+                settings = agent.environment.settings
+                seen = await asyncio.to_thread(take_fingerprint, settings, self._config_file)
 
     async def _reload_and_log(self, agent: Agent, view: View) -> None:
         try:
@@ -206,9 +249,7 @@ class Service:
             settings = agent.environment.settings
             await asyncio.sleep(min((source.refresh_s for source in settings.targets), default=300.0))
             loaded = await self._load(settings)
-            shown = (snapshot.target for snapshot in agent.board.snapshots())
-            known = tuple(target for target in shown if target.check is not CheckName.GROUP)
-            if known == _with_sham(settings, loaded):
+            if _listed(agent) == _with_sham(settings, loaded):
                 continue
             try:
                 refuse_too_many(settings, len(loaded.targets))
@@ -247,6 +288,12 @@ def _warn_of_restart(before: Settings, after: Settings) -> None:
     for section, old, new in pairs:
         if old != new:
             log.warning("takes effect after a restart", extra={"section": section})
+
+
+def _listed(agent: Agent) -> tuple[Target, ...]:
+    """Return the targets in force as the lists give them; groups are made of them."""
+    shown = (snapshot.target for snapshot in agent.board.snapshots())
+    return tuple(target for target in shown if target.check is not CheckName.GROUP)
 
 
 def _with_sham(settings: Settings, loaded: Loaded) -> tuple[Target, ...]:

@@ -9,7 +9,7 @@ from probe.export.stats import AgentStats
 from probe.model.episode import Event
 from probe.model.measurement import Measurement
 from probe.model.snapshot import TargetSnapshot
-from probe.model.stats import ReloadStats, ScheduleStats, StoreStats
+from probe.model.stats import LogStats, ReloadStats, ScheduleStats, StoreStats
 from probe.model.vantage import Baseline, Vantage
 from probe.store.values import Run
 
@@ -17,9 +17,12 @@ from probe.store.values import Run
 class View:
     """What the pages ask."""
 
-    def __init__(self, agent: Agent, reload: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, agent: Agent, reload: Callable[[], Awaitable[None]], log_stats: Callable[[], LogStats] = LogStats
+    ) -> None:
         self._agent = agent
         self._reload = reload
+        self._log_stats = log_stats
         self.reload_stats = ReloadStats()
 
     @property
@@ -75,6 +78,7 @@ class View:
             ),
             store=agent.store.stats() if agent.store is not None else StoreStats(),
             reload=self.reload_stats,
+            log=self._log_stats(),
             loop_lag_s=agent.lag.worst_s,
             check_durations=agent.board.durations.histograms(),
             controls=agent.environment.controls.health() if agent.environment.controls is not None else {},

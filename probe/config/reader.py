@@ -9,6 +9,7 @@ from probe.config.anchors import default_anchors, read_anchors
 from probe.config.controls import read_controls
 from probe.config.shipped import shipped_source
 from probe.config.sources import read_source
+from probe.config.web import read_web
 from probe.model.errors import CombinedUserError, UserError
 from probe.model.observation import Resolver
 from probe.model.settings import (
@@ -21,7 +22,6 @@ from probe.model.settings import (
     TargetSource,
     TLSLibrary,
     VantageSettings,
-    WebSettings,
 )
 from probe.protocols.fields import Fields
 from probe.protocols.marked_yaml import read_yaml
@@ -35,7 +35,6 @@ PROFILES = {
 LONGEST_CONFIG_BYTES = 4 * 1024 * 1024
 _COUNTRY = re.compile(r"[A-Za-z]{2}", re.ASCII).fullmatch
 _VANTAGE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII).fullmatch
-_LISTEN = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]\s]*):([0-9]{1,5})", re.ASCII).fullmatch
 
 
 def load_config(path: str | None = None, environ: Mapping[str, str] | None = None) -> Settings:
@@ -90,7 +89,7 @@ def parse_config(text: str, file: str, environ: Mapping[str, str]) -> Settings:
         tls_library=TLSLibrary.AUTO if tls is None else tls.choice("library", TLSLibrary, TLSLibrary.AUTO),
         limits=_read_limits(fields),
         store=_read_store(fields, folder),
-        web=_read_web(fields, folder),
+        web=read_web(fields, lambda section, key: _readable_file(section, key, folder)),
         per_target=_read_per_target(metrics),
         max_series=_read_max_series(metrics),
         asn_file="" if knowledge is None else _readable_file(knowledge, "asn_file", folder),
@@ -194,27 +193,6 @@ def _read_store(fields: Fields, folder: Path) -> StoreSettings:
     )
     section.finish()
     return store
-
-
-def _read_web(fields: Fields, folder: Path) -> WebSettings:
-    section = fields.mapping("web")
-    if section is None:
-        return WebSettings()
-    listen = section.texts("listen", WebSettings().listen)
-    for address in listen:
-        found = _LISTEN(address)
-        if found is None or int(found[2]) > 65535:
-            place = section.place(section.line_of("listen"))
-            what = f"web.listen: {address[:60]!r} is no address and port"
-            section.errors.append(UserError(place, what, "write 127.0.0.1:9785 or [::1]:9785"))
-    web = WebSettings(
-        listen=listen,
-        config_file=_readable_file(section, "config_file", folder),
-        modules_file=_readable_file(section, "modules_file", folder),
-        allow_insecure=section.truth("allow_insecure", False),
-    )
-    section.finish()
-    return web
 
 
 def _read_per_target(section: Fields | None) -> PerTarget | None:

@@ -29,6 +29,8 @@ from probe.schedule import DueRun, RunKind, Schedule
 from probe.store.store import Store
 
 log = logging.getLogger("wallprobe")
+measurements = logging.getLogger("wallprobe.measurement")
+"""One line a run, with a level of its own (`--log.prober`): debug = fine, info = not usable."""
 DEEP_EVERY_S = 86400.0
 LAG_LIMIT_S = 0.02
 """Starts are held back while the loop wakes later than this: a burst falsifies timings."""
@@ -243,6 +245,7 @@ class Agent:
         if measurement.verdict.status is not Status.INSUFFICIENT:
             self._memory.take(measurement, find_symptom(measurement.observations))
         phases = self.board.update(measurement, folded.state, interval_s)
+        _log_run(measurement)
         self.probes.take(measurement)
         self._reschedule(measurement, folded, now_s)
         if measurement.target.labels.get(SHAM) and measurement.verdict.cause is Cause.NETWORK:
@@ -355,6 +358,25 @@ class Agent:
 
 def _meaning(verdict: Verdict) -> tuple[object, ...]:
     return verdict.status, verdict.patterns, verdict.cause, verdict.confidence, verdict.summary
+
+
+def _log_run(measurement: Measurement) -> None:
+    verdict = measurement.verdict
+    level = logging.DEBUG if verdict.status.reachable else logging.INFO
+    if not measurements.isEnabledFor(level):
+        return
+    measurements.log(
+        level,
+        "measured",
+        extra={
+            "target": measurement.target.id,
+            "status": verdict.status.value,
+            "patterns": ",".join(verdict.patterns),
+            "confidence": verdict.confidence.value,
+            "duration_s": round(measurement.runtime_s, 3),
+            "measurement": measurement.id,
+        },
+    )
 
 
 def _outcome(measurement: Measurement) -> RunOutcome:

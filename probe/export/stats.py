@@ -3,7 +3,7 @@
 import msgspec
 
 from probe.gate.stats import GateStats
-from probe.model.stats import Histogram, ReloadStats, ScheduleStats, StoreStats
+from probe.model.stats import Histogram, LogStats, ReloadStats, ScheduleStats, StoreStats
 from probe.model.target import CheckName
 
 
@@ -14,6 +14,7 @@ class AgentStats(msgspec.Struct, frozen=True, kw_only=True):
     schedule: ScheduleStats = ScheduleStats()
     store: StoreStats = StoreStats()
     reload: ReloadStats = ReloadStats()
+    log: LogStats = LogStats()
     loop_lag_s: float = 0.0
     """How late the event loop woke, at worst, in the last seconds."""
     check_durations: dict[CheckName, Histogram] = {}

@@ -52,3 +52,12 @@ class ReloadStats(msgspec.Struct, frozen=True, kw_only=True):
     last_successful: bool = True
     last_success_at: float = 0.0
     """Wall time, seconds since the epoch; 0 = never."""
+
+
+class LogStats(msgspec.Struct, frozen=True, kw_only=True):
+    """The log."""
+
+    lines: dict[str, int] = {}
+    """Lines written, by level."""
+    suppressed_total: int = 0
+    """Lines left out because too many of the same kind came at once."""

@@ -23,6 +23,10 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+PREFIX = web.AppKey("prefix", str)
+"""What stands before every path; a page's links begin with `request.config_dict[PREFIX]`."""
+TELEMETRY = web.AppKey("telemetry", str)
+"""Where the metrics are, prefix included."""
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _OWN_SITES = ("same-origin", "none")
 
@@ -50,15 +54,15 @@ def parse_host(header: str) -> str:
         return ""
 
 
-def is_rebound(header: str, local_address: str) -> bool:
-    """Tell whether a request that came in over loopback names another host than this machine.
+def is_rebound(header: str, local_address: str, welcome: str = "localhost") -> bool:
+    """Tell whether a request that came in over loopback names another host than this machine, or the `welcome` one.
 
     No header at all is a simple client of HTTP/1.0; a browser always sends one.
     """
     if not header or not is_loopback(local_address):
         return False
     host = parse_host(header)
-    return not (host == "localhost" or host.endswith(".localhost") or is_loopback(host))
+    return not (host in (welcome, "localhost") or host.endswith(".localhost") or is_loopback(host))
 
 
 def is_cross_site(request: web.Request) -> bool:
@@ -77,15 +81,16 @@ def is_foreign_page(request: web.Request) -> bool:
     return request.headers.get("Sec-Fetch-Site", "none") not in _OWN_SITES
 
 
-def refuse_strangers(connections: Connections | None = None) -> Middleware:
-    """Return the middleware that all requests pass."""
+def refuse_strangers(connections: Connections | None = None, external_url: str = "") -> Middleware:
+    """Return the middleware that all requests pass; behind a proxy, the host of `external_url` is ours too."""
+    welcome = parse_host(urlsplit(external_url).netloc) or "localhost"
 
     @web.middleware
     async def guard(request: web.Request, handler: Answer) -> web.StreamResponse:  # aiohttp asks for this name
         if connections is not None:
             connections.serve(request.protocol)
         try:
-            return await _check(request, handler)
+            return await _check(request, handler, welcome)
         finally:
             if connections is not None:
                 connections.served(request.protocol)
@@ -93,10 +98,10 @@ def refuse_strangers(connections: Connections | None = None) -> Middleware:
     return guard
 
 
-async def _check(request: web.Request, answer: Answer) -> web.StreamResponse:
+async def _check(request: web.Request, answer: Answer, welcome: str) -> web.StreamResponse:
     local = request.transport.get_extra_info("sockname") if request.transport is not None else None
     local_address = local[0] if isinstance(local, tuple) else ""
-    if is_rebound(request.headers.get("Host", ""), local_address):
+    if is_rebound(request.headers.get("Host", ""), local_address, welcome):
         return refuse(request, 421, "this host name is not served on loopback")
     if is_cross_site(request):
         return refuse(request, 403, "asked for by another site")
@@ -110,8 +115,13 @@ async def _check(request: web.Request, answer: Answer) -> web.StreamResponse:
         return refuse(request, 404, "nothing here")
 
 
+def own_path(request: web.Request) -> str:
+    """Return the path without what `web.route_prefix` puts before it."""
+    return request.path.removeprefix(request.config_dict.get(PREFIX, ""))
+
+
 def refuse(request: web.Request, status: int, reason: str) -> web.Response:
     """Return an error as the path's readers expect it: JSON under /api, else a line of text."""
-    if request.path.startswith("/api/"):
+    if own_path(request).startswith("/api/"):
         return web.json_response({"error": reason}, status=status)
     return web.Response(status=status, text=f"{reason}\n")

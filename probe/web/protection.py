@@ -17,7 +17,7 @@ from aiohttp.typedefs import Middleware
 
 from probe.model.errors import UserError
 from probe.web.auth import Authenticator
-from probe.web.guards import refuse
+from probe.web.guards import own_path, refuse
 from probe.web.tls import build_context, named_files
 from probe.web.web_config import RateLimit, WebConfig, load_web_config
 
@@ -125,7 +125,7 @@ class Protection:
                 refused = refuse(request, 429, "too many requests")
                 refused.headers["Retry-After"] = str(max(1, round(wait_s)))
                 return refused
-            if self._users is not None and not (self._open_health and request.path in HEALTH):
+            if self._users is not None and not (self._open_health and own_path(request) in HEALTH):
                 header = request.headers.get("Authorization", "")
                 if not await self._users.admits(header):
                     refused = refuse(request, 401, "unauthorized")

@@ -125,6 +125,15 @@ def _collect_schedule(stats: AgentStats) -> Iterator[Metric]:
         schedule.stretch_ratio,
     )
     yield _seconds("wallprobe_event_loop_lag", "How late the event loop woke at worst, lately.", stats.loop_lag_s)
+    lines = CounterMetricFamily("wallprobe_log_lines_total", "Lines written to the log.", labels=["level"])
+    for level, count in stats.log.lines.items():
+        lines.add_metric([level], count)
+    yield lines
+    yield _counter(
+        "wallprobe_log_suppressed_total",
+        "Lines left out because too many of one kind came at once.",
+        stats.log.suppressed_total,
+    )
     reload = stats.reload
     yield _gauge(
         "wallprobe_config_last_reload_successful",

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
@@ -19,7 +19,7 @@ from probe.web.agent_view import AgentView
 from probe.web.api import Api
 from probe.web.connections import Connections
 from probe.web.exposition import Exposition
-from probe.web.guards import add_headers, refuse_strangers
+from probe.web.guards import PREFIX, TELEMETRY, add_headers, refuse_strangers
 from probe.web.handler import StrictHandler
 from probe.web.limits import DEFAULT_LIMITS, WebLimits
 from probe.web.listen import format_address, open_listeners
@@ -73,29 +73,43 @@ def build_app(
     view: AgentView,
     limits: WebLimits,
     connections: Connections | None = None,
-    modules: str = "",
+    settings: WebSettings | None = None,
     protection: Protection | None = None,
 ) -> web.Application:
     """Return the application without its sockets; call it inside the running loop."""
+    settings = settings or WebSettings()
     protection = protection or Protection("")
-    app = web.Application(
-        middlewares=[refuse_strangers(connections), protection.middleware()], client_max_size=_BODY_BYTES
-    )
-    app.on_response_prepare.append(protection.add_headers)
-    app.on_response_prepare.append(add_headers)
+    guard = refuse_strangers(connections, settings.external_url)
+    outer = web.Application(middlewares=[guard, protection.middleware()], client_max_size=_BODY_BYTES)
+    outer[PREFIX] = prefix = settings.route_prefix
+    outer[TELEMETRY] = prefix + settings.telemetry_path
+    outer.on_response_prepare.append(protection.add_headers)
+    outer.on_response_prepare.append(add_headers)
     exposition = Exposition(view, limits)
 
     async def close_exposition(_app: web.Application) -> None:
         exposition.close()
         protection.close()
 
-    app.on_cleanup.append(close_exposition)
-    app.add_routes([web.get("/metrics", exposition.serve)])
-    app.add_routes(Operations(view).routes())
-    app.add_routes(Api(view).routes())
-    app.add_routes(Page(view).routes())
-    app.add_routes(ProbePage(view, load_modules(modules), limits).routes())
-    return app
+    outer.on_cleanup.append(close_exposition)
+    inner = web.Application() if prefix else outer
+    inner.add_routes([web.get(settings.telemetry_path, exposition.serve)])
+    inner.add_routes(Operations(view).routes())
+    inner.add_routes(Api(view).routes())
+    inner.add_routes(Page(view).routes())
+    inner.add_routes(ProbePage(view, load_modules(settings.modules_file), limits).routes())
+    if prefix:
+        # The prefix itself first: the part below it would take it for its own, and find nothing there.
+        outer.add_routes([web.get("/", _lead_to(prefix)), web.get(prefix, _lead_to(prefix))])
+        outer.add_subapp(prefix, inner)
+    return outer
+
+
+def _lead_to(prefix: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def lead(_request: web.Request) -> web.Response:
+        return web.Response(status=302, headers={"Location": f"{prefix}/"})
+
+    return lead
 
 
 class Doors:
@@ -180,7 +194,7 @@ async def start_web(
 
     connections = Connections(loop, limits, admits)
     runner = web.AppRunner(
-        build_app(view, limits, connections, settings.modules_file, protection),
+        build_app(view, limits, connections, settings, protection),
         access_log=None,
         shutdown_timeout=_SHUTDOWN_S,
     )

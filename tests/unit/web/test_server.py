@@ -231,3 +231,55 @@ def _drain(slow: socket.socket) -> bytes:
 
 def _resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+async def fetch_with(settings: WebSettings, path: str, host: str = "localhost") -> str:
+    server = await start_web(FakeAgent([make_snapshot(1)]), settings, {})
+    try:
+        reader, writer = await asyncio.open_connection(*place(server))
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        return (await reader.read()).decode()
+    finally:
+        await server.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/wall/metrics", 200),
+        ("/wall/-/healthy", 200),
+        ("/wall/api/v1/targets", 200),
+        ("/wall/", 200),
+        ("/", 302),
+        ("/wall", 302),
+        ("/metrics", 404),
+        ("/api/v1/targets", 404),
+    ],
+)
+async def test_a_prefix_stands_before_every_path(path, status):
+    settings = WebSettings(listen=("127.0.0.1:0",), route_prefix="/wall")
+    answer = await fetch_with(settings, path)
+    assert answer.startswith(f"HTTP/1.1 {status} ")
+    assert "X-Frame-Options: DENY" in answer
+
+
+async def test_errors_under_a_prefix_come_as_their_readers_expect_them():
+    answer = await fetch_with(WebSettings(listen=("127.0.0.1:0",), route_prefix="/wall"), "/wall/api/v1/nothing")
+    assert answer.endswith('{"error": "nothing here"}')
+
+
+async def test_metrics_may_have_another_path():
+    settings = WebSettings(listen=("127.0.0.1:0",), telemetry_path="/internal/figures")
+    assert "wallprobe_target_status" in await fetch_with(settings, "/internal/figures")
+    assert " 404 " in (await fetch_with(settings, "/metrics"))[:20]
+
+
+async def test_behind_a_proxy_the_name_of_the_outer_url_is_ours():
+    settings = WebSettings(listen=("127.0.0.1:0",), external_url="https://Mon.Example:8443/")
+    assert " 200 " in (await fetch_with(settings, "/-/healthy", "mon.example:8443"))[:20]
+    assert " 421 " in (await fetch_with(settings, "/-/healthy", "evil.example"))[:20]
+
+
+async def test_without_a_socket_of_systemd_there_is_an_error_instead_of_another_port():
+    with pytest.raises(UserError, match="systemd passed no socket"):
+        await start_web(FakeAgent(), WebSettings(listen=("127.0.0.1:0",), systemd_socket=True), {})
