@@ -10,7 +10,7 @@ from typing import Self
 
 from probe.classify.case import Case
 from probe.classify.facts import may_cite
-from probe.classify.tries import Outcome, read_dns, read_tcp, read_tls
+from probe.classify.tries import Outcome, read_dns, read_http, read_tcp, read_tls
 from probe.model.control import ControlKind, ControlReport
 from probe.model.failure import INSTRUMENT_CODES, FailureCode
 from probe.model.observation import DNSLookup, HTTPExchange, Observation, TCPConnect, TLSHandshake
@@ -19,6 +19,8 @@ from probe.model.verdict import Confidence, EvidenceFamily
 WITHIN_S = 300.0
 _GREETED = frozenset({Outcome.OK, Outcome.UNTRUSTED})
 """The server showed its certificate: it answers this name, whether or not it is trusted."""
+UNANSWERED = frozenset({Outcome.RESET, Outcome.FIN, Outcome.SILENT})
+"""Ends of a request to which nothing whole came back."""
 _LOST = frozenset({Outcome.NO_SUCH_NAME, Outcome.NO_ANSWER, Outcome.SERVFAIL})
 
 
@@ -97,6 +99,14 @@ class ControlView:
     def _shaken(self, spot: str, name: str) -> frozenset[Outcome]:
         shaken = (o for o in self._seen if isinstance(o, TLSHandshake) and str(o.endpoint) == spot)
         return frozenset(read_tls(o) for o in shaken if o.server_name == name)
+
+    def answers(self, spot: str) -> bool | None:
+        """Tell whether a place answers controls' requests with anything; `None` = none asked there.
+
+        An answer to one request is an answer, whatever became of others: only what answers nobody is dead.
+        """
+        asked = [read_http(o) for o in self._seen if isinstance(o, HTTPExchange) and str(o.endpoint) == spot]
+        return any(outcome not in UNANSWERED for outcome in asked) if asked else None
 
     def leaves(self, spot: str) -> frozenset[bytes]:
         """Return the leaf certificates that controls were shown at a place."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from probe.classify.control_view import ControlView
+from probe.classify.control_view import UNANSWERED, ControlView
 from probe.classify.facts import PathFacts
 from probe.classify.pages import differ, find_fingerprint, is_challenge
 from probe.classify.rule import C0, C1, C2, Rule
@@ -66,6 +66,10 @@ def _fails_too(facts: PathFacts, view: ControlView) -> bool:
     if facts.failed(TCP):
         return view.connects(facts.spot) is False
     return view.greeted(facts.spot, _name(facts)) is False
+
+
+def _unanswered_too(facts: PathFacts, view: ControlView) -> bool:
+    return _is_the_names(facts, view) and view.answers(facts.spot) is False and view.page is None
 
 
 def _is_the_names(facts: PathFacts, view: ControlView) -> bool:
@@ -216,6 +220,14 @@ CONTROL_RULES: tuple[Rule[PathFacts], ...] = (
         _fails_too,
         Pattern.SRV_DOWN,
         "A control fails at this address and port in the same step.",
+        cause=Cause.OUTAGE,
+    ),
+    _compared(
+        "srv.down.control_unanswered",
+        lambda f: f.failed(HTTP, *UNANSWERED) and f.hop == 0,
+        _unanswered_too,
+        Pattern.SRV_DOWN,
+        "A control's request gets no answer at this address either.",
         cause=Cause.OUTAGE,
     ),
     _compared(

@@ -179,7 +179,7 @@ def _read(observation: Observation) -> tuple[Layer, str, str, str, Outcome]:
             return layer, str(endpoint), endpoint.address, observation.server_name, read_tls(observation)
         case HTTPExchange(endpoint=endpoint):
             spot = write_spot(endpoint, over_quic=observation.over_quic)
-            return Layer.HTTP, spot, endpoint.address, observation.url, _read_http(observation)
+            return Layer.HTTP, spot, endpoint.address, observation.url, read_http(observation)
         case QUICHandshake(endpoint=endpoint):
             spot = write_spot(endpoint, over_quic=True)
             return Layer.QUIC, spot, endpoint.address, observation.server_name, _read_failure(observation)
@@ -233,7 +233,7 @@ def read_tls(observation: TLSHandshake) -> Outcome:
     return _read_failure(observation)
 
 
-def _read_http(observation: HTTPExchange) -> Outcome:
+def read_http(observation: HTTPExchange) -> Outcome:
     """Say how an exchange came out; a page that did not complete is no success, whatever its status."""
     failure = observation.failure
     if failure is None or failure.code in _REDIRECT_CODES:

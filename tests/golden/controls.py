@@ -270,6 +270,19 @@ def dead() -> tuple[Half, Half]:
     )
 
 
+@golden("srv.down.control_unanswered")
+def mute() -> tuple[Half, Half]:
+    outside = Story(**CLEAR).dns(OWN).tcp()
+    return (
+        half(judged(asked("silent"), outside.http("silent")), DOWN, "A control's requests are not answered either."),
+        half(
+            judged(asked("silent"), Story(**CLEAR).dns(OWN).tcp()),
+            OPEN,
+            "The control only connected: whether requests are answered there, it does not know.",
+        ),
+    )
+
+
 @golden("srv.cert_untrusted.control_same")
 def bad_certificate() -> tuple[Half, Half]:
     return (
