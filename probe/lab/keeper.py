@@ -182,7 +182,9 @@ def serve_world(control: socket.socket, trusted: Authority) -> None:
                 send(control, Ready())
 
     # Not asyncio.run: at the end the process goes at once, and open connections need no goodbye.
-    asyncio.new_event_loop().run_until_complete(obey())
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(obey())
+    loop.set_exception_handler(lambda loop, context: None)  # and their tasks need no complaint that they are dropped
 
 
 def hide_host() -> None:
