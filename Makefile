@@ -29,12 +29,13 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# What mostly waits is shared out among workers; what fills both cores with namespaces and daemons runs by itself.
+# Tests mostly wait, so workers share them out; those with a world of their own (labs, daemons, browsers) come after
+# those that time what they measure.
 TOGETHER := tests/unit tests/golden tests/deploy tests/peers
 test: setup check
 	@$(BIN)/python tests/peers/install.py
 	$(BIN)/pytest -n 4 --dist loadfile $(TOGETHER)
-	$(BIN)/pytest $(addprefix --ignore=,$(TOGETHER))
+	$(BIN)/pytest -n 3 --dist loadfile $(addprefix --ignore=,$(TOGETHER))
 
 bench: setup
 	@$(BIN)/python tests/peers/install.py

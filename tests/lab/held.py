@@ -1,0 +1,48 @@
+"""The exam as tests hold it: every scenario, under names, addresses, delays and an order drawn by lot.
+
+`LAB_SEED` repeats a draw; the seed of this one is printed.
+"""
+
+import asyncio
+import os
+import random
+import time
+
+from probe.cli.lab_score import render_mark, render_score
+from probe.lab.exam import hold_exam
+from probe.lab.scenarios import build_scenarios
+from probe.lab.world.atlas import build_world
+
+JOBS = int(os.environ.get("LAB_JOBS", "6"))
+"""More than cores: most of the time a lab waits for a silence to be one."""
+NEEDS_TUN = {"tunnel-default-route"}
+"""What may be skipped where /dev/net/tun is missing."""
+
+
+def hold(request, *, outside):
+    """Return the score and the seconds it took, and print it past pytest's capture."""
+    seed = int(os.environ.get("LAB_SEED") or random.randrange(1_000_000))
+    names = tuple(build_scenarios(build_world(seed)))
+    started_s = time.monotonic()
+    score = asyncio.run(hold_exam(names, seed=seed, jobs=JOBS, tell=lambda mark: None, outside=outside))
+    wall_s = time.monotonic() - started_s
+    _show(request.config, "\n".join((*render_score(score), f"  {JOBS} labs side by side, {wall_s:.0f} s")))
+    return score, wall_s
+
+
+def _show(config, text):
+    if hasattr(config, "workeroutput"):
+        config.workeroutput.setdefault("shown", []).append(text)
+        return
+    with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        print(text)
+
+
+def tell(marks):
+    return "\n" + "\n".join(line for mark in marks for line in render_mark(mark))
+
+
+def assert_all_were_judged(score):
+    marked, skipped = {mark.scenario for mark in score.marks}, {one.scenario for one in score.skipped}
+    assert marked | skipped == set(build_scenarios(build_world(score.seed)))
+    assert skipped <= NEEDS_TUN
