@@ -17,6 +17,8 @@ from probe.model.path_trace import HopAnswer, HopSeen, PathTrace, TraceKind
 
 ENDED = frozenset({HopAnswer.SILENT, HopAnswer.RESET, HopAnswer.FIN, HopAnswer.FORBIDDEN})
 """What a packet meets that was stopped on the way."""
+ANSWERS = frozenset({HopAnswer.ANSWERED})
+"""What a request meets for which somebody on the way has a page."""
 PASSED = frozenset({HopAnswer.EXPIRED, HopAnswer.ANSWERED})
 TTLS_AT_LEAST = 2
 """So many different routers must have let the control pass after the other packet had ended."""
@@ -69,20 +71,22 @@ def traces_of(rows: tuple[Try, ...], kind: NameKind, sent: TraceKind) -> tuple[P
     return tuple(trace for trace in traces if isinstance(trace, PathTrace) and trace.kind is sent)
 
 
-def find_boundary(rows: tuple[Try, ...], sent: TraceKind) -> Boundary | None:
+def find_boundary(rows: tuple[Try, ...], sent: TraceKind, ended_by: frozenset[HopAnswer] = ENDED) -> Boundary | None:
     """Return where the packets part; `None` = they do not, or nothing can be said.
+
+    `ended_by` is what the packet under test meets there: `ENDED`, or `ANSWERS` for a page that comes from on the way.
 
     `rows` are the traces about one place. Of hellos the hops are counted only; traces of SYNs to the same place name
     the routers.
     """
     tests, controls = traces_of(rows, NameKind.TEST, sent), traces_of(rows, NameKind.NEUTRAL, sent)
     tried, passed = _by_ttl(tests), _by_ttl(controls)
-    reached = max((ttl for ttl, seen in tried.items() if any(h.answer in PASSED for h in seen)), default=0)
+    reached = max((ttl for ttl, seen in tried.items() if any(h.answer in PASSED - ended_by for h in seen)), default=0)
     apart = sorted(
         ttl
         for ttl, seen in tried.items()
         if ttl > reached
-        and all(h.answer in ENDED for h in seen)
+        and all(h.answer in ended_by for h in seen)
         and any(h.answer is HopAnswer.EXPIRED for h in passed.get(ttl, ()))
     )
     if not apart:
@@ -117,9 +121,11 @@ def _by_ttl(traces: tuple[PathTrace, ...]) -> dict[int, list[HopSeen]]:
     return met
 
 
-def find_parting(rows: tuple[Try, ...], sent: TraceKind) -> tuple[int, int] | None:
+def find_parting(
+    rows: tuple[Try, ...], sent: TraceKind, ended_by: frozenset[HopAnswer] = ENDED
+) -> tuple[int, int] | None:
     """Return the first TTL at which the packets part, and the last at which the control passed a router."""
-    boundary = find_boundary(rows, sent)
+    boundary = find_boundary(rows, sent, ended_by)
     if boundary is None:
         return None
     controls = _by_ttl(traces_of(rows, NameKind.NEUTRAL, sent))

@@ -17,6 +17,8 @@ from probe.model.observation import DNSLookup, HTTPExchange, Observation, TCPCon
 from probe.model.verdict import Confidence, EvidenceFamily
 
 WITHIN_S = 300.0
+SERVER_ERROR = 500
+"""First status of the class (RFC 9110 section 15.6)."""
 _GREETED = frozenset({Outcome.OK, Outcome.UNTRUSTED})
 """The server showed its certificate: it answers this name, whether or not it is trusted."""
 UNANSWERED = frozenset({Outcome.RESET, Outcome.FIN, Outcome.SILENT})
@@ -112,6 +114,20 @@ class ControlView:
         """Return the leaf certificates that controls were shown at a place."""
         shaken = (o for o in self._seen if isinstance(o, TLSHandshake) and str(o.endpoint) == spot)
         return frozenset(o.chain[0] for o in shaken if o.chain)
+
+    @functools.cached_property
+    def _pages(self) -> list[HTTPExchange]:
+        return [o for o in self._seen if isinstance(o, HTTPExchange)]
+
+    @property
+    def answered_pages(self) -> list[HTTPExchange]:
+        """Return every answer that came whole, in order; a fault that the server reports is none."""
+        return [page for page in self._pages if page.failure is None and 0 < page.status < SERVER_ERROR]
+
+    @property
+    def first_page(self) -> HTTPExchange | None:
+        """Return what the target's own address answered; `None` = none asked there."""
+        return next((page for page in self._pages if not page.hop), None)
 
     @functools.cached_property
     def page(self) -> HTTPExchange | None:

@@ -10,13 +10,13 @@ import functools
 
 import msgspec
 
-from probe.classify.boundary import Boundary, find_boundary
+from probe.classify.boundary import ANSWERS, ENDED, Boundary, find_boundary
 from probe.classify.case import Case
 from probe.classify.pairs import SPOKE, Pairs, count_pairs
 from probe.classify.symptom import find_symptom, inherits
 from probe.classify.tries import ENCRYPTED, Layer, Outcome, Try, build_tries, is_literal
 from probe.model.experiment import Design, NameKind, Place
-from probe.model.observation import DNSLookup, HTTPExchange, QUICHandshake, Role, TLSHandshake
+from probe.model.observation import DNSLookup, HTTPExchange, Observation, QUICHandshake, Role, TLSHandshake
 from probe.model.path_trace import TraceKind
 from probe.model.target import CheckName
 from probe.protocols.alt_svc import find_h3_port
@@ -43,11 +43,25 @@ def build_table(case: Case) -> tuple[Try, ...]:
 
 
 def may_cite(case: Case) -> bool:
-    """Tell whether an earlier run speaks here: this one failed in no other way, or made experiments only."""
+    """Tell whether an earlier run speaks here: this one failed in no other way, or made experiments only.
+
+    What a deep run found at a page that loads has no symptom: it stands until the next one, while the name leads to the
+    same place.
+    """
     if not case.cites or not inherits(case.observations, case.cites[0].observations):
         return False
     checked = any(observation.role is Role.TARGET for observation in case.observations)
-    return not checked or bool(find_symptom(case.observations))
+    if not checked or find_symptom(case.observations):
+        return True
+    earlier = case.cites[0].observations
+    silent = not case.deep and not find_symptom(earlier)
+    return silent and bool(_given(case.observations) & _given(earlier))
+
+
+def _given(observations: tuple[Observation, ...]) -> frozenset[str]:
+    """Return the addresses that the check's own lookups gave."""
+    own = (o for o in observations if isinstance(o, DNSLookup) and o.role is Role.TARGET)
+    return frozenset(address for lookup in own for address in lookup.addresses)
 
 
 def own_checks(table: tuple[Try, ...]) -> tuple[Try, ...]:
@@ -152,11 +166,18 @@ class PathFacts:
         places = [tuple(r for r in self.table if r.layer in (layer, Layer.TCP) and r.spot == spot) for spot in spots]
         return count_pairs(places, broken.outcome)
 
-    def boundary(self, sent: TraceKind, *, siblings: bool = False) -> Boundary | None:
-        """Return where on the way packets to this path end and a control's go on; at the siblings too if told."""
+    def boundary(self, sent: TraceKind, *, siblings: bool = False, answered: bool = False) -> Boundary | None:
+        """Return where on the way packets to this path end and a control's go on; at the siblings too if told.
+
+        `answered` = where they are answered, and a control's go on.
+        """
         spots = {self.spot, *self.siblings} if siblings else {self.spot}
         found = (
-            find_boundary(tuple(r for r in self._traces if r.experiment and r.experiment.about == spot), sent)
+            find_boundary(
+                tuple(r for r in self._traces if r.experiment and r.experiment.about == spot),
+                sent,
+                ANSWERS if answered else ENDED,
+            )
             for spot in (sorted(spots) if self._traces else ())
         )
         return next((boundary for boundary in found if boundary is not None), None)

@@ -9,6 +9,7 @@ from probe.classify.fitness import suspended
 from probe.classify.fold import Folded, PathJudgement, fold_paths, one_per_layer, path_confidence
 from probe.classify.heat import build_hot_evidence, is_heated
 from probe.classify.name_facts import NameFacts
+from probe.classify.page_facts import page_boundary
 from probe.classify.rule import F, Rule
 from probe.classify.rules_control import CONTROL_RULES
 from probe.classify.rules_echo import ECHO_RULES
@@ -274,7 +275,7 @@ def _judge_path(facts: PathFacts, family: AddressFamily = AddressFamily.V4) -> P
             evidence.append(_evidence(rule, facts, facts.spot, facts.hop, tuple(dict.fromkeys(cited))))
             usable = usable and (rule.usable or rule.interferes)
             interfered = interfered or rule.interferes
-    boundary = located_boundary(facts) if evidence else None
+    boundary = (located_boundary(facts) or page_boundary(facts)) if evidence else None
     if boundary is not None:
         evidence[0] = msgspec.structs.replace(evidence[0], locus=boundary.locus)
     from_outside = next((rule for rule in CONTROL_RULES if rule.when(facts)), None) if facts.case.controls else None

@@ -6,7 +6,7 @@ from probe.classify.answers import agrees, comparable, contradict, replied, valu
 from probe.classify.case import Case
 from probe.classify.forgery import find_proxies, find_two_faced, from_other_distance
 from probe.classify.pages import find_fingerprint
-from probe.classify.tries import ENCRYPTED, Layer, Outcome, Try, is_bogus, is_teredo
+from probe.classify.tries import ENCRYPTED, Layer, Outcome, Try, is_bogus, is_nobody, is_teredo
 from probe.model.experiment import Design, NameKind
 from probe.model.observation import DNSLookup, HTTPExchange, TLSHandshake, Transport
 from probe.model.target import CheckName
@@ -159,6 +159,13 @@ class NameFacts:
         """Tell whether our resolver gives a public address for a name that encrypted ones say does not exist."""
         denied = self.encrypted_deny(Outcome.NO_SUCH_NAME) >= 2
         return denied and bool(self.own_addresses) and not any(map(is_bogus, self.own_addresses)) and not self.validated
+
+    @functools.cached_property
+    def leads_nowhere(self) -> bool:
+        """Tell whether two encrypted resolvers give what ours does, and all of it is this host itself or nobody."""
+        alike = {str(o.resolver) for _, o in self.encrypted if frozenset(o.addresses) & self.own_addresses}
+        every = self.own_addresses | self.encrypted_addresses
+        return len(alike) >= 2 and all(map(is_nobody, every))
 
     @functools.cached_property
     def two_faced(self) -> frozenset[str]:

@@ -28,6 +28,10 @@ _COUNTRY_REFUSALS = (
     b"error 1009",
 )
 _SEARCHED_BYTES = 65536
+WORDS_AT_LEAST = 5
+"""Pages of fewer different words are not held against each other by their words."""
+WORDS_SHARED = 0.15
+"""Of all different words: a page that changes between two looks keeps far more."""
 
 
 def find_fingerprint(page: HTTPExchange, reference: Reference) -> Fingerprint | None:
@@ -83,8 +87,8 @@ def is_country_refusal(page: HTTPExchange) -> bool:
 def differ(cleartext: HTTPExchange, encrypted: HTTPExchange) -> bool:
     """Tell whether two answers for one host are plainly not the same page.
 
-    Titles decide when both have one with a word of five letters or more; else bodies of clearly different length do.
-    A redirect to the encrypted page is not a difference.
+    Titles decide when both have one with a word of five letters or more; else bodies of clearly different length do, or
+    bodies that came whole and have next to no word in common. A redirect to the encrypted page is not a difference.
     """
     if cleartext.location or encrypted.location:
         return False
@@ -94,7 +98,18 @@ def differ(cleartext: HTTPExchange, encrypted: HTTPExchange) -> bool:
     if ours or theirs:
         return True
     longer = max(cleartext.body_bytes, encrypted.body_bytes)
-    return longer > 0 and min(cleartext.body_bytes, encrypted.body_bytes) / longer < 0.3
+    if longer > 0 and min(cleartext.body_bytes, encrypted.body_bytes) / longer < 0.3:
+        return True
+    if cleartext.body_truncated or encrypted.body_truncated:
+        return False
+    said, meant = _text_words(cleartext.body), _text_words(encrypted.body)
+    return min(len(said), len(meant)) >= WORDS_AT_LEAST and len(said & meant) / len(said | meant) < WORDS_SHARED
+
+
+def _text_words(body: bytes) -> set[str]:
+    """Return the words of a page's text, its tags left out."""
+    text = re.sub(r"<[^>]*>", " ", body[:_SEARCHED_BYTES].decode("utf-8", "replace"))
+    return set(re.findall(r"[^\W\d_]{4,}", text.lower()))
 
 
 def _words(title: str) -> set[str]:

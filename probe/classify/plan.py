@@ -9,12 +9,13 @@ import msgspec
 from probe.classify.case import Case
 from probe.classify.facts import build_table
 from probe.classify.plan_answer import plan_deep_answer
+from probe.classify.plan_keyword import plan_keyword
 from probe.classify.plan_name import plan_name, plan_question
 from probe.classify.plan_page import page_later, plan_page
 from probe.classify.plan_path import chain_later, plan_path, repeat_again
 from probe.classify.plan_quic import plan_http3, plan_quic
 from probe.classify.plan_trace import plan_trace
-from probe.classify.symptom import inherits
+from probe.classify.symptom import find_symptom, inherits
 from probe.classify.trouble import find_troubles, first_troubled_hop
 from probe.model.experiment import Design, Experiment, Pending, Step
 
@@ -47,6 +48,7 @@ def plan(case: Case) -> Plan:
         *plan_quic(case, table, hop, found),
         *plan_name(case, table, hop, troubles),
         *plan_path(case, table, hop, troubles),
+        *plan_keyword(case, table, troubles),
         *plan_trace(case, table, troubles),
         *plan_page(case, table),
         *plan_question(case, table, hop),
@@ -65,9 +67,12 @@ def plan_second_round(case: Case) -> tuple[Experiment, ...]:
 
 def _inherited(case: Case) -> bool:
     """An earlier run's experiments still speak of this symptom: nothing is asked again (VERDICTS section 4)."""
-    return (
-        bool(case.cites) and bool(case.cites[0].experiments) and inherits(case.observations, case.cites[0].observations)
-    )
+    if not case.cites or not case.cites[0].experiments:
+        return False
+    earlier = case.cites[0].observations
+    # A day has passed: what an earlier deep run found without any symptom is looked for anew.
+    anew = case.deep and not find_symptom(earlier)
+    return not anew and inherits(case.observations, earlier)
 
 
 def _limit(case: Case, wanted: tuple[Experiment, ...]) -> tuple[Experiment, ...]:

@@ -29,7 +29,7 @@ _SUSPICIOUS = frozenset({Outcome.SILENT, Outcome.REFUSED, Outcome.UNREACHABLE})
 
 def plan_trace(case: Case, table: tuple[Try, ...], troubles: tuple[Trouble, ...]) -> tuple[Experiment, ...]:
     """Return the next traces that the troubled places call for."""
-    if not _may_trace(case):
+    if not may_trace(case):
         return ()
     wanted: list[Experiment] = []
     own = [t for t in troubles if t.place is Place.OWN and not is_private(t.endpoint.address)]
@@ -41,7 +41,8 @@ def plan_trace(case: Case, table: tuple[Try, ...], troubles: tuple[Trouble, ...]
     return tuple(wanted)
 
 
-def _may_trace(case: Case) -> bool:
+def may_trace(case: Case) -> bool:
+    """Tell whether traces are allowed for this target, and the vantage is fit for them."""
     if case.cold_start or case.target.exposure is Exposure.PRIVATE or not case.neutral_names:
         return False
     return case.baseline is not None and case.baseline.state in (VantageState.ONLINE, VantageState.DEGRADED)
@@ -77,8 +78,8 @@ def _trace_syn(case: Case, table: tuple[Try, ...], trouble: Trouble) -> list[Exp
     if number > 1:  # the same neighbour as before, whatever has been learned of the other port meanwhile
         beside = next((e.endpoint for e in planned if e.name_kind is NameKind.NEUTRAL and e.endpoint), beside)
     return [
-        _trace(trouble, Step.TRACE_SYN, NameKind.TEST, trouble.endpoint, ttls, number),
-        _trace(trouble, Step.TRACE_SYN, NameKind.NEUTRAL, beside, ttls, number),
+        build_trace(trouble, Step.TRACE_SYN, NameKind.TEST, trouble.endpoint, ttls, number),
+        build_trace(trouble, Step.TRACE_SYN, NameKind.NEUTRAL, beside, ttls, number),
     ]
 
 
@@ -124,13 +125,15 @@ def _trace_name(case: Case, table: tuple[Try, ...], trouble: Trouble) -> list[Ex
     parted = find_parting(rows, TraceKind.HELLO if trouble.layer is Layer.TLS else TraceKind.REQUEST)
     if len(rows) != 2 or parted is None:
         return []
-    routers = _trace(trouble, Step.TRACE_SYN, NameKind.TEST, trouble.endpoint, tuple(dict.fromkeys(parted)), 2)
+    routers = build_trace(trouble, Step.TRACE_SYN, NameKind.TEST, trouble.endpoint, tuple(dict.fromkeys(parted)), 2)
     return [*_name_pair(case, trouble, parted[:1], 2), routers]
 
 
 def _name_pair(case: Case, trouble: Trouble, ttls: tuple[int, ...], number: int) -> list[Experiment]:
     names = ((NameKind.TEST, trouble.name), (NameKind.NEUTRAL, case.neutral_names[0]))
-    return [_trace(trouble, Step.TRACE_NAME, kind, trouble.endpoint, ttls, number, name=name) for kind, name in names]
+    return [
+        build_trace(trouble, Step.TRACE_NAME, kind, trouble.endpoint, ttls, number, name=name) for kind, name in names
+    ]
 
 
 def _is_isolated(table: tuple[Try, ...], trouble: Trouble) -> bool:
@@ -141,9 +144,10 @@ def _is_isolated(table: tuple[Try, ...], trouble: Trouble) -> bool:
     return len(passed) >= PAIRS and all(row.outcome in (Outcome.OK, Outcome.ALERT) for row in passed)
 
 
-def _trace(
+def build_trace(
     trouble: Trouble, step: Step, kind: NameKind, endpoint: Endpoint, ttls: tuple[int, ...], number: int, name: str = ""
 ) -> Experiment:
+    """Return one sweep of packets that live for some hops only."""
     return Experiment(
         id=f"{Design.TRACE.value}.{step.value}.{kind.value}.{trouble.spot}.{trouble.hop}.{number}",
         design=Design.TRACE,

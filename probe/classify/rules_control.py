@@ -2,10 +2,15 @@
 
 from collections.abc import Callable
 
-from probe.classify.control_view import UNANSWERED, ControlView
+from probe.classify.control_view import SERVER_ERROR, UNANSWERED, ControlView
 from probe.classify.facts import PathFacts
 from probe.classify.pages import differ, find_fingerprint, is_challenge
 from probe.classify.rule import C0, C1, C2, Rule
+from probe.classify.rules_control_page import (
+    got_same_address,
+    is_sent_elsewhere,
+    stays_for_control,
+)
 from probe.classify.tries import ENCRYPTED, Layer, Outcome
 from probe.model.experiment import Design
 from probe.model.observation import DNSLookup, HTTPExchange
@@ -16,8 +21,8 @@ B = EvidenceFamily.CONTROL
 TCP, TLS, HTTP = Layer.TCP, Layer.TLS, Layer.HTTP
 DATES = (9, 10)
 """X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED."""
-REFUSAL, SERVER_ERROR = 400, 500
-"""First status of each class (RFC 9110 section 15)."""
+REFUSAL = 400
+"""First status of the classes that refuse (RFC 9110 section 15)."""
 
 
 _When = Callable[[PathFacts], bool]
@@ -87,6 +92,8 @@ def _is_the_names(facts: PathFacts, view: ControlView) -> bool:
 
 def _served(facts: PathFacts, view: ControlView) -> bool:
     """A control gets the page while it can reach this very place; a fault that the server reports is no page."""
+    if facts.hop:
+        return got_same_address(facts, view) and _connects(facts, view)
     return view.page is not None and view.page.status < SERVER_ERROR and _connects(facts, view)
 
 
@@ -105,7 +112,7 @@ def _shaken(outcome: Outcome, pattern: Pattern, reason: str) -> Rule[PathFacts]:
 
 def _exchanged(outcome: Outcome, pattern: Pattern, reason: str) -> Rule[PathFacts]:
     rule_id = f"{pattern.value}.{outcome.value}.control_page"
-    return _compared(rule_id, lambda f: f.failed(HTTP, outcome) and f.hop == 0, _served, pattern, reason)
+    return _compared(rule_id, lambda f: f.failed(HTTP, outcome), _served, pattern, reason)
 
 
 def _untrusted(facts: PathFacts) -> bool:
@@ -197,6 +204,13 @@ CONTROL_RULES: tuple[Rule[PathFacts], ...] = (
     _exchanged(Outcome.RESET, Pattern.HTTP_RESET, "A control gets the page, we are reset after the request."),
     _exchanged(Outcome.FIN, Pattern.HTTP_FIN, "A control gets the page, we are closed on after the request."),
     _exchanged(Outcome.SILENT, Pattern.HTTP_TIMEOUT, "A control gets the page, we get no answer to the request."),
+    _compared(
+        "http.redirect.to_block_page.control_differs",
+        is_sent_elsewhere,
+        stays_for_control,
+        Pattern.HTTP_REDIRECT,
+        "In the clear we are led to what reads like a block page; neither over https nor from a control is that so.",
+    ),
     _compared(
         "http.blockpage.fingerprint.control_differs",
         _block_page,

@@ -233,6 +233,15 @@ NAME_RULES: tuple[Rule[NameFacts], ...] = (
         family=A,
         reason="This resolver fails neutral names in the same way: it is the resolver, or the way to it, not the name.",
     ),
+    Rule(
+        id="srv.down.zone_says_nowhere",
+        when=lambda f: f.leads_nowhere and f.none_works,
+        pattern=Pattern.SRV_DOWN,
+        cause=OUTAGE,
+        family=B,
+        level=C2,
+        reason="The name's own zone gives no address that others could reach: encrypted resolvers say the same.",
+    ),
     *CONTROL_NAME_RULES,
     Rule(
         id="net.dns_broken.neutral_fails",

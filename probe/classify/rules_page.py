@@ -5,6 +5,7 @@ from collections.abc import Callable
 from probe.classify.facts import PathFacts
 from probe.classify.pages import differ, find_fingerprint, is_challenge, is_country_refusal
 from probe.classify.rule import C1, C2, C3, Rule
+from probe.classify.rules_injected import INJECTED_RULES, KEYWORD_RULES, OWN_REDIRECT_RULES
 from probe.classify.rules_path import (
     ARTEFACT,
     HTTP,
@@ -206,6 +207,7 @@ PAGE_RULES: tuple[Rule[PathFacts], ...] = (
         family=OBSERVED,
         reason="The server redirects to an address that is none.",
     ),
+    *OWN_REDIRECT_RULES,
     Rule(
         id="http.redirect.cleartext",
         when=lambda f: _broken_code(f) in (FailureCode.TOO_MANY_REDIRECTS, FailureCode.HTTP_INVALID_REDIRECT),
@@ -233,8 +235,10 @@ PAGE_RULES: tuple[Rule[PathFacts], ...] = (
 )
 
 HTTP_RULES: tuple[Rule[PathFacts], ...] = (
+    *INJECTED_RULES,
     *BLOCKPAGE_RULES,
     *unasked(HTTP),
+    *KEYWORD_RULES,
     named(HTTP, Outcome.RESET, Pattern.HTTP_RESET_HOST, "The connection is reset as soon as the host is named;"),
     named(HTTP, Outcome.FIN, Pattern.HTTP_FIN_HOST, "The connection is closed as soon as the host is named;"),
     named(HTTP, Outcome.SILENT, Pattern.HTTP_TIMEOUT_HOST, "Nothing comes back once the host is named;"),

@@ -125,7 +125,7 @@ _OUTCOMES = {
     FailureCode.REFUSED_BY_PEER: Outcome.DENIED,
 }
 
-_REDIRECT_CODES = frozenset({FailureCode.HTTP_INVALID_REDIRECT, FailureCode.TOO_MANY_REDIRECTS})
+REDIRECT_CODES = frozenset({FailureCode.HTTP_INVALID_REDIRECT, FailureCode.TOO_MANY_REDIRECTS})
 """The answer came whole; only where it leads is wrong."""
 
 _ENDINGS = {Ending.RESET: Outcome.RESET, Ending.FIN: Outcome.FIN, Ending.SILENCE: Outcome.SILENT}
@@ -236,7 +236,7 @@ def read_tls(observation: TLSHandshake) -> Outcome:
 def read_http(observation: HTTPExchange) -> Outcome:
     """Say how an exchange came out; a page that did not complete is no success, whatever its status."""
     failure = observation.failure
-    if failure is None or failure.code in _REDIRECT_CODES:
+    if failure is None or failure.code in REDIRECT_CODES:
         return Outcome.OK
     if not observation.status or failure.code in INSTRUMENT_CODES:
         return _read_failure(observation)
@@ -278,6 +278,15 @@ def is_bogus(address: str) -> bool:
         return True
     teredo = isinstance(parsed, ipaddress.IPv6Address) and parsed.teredo is not None
     return not parsed.is_global or teredo
+
+
+def is_nobody(address: str) -> bool:
+    """Tell whether an address is the asking host itself, or none at all: nobody else is reached by it."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return parsed.is_loopback or parsed.is_unspecified
 
 
 def is_teredo(address: str) -> bool:

@@ -26,6 +26,7 @@ _WHAT = {
     Design.REPEAT: "once more",
     Design.SNI: "TLS",
     Design.HOST: "HTTP",
+    Design.PATH: "HTTP, this page and another of the host",
     Design.RESOLVERS: "asked another resolver",
     Design.NEUTRAL_LOOKUP: "asked our resolver",
     Design.ADDRESSES: "certificate",

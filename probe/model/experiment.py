@@ -111,6 +111,8 @@ class Design(StrEnum):
     REPEAT = "repeat"
     SNI = "sni"
     HOST = "host"
+    PATH = "path"
+    """Another page of the same host: the name is held, the path varied."""
     RESOLVERS = "resolvers"
     NEUTRAL_LOOKUP = "neutral_lookup"
     ADDRESSES = "addresses"

@@ -140,7 +140,7 @@ def elected_address_fails(world: World) -> Scenario:
         world=world,
         target=site.url,
         rules=rules(Rule(id="drop", when=ToAddress(prefixes=(site.addresses[0],)), then=Drop())),
-        truth=partly(Pattern.IP),
+        truth=partly(Pattern.IP_DROP),
         symptoms=(
             Symptom(trial=Reach(address=site.addresses[0]), outcome=Outcome.SILENCE),
             Symptom(trial=Reach(address=site.addresses[1])),

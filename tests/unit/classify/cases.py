@@ -371,14 +371,16 @@ class Story:
         planned = self.experiment(Design.HOLD, Step.HOLD, NameKind.NONE, 1, endpoint=endpoint)
         return self.tcp(outcome, address=address, experiment=planned)
 
-    def encrypted(self, number: int = 1, status: int = 200, title: str = "", body: bytes = b"x") -> "Story":
+    def encrypted(
+        self, number: int = 1, status: int = 200, title: str = "", body: bytes = b"x", **more: Any
+    ) -> "Story":
         """Fetch the page over https with the site's own certificate."""
         endpoint = Endpoint(address=OWN, port=443)
         planned = self.experiment(
             Design.ENCRYPTED_ROUTE, Step.FETCH, NameKind.TEST, number, endpoint=endpoint, place=Place.UNRELATED
         )
         self.tcp(port=443, experiment=planned).tls(port=443, experiment=planned)
-        return self.http(status=status, port=443, experiment=planned, title=title, body=body, secure=True)
+        return self.http(status=status, port=443, experiment=planned, title=title, body=body, secure=True, **more)
 
     def case(self, **fields: Any) -> Case:
         """Return the case, from a fit vantage unless said otherwise."""

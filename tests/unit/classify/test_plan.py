@@ -6,12 +6,15 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
+from probe.classify.judge import judge
 from probe.classify.plan import AT_ONCE, plan
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, NameKind, Step
 from probe.model.failure import FailureCode, IcmpError
 from probe.model.observation import Silence, Transport
 from probe.model.target import CheckName, Expect
+from probe.model.verdict import Status
+from tests.golden.forgery import BOX, everywhere, strangers
 from tests.unit.classify.cases import DOH, DOT, ISP, NAME, NEUTRAL, OTHER, OWN, QUAD9, REAL, Story
 from tests.unit.classify.cited import cite
 from tests.unit.classify.world import World
@@ -250,3 +253,31 @@ def test_connections_in_flight_count_toward_the_six(running):
     busy = [story.experiment(Design.ADDRESSES, Step.HANDSHAKE, NameKind.TEST, n, endpoint=HERE) for n in range(running)]
     wanted = now(story, running=tuple(e.id for e in busy))
     assert sum(e.step is not Step.LOOKUP for e in wanted) <= max(0, AT_ONCE - running)
+
+
+def test_what_a_deep_run_found_without_a_symptom_stands_while_the_name_leads_to_the_same_place():
+    first = cite(strangers(everywhere(loaded(BOX), REAL, BOX), served=True).validate(REAL))
+    assert judge(loaded(BOX).case(cites=(first,))).status is Status.DEGRADED
+    assert judge(loaded(OWN).case(cites=(first,))).status is Status.OK
+    assert now(loaded(BOX), cites=(first,)) == ()
+    assert now(loaded(BOX), cites=(first,), deep=True) != ()
+
+
+def loaded(address):
+    return Story().dns(address).tcp(address=address).tls(address=address).http(address=address)
+
+
+def test_a_word_in_the_path_is_tried_once_a_neutral_host_fails_as_well():
+    story = Story(**CLEAR, path="/a?q=word").dns(OWN).tcp().http("reset").pair(1, "", "reset", design=Design.HOST)
+    (front,) = [e for e in now(story) if e.design is Design.PATH]
+    assert (front.name, front.path, front.name_kind) == (NAME, "/", NameKind.NONE)
+    story.experiments.append(front)
+    assert [e for e in now(story) if e.design is Design.PATH] == []
+    (page,) = [e for e in now(story.tcp(experiment=front).http(experiment=front)) if e.design is Design.PATH]
+    assert (page.path, page.name_kind) == ("/a?q=word", NameKind.TEST)
+
+
+def test_a_redirect_to_another_site_in_the_clear_is_held_against_https():
+    story = Story(**CLEAR).dns(OWN).tcp().http(status=302, headers=(("Location", "http://other.test/"),))
+    pages = [e for e in now(story.http(hop=1), deep=True) if e.design is Design.ENCRYPTED_ROUTE]
+    assert {e.hop for e in pages} == {0, 1}
