@@ -20,6 +20,7 @@ from probe.model.vantage import Baseline
 from probe.model.verdict import Cause, Confidence, Status
 from probe.store.cards import HOUR_MS
 from probe.store.errors import build_user_error
+from probe.store.hours import HourCells, load_hour
 from probe.store.segments import decode_phases
 from probe.store.values import History, Kept, PhaseSpread, Run, Spread, StoredMeasurement, Tally
 from probe.store.vault import Vault
@@ -182,6 +183,14 @@ class Reader:
             "SELECT data FROM baselines WHERE at_ms >= ? ORDER BY at_ms DESC, seq DESC LIMIT ?", _to_ms(since, 0), limit
         )
         return tuple(msgspec.msgpack.decode(zlib.decompress(row[0]), type=Baseline) for row in rows)
+
+    def load_hour(self, hour: int) -> HourCells:
+        """Return the worst that each target came to in each quarter of an hour since the epoch."""
+        return load_hour(self._ask, hour)
+
+    def load_numbers(self) -> dict[str, int]:
+        """Return the number under which each target is kept, by target id."""
+        return dict(self._ask("SELECT id, no FROM targets"))
 
     def find_targets(self, text: str) -> tuple[str, ...]:
         """Return the ids of the targets that a person may mean: by id, address, or part of either."""

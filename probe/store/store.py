@@ -57,6 +57,8 @@ class Store:
         self.load_measurement = reader.load_measurement
         self.load_stored = reader.load_stored
         self.load_baselines = reader.load_baselines
+        self.load_hour = reader.load_hour
+        self.load_numbers = reader.load_numbers
         self.find_targets = reader.find_targets
 
     @classmethod
