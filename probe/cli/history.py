@@ -8,9 +8,10 @@ import msgspec
 
 from probe.cli.stored import open_reader
 from probe.config.reader import load_config
-from probe.model.episode import Episode, Event, Interval
+from probe.export.words import render_interval, render_span, render_time
+from probe.model.episode import Episode, Event
 from probe.model.errors import UserError
-from probe.model.units import SECONDS, parse_duration
+from probe.model.units import parse_duration
 from probe.net.clock import SystemClock
 from probe.store.store import Store
 from probe.store.values import History
@@ -119,36 +120,6 @@ def _say_change(event: Event) -> str:
     """Return what an event without a text of its own says."""
     change = " → ".join(status.value for status in (event.before, event.after) if status is not None)
     return " ".join((change, *event.patterns)).strip() or "-"
-
-
-def render_interval(interval: Interval) -> str:
-    """Return a moment known only between two runs: the second, and in brackets how long before it the first was."""
-    text = render_time(interval.first_in)
-    if interval.last_before is None:
-        return f"before {text}"
-    slack_s = interval.first_in - interval.last_before
-    return f"{text} (-{render_span(slack_s)})" if slack_s >= 1 else text
-
-
-def render_span(seconds: float) -> str:
-    """Return a duration in its two largest units, as people say it: `3 d 4 h`."""
-    left = max(0, round(seconds))
-    parts: list[str] = []
-    for unit in ("d", "h", "m", "s"):
-        count, left = divmod(left, int(SECONDS[unit]))
-        if count or (unit == "s" and not parts):
-            parts.append(f"{count} {unit}")
-        elif parts:
-            break
-    return " ".join(parts[:2])
-
-
-def render_time(at: float) -> str:
-    """Return a wall time in UTC, to the second; a time that no calendar has is written as seconds."""
-    try:
-        return datetime.datetime.fromtimestamp(at, datetime.UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):
-        return f"{at:.0f}"
 
 
 def _printable(text: str) -> str:

@@ -1,5 +1,7 @@
 """The experiments of a measurement as rows of their designs: what was varied, and how often it came out how."""
 
+import msgspec
+
 from probe.export.trace import write_trace
 from probe.model.experiment import Design, Experiment, NameKind, Place, Step
 from probe.model.measurement import Measurement
@@ -44,18 +46,53 @@ _WHAT = {
 }
 
 
+class Cell(msgspec.Struct, frozen=True, kw_only=True):
+    """One cell of a design: what was varied, where, and how its tries came out."""
+
+    what: str
+    where: str
+    outcomes: tuple[str, ...]
+    failed: int
+    """How many of them are failures."""
+    measured: bool = False
+    """They tell how far packets got, which is neither good nor bad."""
+
+    @property
+    def counted(self) -> str:
+        """Return the outcomes in few words: `ok 5/5`."""
+        return _count(list(self.outcomes))
+
+
 def build_comparisons(measurement: Measurement) -> tuple[str, ...]:
     """Return one row for each cell of each design, in the order they were planned."""
+    return tuple(f"{cell.what}, {cell.where}: {cell.counted}" for cell in build_cells(measurement))
+
+
+def build_cells(measurement: Measurement) -> tuple[Cell, ...]:
+    """Return the cells of all designs, in the order they were planned."""
     last: dict[str, Observation] = {}
     for observation in measurement.observations:
         if observation.experiment:
             last[observation.experiment] = observation
-    cells: dict[tuple[str, str], list[str]] = {}
+    cells: dict[tuple[str, str], list[Observation]] = {}
     for experiment in measurement.experiments:
         deciding = _deciding(experiment, measurement, last)
         if deciding is not None:
-            cells.setdefault(_cell(experiment), []).append(_outcome(deciding))
-    return tuple(f"{what}, {where}: {_count(outcomes)}" for (what, where), outcomes in cells.items())
+            cells.setdefault(_cell(experiment), []).append(deciding)
+    return tuple(
+        Cell(
+            what=what,
+            where=where,
+            outcomes=tuple(_outcome(one) for one in found),
+            failed=sum(one.failure is not None or _was_ended(one) for one in found),
+            measured=all(isinstance(one, PathTrace) for one in found),
+        )
+        for (what, where), found in cells.items()
+    )
+
+
+def _was_ended(observation: Observation) -> bool:
+    return isinstance(observation, TCPConnect) and observation.held_ending is not None
 
 
 def _deciding(experiment: Experiment, measurement: Measurement, last: dict[str, Observation]) -> Observation | None:

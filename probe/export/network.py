@@ -47,6 +47,11 @@ def build_network_report(baseline: Baseline) -> tuple[Line, ...]:
     return tuple(lines)
 
 
+def describe_finding(finding: LocalFinding) -> str:
+    """Return what was found on or beside this machine, as a sentence's part."""
+    return _FINDINGS[finding]
+
+
 def _anchor_line(group: str, anchors: list[AnchorResult]) -> Line:
     good = [anchor for anchor in anchors if anchor.ok]
     times = sorted(anchor.rtt_s for anchor in good if anchor.rtt_s is not None)
