@@ -11,7 +11,8 @@ from probe.model.measurement import Measurement
 from probe.model.snapshot import TargetSnapshot
 from probe.model.stats import LogStats, ReloadStats, ScheduleStats, StoreStats
 from probe.model.vantage import Baseline, Vantage
-from probe.store.values import Run
+from probe.store.hours import HourCells
+from probe.store.values import History, Run, StoredMeasurement
 
 
 class View:
@@ -103,6 +104,32 @@ class View:
         """Return stored events, newest first."""
         store = self._agent.store
         return () if store is None else await asyncio.to_thread(store.load_events, since, target or None, limit)
+
+    async def history(self, target: str, *, since: float) -> History | None:
+        """Return episodes and events of a target."""
+        store = self._agent.store
+        return None if store is None else await asyncio.to_thread(store.load_history, target, since)
+
+    async def kept(self, target: str, *, limit: int) -> Sequence[StoredMeasurement]:
+        """Return a line for each measurement that is kept whole."""
+        store = self._agent.store
+        return () if store is None else await asyncio.to_thread(store.load_stored, target, limit=limit)
+
+    async def baselines(self, *, since: float, limit: int) -> Sequence[Baseline]:
+        """Return stored looks at the vantage, newest first."""
+        store = self._agent.store
+        return () if store is None else await asyncio.to_thread(store.load_baselines, since, limit)
+
+    async def numbers(self) -> dict[str, int]:
+        """Return the number of each target."""
+        store = self._agent.store
+        return {} if store is None else await asyncio.to_thread(store.load_numbers)
+
+    async def hour(self, hour: int) -> HourCells:
+        """Return what every target came to in an hour."""
+        store = self._agent.store
+        nothing = HourCells(hour=hour, cells=b"")
+        return nothing if store is None else await asyncio.to_thread(store.load_hour, hour)
 
     async def reload(self) -> None:
         """Read the configuration again."""

@@ -9,7 +9,8 @@ from probe.model.episode import Event
 from probe.model.measurement import Measurement
 from probe.model.snapshot import TargetSnapshot
 from probe.model.vantage import Baseline, Vantage
-from probe.store.values import Run
+from probe.store.hours import HourCells
+from probe.store.values import History, Run, StoredMeasurement
 
 
 class AgentView(Protocol):
@@ -66,6 +67,26 @@ class AgentView(Protocol):
 
     async def events(self, target: str, *, since: float, limit: int) -> Sequence[Event]:
         """Return the events confirmed at `since` or later, newest first; target "" = of all targets and the vantage."""
+        ...
+
+    async def history(self, target: str, *, since: float) -> History | None:
+        """Return a target's episodes and events that touch the time since then; `None` = never run here."""
+        ...
+
+    async def kept(self, target: str, *, limit: int) -> Sequence[StoredMeasurement]:
+        """Return a line for each of a target's measurements that are kept whole, newest first."""
+        ...
+
+    async def baselines(self, *, since: float, limit: int) -> Sequence[Baseline]:
+        """Return the looks at the vantage that told something new, and one an hour, newest first."""
+        ...
+
+    async def numbers(self) -> dict[str, int]:
+        """Return the number of each target, by its id, at which its cells are in an hour."""
+        ...
+
+    async def hour(self, hour: int) -> HourCells:
+        """Return what every target came to in an hour since the epoch."""
         ...
 
     async def reload(self) -> None:

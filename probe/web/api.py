@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from aiohttp import web
 
+from probe.export.words import shown_status
 from probe.model.episode import Interval
 from probe.model.measurement import Measurement
 from probe.model.pattern import Pattern
@@ -27,17 +28,19 @@ from probe.model.snapshot import TargetSnapshot
 from probe.model.target import CheckName, Exposure, Header
 from probe.model.verdict import Cause, Confidence, Depth, Status
 from probe.web.agent_view import AgentView
+from probe.web.answers import send_json
+from probe.web.filters import NAMES as FILTER_NAMES
+from probe.web.filters import read_filter
 from probe.web.parameters import (
     LIMIT_ROWS,
     ParameterError,
     read_limit,
     read_offset,
     read_since,
-    read_status,
     read_text,
     refuse_unknown,
 )
-from probe.web.selection import select, select_latest, shown_status
+from probe.web.selection import select, select_latest
 
 _DEFAULT_ROWS = 100
 _LEFT_OUT = "(left out)"
@@ -146,44 +149,41 @@ class Api:
     async def targets(self, request: web.Request) -> web.Response:
         """List targets with what was last said of them."""
         query = request.query
-        refuse_unknown(query, ("status", "q", "offset", "limit"))
+        refuse_unknown(query, (*FILTER_NAMES, "offset", "limit"))
         offset, limit = read_offset(query), read_limit(query, LIMIT_ROWS)
-        found = await select(self._view.snapshots(), status=read_status(query), text=read_text(query, "q"))
+        found = await select(self._view.snapshots(), read_filter(query))
         total, end = len(found.matching), offset + limit
         rows = [build_row(snapshot) for snapshot in found.matching[offset:end]]
-        return _answer({"targets": rows, "total": total, "next_offset": end if end < total else None})
+        return await send_json(request, {"targets": rows, "total": total, "next_offset": end if end < total else None})
 
     async def measurements(self, request: web.Request) -> web.Response:
         """List runs."""
         refuse_unknown(request.query, ("target", "since", "limit"))
         target, since, limit = _read_span(request)
         if target:
-            return _answer({"measurements": await self._view.runs(target, since=since, limit=limit)})
-        return _answer({"measurements": await select_latest(self._view.snapshots(), since=since, limit=limit)})
+            found = await self._view.runs(target, since=since, limit=limit)
+        else:
+            found = await select_latest(self._view.snapshots(), since=since, limit=limit)
+        return await send_json(request, {"measurements": found})
 
     async def measurement(self, request: web.Request) -> web.Response:
         """Show one measurement."""
         refuse_unknown(request.query, ())
         found = await self._view.measurement(request.match_info["id"])
         if found is None:
-            return _answer({"error": "no such measurement is kept"}, status=404)
-        return _answer(leave_out_request(found))
+            return await send_json(request, {"error": "no such measurement is kept"}, status=404)
+        return await send_json(request, leave_out_request(found))
 
     async def events(self, request: web.Request) -> web.Response:
         """List events."""
         refuse_unknown(request.query, ("target", "since", "limit"))
         target, since, limit = _read_span(request)
-        return _answer({"events": await self._view.events(target, since=since, limit=limit)})
+        return await send_json(request, {"events": await self._view.events(target, since=since, limit=limit)})
 
 
 def _read_span(request: web.Request) -> tuple[str, float, int]:
     query = request.query
     return read_text(query, "target"), read_since(query), read_limit(query, _DEFAULT_ROWS)
-
-
-def _answer(value: object, status: int = 200) -> web.Response:
-    body = msgspec.json.encode(value) + b"\n"
-    return web.Response(body=body, status=status, content_type="application/json")
 
 
 def _strict(
@@ -195,6 +195,6 @@ def _strict(
         try:
             return await endpoint(request)
         except ParameterError as error:
-            return _answer({"error": str(error)}, status=400)
+            return await send_json(request, {"error": str(error)}, status=400)
 
     return answer

@@ -3,10 +3,13 @@
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TypeVar
 
 from probe.model.verdict import Status
 
 LIMIT_ROWS = 1000
+Choice = TypeVar("Choice", bound=StrEnum)
 _TEXT_CHARACTERS = 500
 
 
@@ -97,6 +100,19 @@ def read_status(query: Mapping[str, str]) -> Status | None:
         return Status(text)
     except ValueError:
         raise ParameterError(f"status must be one of {', '.join(Status)}") from None
+
+
+def read_choice(query: Mapping[str, str], name: str, choices: type[Choice], default: Choice) -> Choice:
+    """Return one of several words.
+
+    Raises:
+        ParameterError: it is none of them.
+    """
+    text = query.get(name, "")
+    try:
+        return choices(text) if text else default
+    except ValueError:
+        raise ParameterError(f"{name} must be one of {', '.join(choices)}") from None
 
 
 def read_text(query: Mapping[str, str], name: str) -> str:

@@ -7,11 +7,15 @@ from collections.abc import Sequence
 
 import msgspec
 
+from probe.export.words import shown_status
+from probe.model.cell import SEVERITY
+from probe.model.pattern import Pattern
 from probe.model.snapshot import TargetSnapshot
 from probe.model.verdict import Cause, Status
 from probe.store.values import Run, Spread
+from probe.web.filters import Filter
 
-_TURN_TARGETS = 2000
+_TURN_TARGETS = 500
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,27 +25,56 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """Of all targets, whatever was asked for."""
     matching: tuple[TargetSnapshot, ...]
     """In the list's order."""
+    groups: tuple[str, ...] = ()
+    """Of all targets, as are the categories and the patterns."""
+    categories: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+    """With all the nodes of the taxonomy that they are below."""
 
 
-def shown_status(snapshot: TargetSnapshot) -> Status:
-    """Return the status as last judged; never judged is `insufficient`."""
-    return snapshot.verdict.status if snapshot.verdict is not None else Status.INSUFFICIENT
-
-
-async def select(snapshots: Sequence[TargetSnapshot], *, status: Status | None, text: str) -> Selection:
-    """Return the targets of a status whose address, id or group contains a text, upper and lower case alike."""
+async def select(snapshots: Sequence[TargetSnapshot], wanted: Filter) -> Selection:
+    """Return the targets that a filter lets through."""
     counts: Counter[Status] = Counter()
     matching: list[TargetSnapshot] = []
-    wanted = text.lower()
+    groups: set[str] = set()
+    categories: set[str] = set()
+    patterns: set[Pattern] = set()
     frozen = tuple(snapshots)
     for start in range(0, len(frozen), _TURN_TARGETS):
         for snapshot in frozen[start : start + _TURN_TARGETS]:
-            now = shown_status(snapshot)
-            counts[now] += 1
-            if (status is None or now is status) and (not wanted or _mentions(snapshot, wanted)):
+            counts[shown_status(snapshot)] += 1
+            groups.add(snapshot.target.group)
+            categories.add(snapshot.target.category)
+            if snapshot.verdict is not None:
+                patterns.update(snapshot.verdict.patterns)
+            if wanted.matches(snapshot):
                 matching.append(snapshot)
         await asyncio.sleep(0)
-    return Selection(counts=dict(counts), matching=tuple(matching))
+    return Selection(
+        counts=dict(counts),
+        matching=tuple(matching),
+        groups=tuple(sorted(groups - {""})),
+        categories=tuple(sorted(categories - {""})),
+        patterns=tuple(sorted({node for pattern in patterns for node in pattern.ancestors})),
+    )
+
+
+async def sort_worst_first(snapshots: Sequence[TargetSnapshot]) -> tuple[TargetSnapshot, ...]:
+    """Return them by severity; of the same severity what began last comes first, and what is ok in the list's order."""
+    buckets: dict[Status, list[TargetSnapshot]] = {status: [] for status in reversed(SEVERITY)}
+    for start in range(0, len(snapshots), _TURN_TARGETS):
+        for snapshot in snapshots[start : start + _TURN_TARGETS]:
+            buckets[shown_status(snapshot)].append(snapshot)
+        await asyncio.sleep(0)
+    for status, bucket in buckets.items():
+        if status not in (Status.OK, Status.INSUFFICIENT):
+            bucket.sort(key=_began_at, reverse=True)
+            await asyncio.sleep(0)
+    return tuple(snapshot for bucket in buckets.values() for snapshot in bucket)
+
+
+def _began_at(snapshot: TargetSnapshot) -> float:
+    return snapshot.episode.since.first_in if snapshot.episode is not None else 0.0
 
 
 async def select_latest(snapshots: Sequence[TargetSnapshot], *, since: float, limit: int) -> list[Run]:
@@ -75,8 +108,3 @@ def _build_run(snapshot: TargetSnapshot) -> Run:
         durations=Spread(min_s=took_s, mean_s=took_s, max_s=took_s),
         measurement=snapshot.measurement,
     )
-
-
-def _mentions(snapshot: TargetSnapshot, wanted: str) -> bool:
-    target = snapshot.target
-    return wanted in target.address.lower() or wanted in target.id.lower() or wanted in target.group.lower()

@@ -2,7 +2,7 @@
 
 `/metrics`, `/-/healthy` (200 while the process runs), `/-/ready` (200 once the configuration is loaded and the first
 round is finished, else 503), `/-/reload` (POST or PUT; 500 with the reason when the configuration is wrong),
-`/api/v1/…` (see `api`), `/probe` (see `probe_page`), and `/`.
+`/api/v1/…` (see `api`), `/probe` (see `probe_page`), and the pages.
 """
 
 import asyncio
@@ -19,13 +19,17 @@ from probe.web.agent_view import AgentView
 from probe.web.api import Api
 from probe.web.connections import Connections
 from probe.web.exposition import Exposition
+from probe.web.frame import send_static
 from probe.web.guards import PREFIX, TELEMETRY, add_headers, refuse_strangers
 from probe.web.handler import StrictHandler
+from probe.web.heat import HeatMap
 from probe.web.limits import DEFAULT_LIMITS, WebLimits
 from probe.web.listen import format_address, open_listeners
-from probe.web.page import Page
+from probe.web.other_pages import OtherPages
+from probe.web.overview import Overview
 from probe.web.probe_page import ProbePage, load_modules
 from probe.web.protection import LOOK_EVERY_S, Protection
+from probe.web.target_page import TargetPage
 from probe.web.tls import has_allowed_san
 
 log = logging.getLogger("wallprobe")
@@ -96,7 +100,11 @@ def build_app(
     inner.add_routes([web.get(settings.telemetry_path, exposition.serve)])
     inner.add_routes(Operations(view).routes())
     inner.add_routes(Api(view).routes())
-    inner.add_routes(Page(view).routes())
+    heat = HeatMap(view)
+    inner.add_routes([web.get("/static/{name}", send_static)])
+    inner.add_routes(Overview(view, heat).routes())
+    inner.add_routes(TargetPage(view, heat).routes())
+    inner.add_routes(OtherPages(view).routes())
     inner.add_routes(ProbePage(view, load_modules(settings.modules_file), limits).routes())
     if prefix:
         # The prefix itself first: the part below it would take it for its own, and find nothing there.

@@ -15,6 +15,7 @@ PACKAGES = {
     "amtool": "prometheus-alertmanager",
     "prometheus-blackbox-exporter": "prometheus-blackbox-exporter",
     "curl": "curl",
+    "chromium": "chromium",
     "ip": "iproute2",
     "ss-server": "shadowsocks-libev",
     "obfs-server": "simple-obfs",

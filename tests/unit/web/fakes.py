@@ -11,7 +11,8 @@ from probe.model.measurement import Measurement
 from probe.model.settings import PerTarget
 from probe.model.snapshot import TargetSnapshot
 from probe.model.vantage import Baseline, Vantage
-from probe.store.values import Run
+from probe.store.hours import HourCells
+from probe.store.values import History, Kept, Run, StoredMeasurement
 from tests.unit.export.snapshots import NOW
 
 
@@ -21,7 +22,11 @@ class FakeAgent:
         self.baseline_now: Baseline | None = None
         self.stats_now = AgentStats()
         self.vantage_now = Vantage(id="sh-1", asn=4134, country_code="CN", software_version="0.1.0")
-        self.kept: dict[str, Measurement] = {}
+        self.kept_whole: dict[str, Measurement] = {}
+        self.histories: dict[str, History] = {}
+        self.all_baselines: list[Baseline] = []
+        self.hours: dict[int, bytes] = {}
+        self.hours_asked: list[int] = []
         self.all_runs: list[Run] = []
         self.all_events: list[Event] = []
         self.asked: list[tuple[str, str, float, int]] = []
@@ -71,11 +76,34 @@ class FakeAgent:
         return [run for run in self.all_runs if run.target == target][:limit]
 
     async def measurement(self, measurement: str) -> Measurement | None:
-        return self.kept.get(measurement)
+        return self.kept_whole.get(measurement)
 
     async def events(self, target: str, *, since: float, limit: int) -> Sequence[Event]:
         self.asked.append(("events", target, since, limit))
         return self.all_events[:limit]
+
+    async def history(self, target: str, *, since: float) -> History | None:
+        return self.histories.get(target)
+
+    async def kept(self, target: str, *, limit: int) -> Sequence[StoredMeasurement]:
+        found = [
+            StoredMeasurement(
+                id=one.id, target=one.target.id, started_at=one.started_at, status=one.verdict.status, kept=Kept.FAILING
+            )
+            for one in self.kept_whole.values()
+            if one.target.id == target
+        ]
+        return found[:limit]
+
+    async def baselines(self, *, since: float, limit: int) -> Sequence[Baseline]:
+        return self.all_baselines[:limit]
+
+    async def numbers(self) -> dict[str, int]:
+        return {snapshot.target.id: number for number, snapshot in enumerate(self._snapshots, 1)}
+
+    async def hour(self, hour: int) -> HourCells:
+        self.hours_asked.append(hour)
+        return HourCells(hour=hour, cells=self.hours.get(hour, b""))
 
     async def reload(self) -> None:
         self.reloads += 1

@@ -99,17 +99,22 @@ async def test_ready_is_503_until_the_first_round_is_finished(connect: Connect):
     assert (await client.get("/-/ready")).status == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/metrics", "/-/healthy", "/api/v1/targets", "/nothing", "/page.css"])
+PAGES = ("/", "/events", "/vantage", "/patterns", "/api/v1/targets", "/static/app.css")
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/metrics", "/-/healthy", "/nothing", "/targets/none", "/static/none"])
 async def test_every_answer_carries_the_security_headers(connect: Connect, path: str):
     headers = (await (await connect(FakeAgent())).get(path)).headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
     assert "default-src 'none'" in headers["Content-Security-Policy"]
     assert headers["Server"] == "wallprobe"
-    assert headers["Cache-Control"] == ("max-age=3600" if path == "/page.css" else "no-store")
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    assert "http" not in headers["Content-Security-Policy"]
+    assert headers["Cache-Control"].startswith("no-cache" if path in PAGES else "no-store")
 
 
-@pytest.mark.parametrize("path", ["/", "/-/healthy", "/api/v1/targets", "/page.css"])
+@pytest.mark.parametrize("path", ["/", "/-/healthy", "/api/v1/targets", "/static/app.css", "/events"])
 async def test_head_is_get_without_the_body(connect: Connect, path: str):
     response = await (await connect(FakeAgent())).head(path)
     assert (response.status, await response.read()) == (200, b"")

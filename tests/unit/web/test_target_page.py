@@ -1,0 +1,151 @@
+import msgspec
+import pytest
+
+from probe.model.cell import encode_cell
+from probe.model.episode import Episode, Event, EventKind, Interval
+from probe.model.measurement import Measurement
+from probe.model.pattern import Pattern
+from probe.model.target import Header, Request
+from probe.model.verdict import Status
+from probe.store.values import History, PhaseSpread, Run, Spread
+from tests.browser.seed import VANTAGE
+from tests.golden.test_golden import RULES
+from tests.golden.test_golden import read as read_golden
+from tests.unit.export.snapshots import NOW, make_snapshot, make_target
+from tests.unit.web.conftest import Connect
+from tests.unit.web.fakes import FakeAgent
+from tests.unit.web.reading import read
+
+ID = make_target().id
+HOSTILE = "<script>alert(1)</script>"
+
+
+def measure(rule: str, **fields: object) -> Measurement:
+    case = read_golden(rule, "fires")
+    given = {
+        "id": "01JB0000000000000000000000",
+        "target": make_target(),
+        "vantage": VANTAGE,
+        "started_at": NOW,
+        "runtime_s": 1.9,
+        "observations": case.case.observations,
+        "experiments": case.case.experiments,
+        "verdict": case.verdict,
+    }
+    return Measurement(**(given | fields))  # type: ignore[arg-type]
+
+
+def agent_of(measurement: Measurement) -> FakeAgent:
+    snapshot = make_snapshot(0, measurement.verdict.status, verdict=measurement.verdict, measurement=measurement.id)
+    agent = FakeAgent([snapshot])
+    agent.kept_whole[measurement.id] = measurement
+    return agent
+
+
+@pytest.mark.parametrize("rule", RULES)
+async def test_every_kind_of_finding_has_a_page_that_is_well_formed(connect: Connect, rule: str):
+    page = await read(connect, agent_of(measure(rule)), f"/targets/{ID}")
+    assert "The way, step by step" in page.text
+    assert len(page.ids()) == len(set(page.ids()))
+
+
+async def test_the_verdict_comes_first_then_since_evidence_and_the_way(connect: Connect):
+    text = (await read(connect, agent_of(measure("tls.reset.sni.injected")), f"/targets/{ID}")).text
+    places = [
+        text.index(words)
+        for words in (
+            "https://www.site-00000.example/ is blocked, by the network, not the server.",
+            "Since 2023-11-14 22:03:20Z",
+            "TLS ✗ connection_reset",
+            "the break: hop 3, AS64510",
+            "TLS with another name same address ✓ ok 5/5",
+            "✗ connection_reset 4/4",
+            "tls.reset.sni.injected",
+        )
+    ]
+    assert places[0] < places[1] < places[2]
+    assert max(places[2:4]) < places[4] < places[5]
+
+
+async def test_a_break_that_nobody_located_is_drawn_as_not_known(connect: Connect):
+    page = await read(connect, agent_of(measure("tls.reset.sni.neutral_ok")), f"/targets/{ID}")
+    assert "somewhere on the way" in page.text
+    assert "the break:" not in page.text
+
+
+async def test_what_the_user_sends_is_not_shown(connect: Connect):
+    request = Request(method="POST", headers=(Header(name="Authorization", value="s3cret-t0ken"),), body="pa55word")
+    target = make_target(request=request)
+    agent = agent_of(measure("http.reset.host.neutral_ok", target=target))
+    agent.put([msgspec.structs.replace(agent.snapshots()[0], target=target)])
+    text = (await read(connect, agent, f"/targets/{ID}")).text
+    assert "s3cret" not in text
+    assert "pa55word" not in text
+
+
+async def test_what_servers_say_is_text(connect: Connect):
+    measurement = measure("srv.http_error.5xx")
+    changed = tuple(
+        msgspec.structs.replace(one, title=HOSTILE, reason=HOSTILE) if hasattr(one, "title") else one
+        for one in measurement.observations
+    )
+    page = await read(connect, agent_of(msgspec.structs.replace(measurement, observations=changed)), f"/targets/{ID}")
+    assert len([tag for tag, _ in page.tags if tag == "script"]) == 1
+    assert HOSTILE in page.text
+
+
+async def test_history_phases_and_the_strip_are_there(connect: Connect):
+    agent = agent_of(measure("tls.reset.sni.neutral_ok"))
+    began = Interval(last_before=NOW - 900, first_in=NOW - 600)
+    first = Interval(last_before=None, first_in=NOW - 9e5)
+    agent.histories[ID] = History(
+        target=ID,
+        address="https://www.site-00000.example/",
+        episodes=(
+            Episode(target=ID, since=began, status=Status.LIKELY_BLOCKED, patterns=(Pattern.TLS_RESET_SNI,)),
+            Episode(target=ID, since=first, status=Status.OK, ended=began, unobserved_s=7200.0),
+        ),
+        events=(Event(kind=EventKind.ONSET, at=NOW, target=ID, before=Status.OK, after=Status.LIKELY_BLOCKED),),
+    )
+    took = Spread(min_s=0.04, mean_s=0.052, max_s=0.08)
+    phases = (PhaseSpread(name="connect", family=4, runs=12, durations=took),)
+    agent.all_runs = [
+        Run(
+            target=ID, first_at=NOW - 9000, last_at=NOW - 6000, runs=12, status=Status.OK, durations=took, phases=phases
+        )
+    ]
+    agent.hours[int(NOW // 3600)] = bytes(4) + bytes([encode_cell(Status.BLOCKED, Pattern.TLS_RESET_SNI)] * 4)
+    page = await read(connect, agent, f"/targets/{ID}")
+    for words in (
+        "likely blocked",
+        "2 h unobserved",
+        "began",
+        "ok → likely blocked",
+        "connect median 52 ms",
+        "12 runs",
+    ):
+        assert words in page.text
+    strips = [str(attributes["data-strip"]) for _, attributes in page.tags if "data-strip" in attributes]
+    assert "blocked (tls)x" in strips[0]
+
+
+async def test_an_earlier_measurement_can_be_looked_at_but_not_one_of_another_target(connect: Connect):
+    agent = agent_of(measure("tls.reset.sni.neutral_ok"))
+    earlier = measure("dns.injection.race.conflict", id="01JA")
+    agent.kept_whole["01JA"] = earlier
+    agent.kept_whole["01JX"] = msgspec.structs.replace(earlier, id="01JX", target=make_target(5))
+    page = await read(connect, agent, f"/targets/{ID}?measurement=01JA")
+    assert "not the last run" in page.text
+    await read(connect, agent, f"/targets/{ID}?measurement=01JX", status=404)
+    await read(connect, agent, f"/targets/{ID}?measurement=none", status=404)
+
+
+async def test_a_target_of_which_nothing_is_kept_has_a_page(connect: Connect):
+    page = await read(connect, FakeAgent([make_snapshot()]), f"/targets/{ID}")
+    assert "works." in page.text
+    assert "No measurement of this target is kept whole" in page.text
+
+
+async def test_an_unknown_target_and_a_bad_parameter_are_said(connect: Connect):
+    await read(connect, FakeAgent(), "/targets/none", status=404)
+    await read(connect, FakeAgent([make_snapshot()]), f"/targets/{ID}?span=year", status=400)
