@@ -41,6 +41,8 @@ from probe.model.verdict import Cause, Status
 INSTRUMENT = Truth(status=Status.INSUFFICIENT, patterns=(Pattern.INSTRUMENT_FAULT,), cause=Cause.INSTRUMENT)
 NEIGHBOUR_EVERY_S = 0.5
 NEIGHBOUR_RESIDUAL_S = 2.0
+NEIGHBOUR_SETTLES_S = 1.5
+"""By then a neighbour has met the censor, on a slow machine too."""
 SEARCHED = "lost.example"
 
 
@@ -203,10 +205,11 @@ def neighbour_at_shared_host(world: World) -> Scenario:
         rules=rules(rule),
         truth=partly(Pattern.FLOW_RESIDUAL, Pattern.IP),
         symptoms=(
-            Symptom(trial=Reach(address=site.v4[0]), outcome=Outcome.SILENCE, at_s=0.2),
+            Symptom(trial=Reach(address=site.v4[0]), outcome=Outcome.SILENCE, at_s=NEIGHBOUR_SETTLES_S),
             *reaches(site, port=80),
             *works(neutral),
         ),
+        settles_s=NEIGHBOUR_SETTLES_S,
     )
 
 
