@@ -7,6 +7,7 @@ import msgspec
 
 from probe.classify.group import fold_group
 from probe.cli.checking import Checking, Outcome
+from probe.cli.deliver import check_textfile, push, push_url, render_page, write_textfile
 from probe.cli.loop import run
 from probe.cli.paint import paint
 from probe.cli.process_title import hide_argument
@@ -38,6 +39,7 @@ Examples:
   wallprobe check links.txt                share links, or a subscription, in a file; - reads standard input
   wallprobe check env:PROXY_LINK           a link in a variable; credential:NAME = one of systemd's
   wallprobe check                          describe this network
+  wallprobe check example.org --textfile /var/lib/prometheus/node-exporter/wallprobe.prom
 """
 )
 @click.argument("targets", nargs=-1)
@@ -50,8 +52,17 @@ Examples:
     "--wait", is_flag=True, help="Stay for the final verdict, when experiments must wait for a cold endpoint."
 )
 @click.option("--exit-status", is_flag=True, help="Exit 0 = usable, 3 = not, 4 = cannot tell.")
+@click.option("--textfile", metavar="PATH", default="", help="Write metrics for node_exporter's textfile collector.")
+@click.option("--pushgateway", metavar="URL", default="", help="Push metrics to this Pushgateway.")
 def check(
-    targets: tuple[str, ...], config_file: str, as_json: bool, verbose: bool, wait: bool, exit_status: bool
+    targets: tuple[str, ...],
+    config_file: str,
+    as_json: bool,
+    verbose: bool,
+    wait: bool,
+    exit_status: bool,
+    textfile: str,
+    pushgateway: str,
 ) -> int:
     """Check TARGETS now; without any, describe this network.
 
@@ -61,6 +72,9 @@ def check(
     settings = load_config(config_file)
     given = Given()
     parsed = parse_targets(targets, given, Traits(timeout_s=settings.defaults.timeout_s))
+    if textfile:
+        check_textfile(textfile)
+    group_url = push_url(pushgateway, settings.vantage.id) if pushgateway else ""
     checking = Checking(settings, parsed, wait=wait, show_progress=sys.stderr.isatty() and not as_json, given=given)
 
     groups = build_groups(parsed)
@@ -94,6 +108,12 @@ def check(
             paint(build_network_report(outcome.baseline))
     for note in outcome.notes:
         click.echo(f"note: {note}", err=True)
+    if outcome.measurements and (textfile or group_url):
+        page = render_page(outcome.measurements)
+        if textfile:
+            write_textfile(textfile, page)
+        if group_url:
+            run(push(group_url, page))
     return exit_code(statuses) if exit_status else 0
 
 

@@ -8,6 +8,7 @@ from typing import BinaryIO
 import click
 import msgspec
 
+from probe.cli.backfill import read_labels, write_backfill
 from probe.cli.history import parse_since
 from probe.cli.stored import open_reader
 from probe.config.reader import load_config
@@ -24,19 +25,31 @@ from probe.store.store import Store
 Examples:
   wallprobe export --format ooni --since 24h > report.jsonl
   wallprobe export --format ooni www.example.org --output report.jsonl --scrub 198.51.100.7
+  wallprobe export --format openmetrics --since 6h --label instance=sh-1 --label job=wallprobe --output hole.om
+  promtool tsdb create-blocks-from openmetrics hole.om data
 """
 )
-@click.option("--format", "form", type=click.Choice(["ooni"]), required=True, help="ooni: web_connectivity JSON lines.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["ooni", "openmetrics"]),
+    required=True,
+    help="ooni: web_connectivity JSON lines; openmetrics: samples with timestamps, for promtool.",
+)
 @click.option("--since", metavar="TIME", default="", help="Only from then on: 24h, 7d, 2026-11-01 or 2026-11-01T14:05.")
 @click.option("--output", metavar="FILE", default="-", help="Where to write; standard output without it.")
+@click.option("--until", metavar="TIME", default="", help="Only up to then; as --since. For openmetrics.")
+@click.option("--label", "labels", metavar="NAME=VALUE", multiple=True, help="Put on every sample. For openmetrics.")
 @click.option("--scrub", metavar="ADDRESS", multiple=True, help="Take this address out too: a router's public one.")
 @click.option("--config.file", "config_file", metavar="FILE", default="", help="Configuration; defaults without it.")
 @click.option("--store.path", "store_path", metavar="FILE", default="", help="The database.")
 @click.argument("targets", nargs=-1, metavar="[TARGET…]")
-def export(
+def export(  # one for each flag
     form: str,
     since: str,
+    until: str,
     output: str,
+    labels: tuple[str, ...],
     scrub: tuple[str, ...],
     config_file: str,
     store_path: str,
@@ -49,7 +62,16 @@ def export(
     settings = load_config(config_file)
     if store_path:
         settings = msgspec.structs.replace(settings, store=msgspec.structs.replace(settings.store, path=store_path))
-    since_s = parse_since(since, SystemClock().wall_s()) if since else None
+    now_s = SystemClock().wall_s()
+    since_s = parse_since(since, now_s) if since else None
+    if form == "openmetrics":
+        until_s = parse_since(until, now_s) if until else now_s
+        with open_reader(settings) as store:
+            wanted = _find_targets(store, targets)
+            with _open_output(output) as out:
+                samples = write_backfill(store, settings, wanted, (since_s or 0.0, until_s), read_labels(labels), out)
+        click.echo(f"{samples} runs written", err=True)
+        return
     scrubber = _build_scrubber(scrub)
     with open_reader(settings) as store:
         wanted = _find_targets(store, targets)

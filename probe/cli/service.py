@@ -173,7 +173,7 @@ class Service:
 
     def _take_targets(self, agent: Agent, settings: Settings, loaded: Loaded) -> Load:
         targets = _with_sham(settings, loaded)
-        before = {snapshot.target.id: snapshot.target for snapshot in agent.board.snapshots()}
+        before = {target.id: target for target in _listed(agent)}
         if before:
             log_changes(log, compare_targets(before, {target.id: target for target in targets}))
         load = calculate_load(targets, settings.limits)

@@ -14,6 +14,7 @@ PACKAGES = {
     "promtool": "prometheus",
     "amtool": "prometheus-alertmanager",
     "prometheus-blackbox-exporter": "prometheus-blackbox-exporter",
+    "prometheus-pushgateway": "prometheus-pushgateway",
     "curl": "curl",
     "chromium": "chromium",
     "ip": "iproute2",
