@@ -19,6 +19,7 @@ from probe.model.stats import StoreStats
 from probe.model.vantage import Baseline
 from probe.model.verdict import Verdict
 from probe.net.clock import Clock
+from probe.store.care import adopt_staged
 from probe.store.errors import build_user_error
 from probe.store.jobs import AddBaseline, AddEvents, AddRun, FillSlot, Job, ReplaceVerdict
 from probe.store.ledger import StoreLedger
@@ -77,6 +78,8 @@ class Store:
         lock = WriterLock(path)
         lock.acquire()
         try:
+            if adopt_staged(path):
+                make_place(path)
             connection = _open_for_writing(path)
             reader = _open_reader(path)
         except UserError:
