@@ -2,8 +2,9 @@
 
 Source: RFC 9000, RFC 9001; aioquic does the protocol. Deviation: certificates are looked at when the handshake is
 complete, not on their way: aioquic would forget the chain of a peer that is not trusted. Such a peer is then left with
-the alert that a browser sends. Two of aioquic's own attributes are read, each in one place: `tls` for the chain, and
-`_state` and `_close_event` for a peer's farewell, which it would report only after three probe timeouts.
+the alert that a browser sends. Some of aioquic's own attributes are read, each in one place: `tls` for the chain and
+for the exporter that it lacks, and `_state` and `_close_event` for a peer's farewell, which it would report only after
+three probe timeouts.
 """
 
 import logging
@@ -13,6 +14,8 @@ import msgspec
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection, QuicConnectionState
 from aioquic.quic.events import ConnectionTerminated, HandshakeCompleted, QuicEvent
+from aioquic.tls import CipherSuite, Direction, Epoch, hkdf_expand_label
+from cryptography.hazmat.primitives.hashes import Hash, HashAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from probe.model.errors import ProtocolError
@@ -71,10 +74,13 @@ class QUICEngine:
         self.done = False
         self.farewell: Farewell | None = None
         self._events: list[QuicEvent] = []
+        self._exporter: tuple[HashAlgorithm, bytes] | None = None
+        self._exported_tls: object = None
 
     def start(self, now_s: float) -> None:
         """Make the first flight."""
         self.connection.connect(self._peer, now=now_s)
+        self._listen_for_keys()
 
     def flush(self, now_s: float) -> list[bytes]:
         """Return the datagrams that are to be sent now."""
@@ -87,6 +93,7 @@ class QUICEngine:
         if not self.done:
             self._look_at(data)
         self.connection.receive_datagram(data, self._peer, now=now_s)
+        self._listen_for_keys()
         self._hear()
 
     def timer(self) -> float | None:
@@ -102,6 +109,19 @@ class QUICEngine:
     def close(self, code: int = 0) -> None:
         """Say farewell with the next flush."""
         self.connection.close(error_code=code)
+
+    def export(self, label: bytes, context: bytes, size: int) -> bytes:
+        """Return keying material of a completed handshake (RFC 8446 section 7.5).
+
+        Raises:
+            ValueError: it is not complete.
+        """
+        if self._exporter is None:
+            raise ValueError("there is nothing to export before the handshake is complete")
+        algorithm, master = self._exporter
+        empty, hashed = (_digest(algorithm, data) for data in (b"", context))
+        derived = hkdf_expand_label(algorithm, master, label, empty, algorithm.digest_size)
+        return bytes(hkdf_expand_label(algorithm, derived, b"exporter", hashed, size))
 
     def take_events(self) -> list[QuicEvent]:
         """Return what happened on streams since the last call."""
@@ -128,6 +148,25 @@ class QUICEngine:
     def trusted(self) -> bool:
         """Tell whether the peer proved to be the one meant."""
         return self.done and self._roots is not None and self.verify_code == 0
+
+    def _listen_for_keys(self) -> None:
+        """Be there when the keys of application data are made: only then has the transcript what the exporter needs.
+
+        A server that retries or negotiates the version makes aioquic begin anew, with another `tls`.
+        """
+        tls = self.connection.tls
+        if tls is self._exported_tls:
+            return
+        self._exported_tls = tls
+        pass_on = tls.update_traffic_key_cb
+
+        def listen(direction: Direction, epoch: Epoch, suite: CipherSuite, secret: bytes) -> None:
+            if direction is Direction.DECRYPT and epoch is Epoch.ONE_RTT and tls.key_schedule is not None:
+                schedule = tls.key_schedule
+                self._exporter = (schedule.algorithm, schedule.derive_secret(b"exp master"))
+            pass_on(direction, epoch, suite, secret)
+
+        tls.update_traffic_key_cb = listen
 
     def _look_at(self, data: bytes) -> None:
         """Note how far the server came, by what can be read from outside."""
@@ -170,3 +209,9 @@ class QUICEngine:
     def _note_end(self, event: ConnectionTerminated | None, by: Ended) -> None:
         if self.farewell is None and event is not None:
             self.farewell = Farewell(by=by, code=event.error_code, reason=event.reason_phrase[:200])
+
+
+def _digest(algorithm: HashAlgorithm, data: bytes) -> bytes:
+    running = Hash(algorithm)
+    running.update(data)
+    return running.finalize()
