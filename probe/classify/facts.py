@@ -80,6 +80,7 @@ class PathFacts:
         self.siblings = siblings
         """The other spots that were tried for the name in this hop."""
         self.table = tuple(row for row in table if row.hop == hop and row.layer is not Layer.DNS)
+        self._pairs: dict[Layer, Pairs] = {}
         self.questions = _questions_at(case, table, spot)
         """What an encrypted resolver under test was asked here, in order."""
 
@@ -159,6 +160,11 @@ class PathFacts:
 
     def pairs(self, layer: Layer) -> Pairs:
         """Count the name × control design over this path and its siblings that broke in the same way."""
+        if layer not in self._pairs:
+            self._pairs[layer] = self._count_pairs(layer)  # a dozen rules ask
+        return self._pairs[layer]
+
+    def _count_pairs(self, layer: Layer) -> Pairs:
         broken = self.failing
         if broken is None:
             return Pairs(tests=0, controls=0)
@@ -181,6 +187,11 @@ class PathFacts:
             for spot in (sorted(spots) if self._traces else ())
         )
         return next((boundary for boundary in found if boundary is not None), None)
+
+    @property
+    def has_traces(self) -> bool:
+        """Tell whether anything on this path's hop was traced."""
+        return bool(self._traces)
 
     @functools.cached_property
     def _traces(self) -> tuple[Try, ...]:

@@ -56,7 +56,8 @@ def judge(case: Case) -> Verdict:
     table = build_table(case)
     checks = own_checks(table)
     hops = sorted({row.hop for row in checks})
-    folded = _add_http3(case, table, _judge_hops(case, table, hops))
+    paths = {hop: judge_paths(case, table, hop) for hop in hops}
+    folded = _add_http3(case, table, _judge_hops(case, table, paths))
     if case.single_sample:
         folded = _seen_once(folded)
     unfit = suspended(case, folded, table)
@@ -75,7 +76,7 @@ def judge(case: Case) -> Verdict:
         works=working(table) if status is not Status.OK else (),
         rule_id=folded.evidence[0].rule_id if folded.evidence else "",
         rules_version=RULES_VERSION,
-        addresses=count_paths(case, table),
+        addresses=count_paths(paths.get(0, ())),
     )
 
 
@@ -118,11 +119,11 @@ def _seen_once(folded: Folded) -> Folded:
     return msgspec.structs.replace(folded, evidence=evidence, confidence=min(folded.confidence, bound))
 
 
-def _judge_hops(case: Case, table: tuple[Try, ...], hops: list[int]) -> Folded:
+def _judge_hops(case: Case, table: tuple[Try, ...], paths: dict[int, tuple[PathJudgement, ...]]) -> Folded:
     """Return what holds for the first hop that fails; else for the first that is interfered with, else for the last."""
     judged: list[Folded] = []
-    for hop in hops:
-        folded = judge_hop(case, table, hop)
+    for hop, found in paths.items():
+        folded = judge_hop(case, table, hop, found)
         if folded.usable is Usable.NONE:
             return folded
         judged.append(folded)
@@ -159,11 +160,10 @@ def _cause(status: Status, folded: Folded) -> Cause:
     return Cause.UNKNOWN if weak else folded.cause
 
 
-def judge_hop(case: Case, table: tuple[Try, ...], hop: int) -> Folded:
+def judge_hop(case: Case, table: tuple[Try, ...], hop: int, paths: tuple[PathJudgement, ...]) -> Folded:
     """Judge one hop: the answer to its name first, then every path that the answer opens."""
     names = NameFacts(case, table, hop)
     name_evidence = _judge_name(names, hop)
-    paths = judge_paths(case, table, hop)
     if name_evidence:
         return _with_name(name_evidence, paths, _elsewhere(case, table, hop))
     if not paths:
@@ -335,9 +335,8 @@ def _evidence(rule: Rule[F], facts: F, path: str, hop: int, transactions: tuple[
     )
 
 
-def count_paths(case: Case, table: tuple[Try, ...]) -> tuple[int, int, int, int]:
-    """Return paths tried and usable: v4, v4 ok, v6, v6 ok, of the first hop."""
-    paths = judge_paths(case, table, 0)
+def count_paths(paths: tuple[PathJudgement, ...]) -> tuple[int, int, int, int]:
+    """Return paths tried and usable: v4, v4 ok, v6, v6 ok."""
     v4 = [path for path in paths if path.family == 4]
     v6 = [path for path in paths if path.family == 6]
     return (len(v4), sum(p.usable for p in v4), len(v6), sum(p.usable for p in v6))

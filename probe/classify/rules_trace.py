@@ -33,8 +33,10 @@ def name_boundary(facts: PathFacts, layer: Layer) -> Boundary | None:
 
     That the name is the trigger is shown by the design of names, five against five; this only says where.
     """
+    if not facts.has_traces or not facts.failed(layer):
+        return None
     pairs = facts.pairs(layer)
-    if not facts.failed(layer) or min(pairs.tests, pairs.controls) < PAIRS:
+    if min(pairs.tests, pairs.controls) < PAIRS:
         return None
     boundary = facts.boundary(TraceKind.HELLO if layer is TLS else TraceKind.REQUEST, siblings=True)
     enough = boundary is not None and boundary.ttls >= TWICE and min(boundary.tests, boundary.controls) >= TWICE
