@@ -38,6 +38,7 @@ from probe.targets.load import Load, calculate_load
 from probe.targets.loaded import Loaded
 from probe.targets.reader import ListReader
 from probe.targets.risk import needs_acceptance, risk_statement
+from probe.web.peers import Peers
 from probe.web.server import start_web
 
 log = logging.getLogger("wallprobe")
@@ -110,7 +111,8 @@ class Service:
                 server = GateServer(gate, gate_socket(settings))
                 await server.start()
                 opened.push_async_callback(server.close)
-                web = await start_web(view, settings.web, self._environ)
+                routes = Peers(view, settings, stack).routes() if settings.peers.served else []
+                web = await start_web(view, settings.web, self._environ, routes=routes)
                 opened.push_async_callback(web.close)
                 log.info("listening", extra={"address": ",".join(web.addresses)})
                 await self._run(agent, view)
@@ -282,6 +284,7 @@ def _warn_of_restart(before: Settings, after: Settings) -> None:
     """Say which changes a reload cannot make."""
     pairs = (
         ("web", before.web, after.web),
+        ("peers", before.peers, after.peers),
         ("store", before.store, after.store),
         ("tls", (before.ca_file, before.tls_library), (after.ca_file, after.tls_library)),
     )

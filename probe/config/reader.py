@@ -7,6 +7,7 @@ from pathlib import Path
 
 from probe.config.anchors import default_anchors, read_anchors
 from probe.config.controls import read_controls
+from probe.config.peers import read_peers
 from probe.config.shipped import shipped_source
 from probe.config.sources import read_source
 from probe.config.web import read_web
@@ -78,6 +79,7 @@ def parse_config(text: str, file: str, environ: Mapping[str, str]) -> Settings:
     tls = fields.mapping("tls")
     metrics = fields.mapping("metrics")
     knowledge = fields.mapping("knowledge")
+    web = read_web(fields, lambda section, key: _readable_file(section, key, folder))
     settings = Settings(
         vantage=vantage,
         targets=_read_targets(fields, file, folder),
@@ -89,7 +91,8 @@ def parse_config(text: str, file: str, environ: Mapping[str, str]) -> Settings:
         tls_library=TLSLibrary.AUTO if tls is None else tls.choice("library", TLSLibrary, TLSLibrary.AUTO),
         limits=_read_limits(fields),
         store=_read_store(fields, folder),
-        web=read_web(fields, lambda section, key: _readable_file(section, key, folder)),
+        web=web,
+        peers=read_peers(fields, web),
         per_target=_read_per_target(metrics),
         max_series=_read_max_series(metrics),
         asn_file="" if knowledge is None else _readable_file(knowledge, "asn_file", folder),

@@ -31,10 +31,19 @@ class Refusal(Exception):  # noqa: N818 - an answer, not an error of ours
 class Admission:
     """Long-lived; one per server."""
 
-    def __init__(self, callers: Callers, clock: Clock, *, trusts_loopback: bool, concurrent: int) -> None:
+    def __init__(
+        self,
+        callers: Callers,
+        clock: Clock,
+        *,
+        trusts_loopback: bool,
+        concurrent: int,
+        trusts_certificates: bool = True,
+    ) -> None:
         self._callers = callers
         self._clock = clock
         self._trusts_loopback = trusts_loopback
+        self._trusts_certificates = trusts_certificates
         self._concurrent = concurrent
         self.in_flight: Counter[Interface] = Counter()
         self.requests: Counter[tuple[Interface, Outcome]] = Counter()
@@ -51,7 +60,7 @@ class Admission:
             caller = self._callers.find(token)
             if caller is not None:
                 return caller
-        elif (certificate := _find_certificate(request)) is not None:
+        elif self._trusts_certificates and (certificate := _find_certificate(request)) is not None:
             return self._callers.known_otherwise(f"certificate {hashlib.sha256(certificate).hexdigest()}", now_s)
         elif self._trusts_loopback and _is_local(request):
             return self._callers.known_otherwise("loopback", now_s)

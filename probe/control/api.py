@@ -21,6 +21,7 @@ from probe.control.figures import ControlMetrics, ControlStats, Interface, Outco
 from probe.control.ooni_helper import OoniHelper
 from probe.control.settings import ServeSettings
 from probe.control.view import OutsideView
+from probe.model.control import ControlRequest, KnownVerdict
 from probe.model.errors import ProtocolError
 from probe.model.target import CheckName
 from probe.net.clock import Clock
@@ -31,6 +32,11 @@ _READ_S = 10.0
 _OONI_AGENT = "ooniprobe-"
 _FREE_PORT_CHECKS = (CheckName.DNS, CheckName.ICMP)
 """The one goes to port 53, the other to none."""
+
+
+def nothing_known(_request: ControlRequest) -> tuple[KnownVerdict, ...]:
+    """Return nothing: a control's server has no targets of its own."""
+    return ()
 
 
 class ControlApi:
@@ -45,6 +51,7 @@ class ControlApi:
         *,
         echo: EchoPorts | None = None,
         helper: OoniHelper | None = None,
+        known: Callable[[ControlRequest], tuple[KnownVerdict, ...]] = nothing_known,
     ) -> None:
         self._settings = settings
         self._view = view
@@ -52,6 +59,7 @@ class ControlApi:
         self._clock = clock
         self._echo = echo
         self._helper = helper or OoniHelper(view)
+        self._known = known
         self._metrics = ControlMetrics(self.stats)
         self._measurements = 0
         self._measurement_s = 0.0
@@ -95,6 +103,7 @@ class ControlApi:
             runtime_s=view.runtime_s,
             cut_short=view.cut_short,
             observations=view.observations,
+            known=self._known(asked),
         )
         return _json(wire.encode(answer))
 

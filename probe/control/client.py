@@ -263,6 +263,7 @@ def _read_report(reply: Reply, request: ControlRequest, report: ControlReport) -
         country=report.country or answer.country,
         cut_short=answer.cut_short,
         observations=answer.observations,
+        known=answer.known,
     )
 
 

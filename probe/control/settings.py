@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 
 from probe.control.policy import PORTS, Network, Policy
-from probe.control.tokens import TokenEntry
 from probe.model.errors import CombinedUserError, UserError
 from probe.model.observation import Resolver
+from probe.model.settings import TokenEntry
 from probe.model.written import Written
 from probe.protocols.fields import Fields
 from probe.protocols.marked_yaml import read_yaml

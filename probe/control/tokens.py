@@ -6,24 +6,14 @@ A plain SHA-256 is enough, because a token is 256 random bits and cannot be gues
 import hashlib
 import secrets
 
-import msgspec
-
 from probe.gate.line import TokenBucket
+from probe.model.settings import TokenEntry
 
 _PREFIX = "wpc_"
 """Lets a token be recognised where it should not be, such as in a public repository."""
 _TOKEN_BYTES = 32
 _LONGEST_TOKEN = 256
 MAX_CERTIFICATE_CALLERS = 1000
-
-
-class TokenEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One token as the configuration has it."""
-
-    name: str
-    sha256: str
-    """Lower-case hex."""
-    per_minute: float
 
 
 def make_token() -> str:

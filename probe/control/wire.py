@@ -7,7 +7,7 @@ import ipaddress
 
 import msgspec
 
-from probe.model.control import ControlRequest
+from probe.model.control import ControlRequest, KnownVerdict
 from probe.model.errors import ProtocolError
 from probe.model.observation import DNSLookup, DNSReply, HTTPExchange, Observation
 from probe.model.target import CheckName
@@ -36,6 +36,8 @@ class ControlAnswer(msgspec.Struct, frozen=True, kw_only=True):
     asn: int = 0
     country: str = ""
     observations: tuple[Observation, ...] = ()
+    known: tuple[KnownVerdict, ...] = ()
+    """Of an agent: what it last said of targets of its own at this host."""
 
 
 class EchoOffer(msgspec.Struct, frozen=True, kw_only=True):

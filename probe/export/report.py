@@ -10,6 +10,7 @@ import msgspec
 from probe.export.advice import advise
 from probe.export.comparisons import build_comparisons
 from probe.export.ladder import build_ladder
+from probe.export.outside_view import build_outside_lines
 from probe.model.measurement import Measurement
 from probe.model.vantage import Baseline, VantageState
 from probe.model.verdict import Cause, Status, Verdict
@@ -66,6 +67,7 @@ def build_report(measurement: Measurement) -> tuple[Line, ...]:
     if comparisons:
         lines.append(Line(text="  Compared:", tone=Tone.FAINT))
         lines += [Line(text=f"    {row}") for row in comparisons]
+    lines += [Line(text=f"  From elsewhere: {row}") for row in build_outside_lines(measurement)]
     lines += _evidence_lines(verdict)
     lines += [Line(text=f"  Pending: {pending}", tone=Tone.CARE) for pending in _pending(verdict)]
     if verdict.works:

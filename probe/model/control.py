@@ -8,7 +8,9 @@ from enum import StrEnum
 import msgspec
 
 from probe.model.observation import Observation
+from probe.model.pattern import Pattern
 from probe.model.target import CheckName
+from probe.model.verdict import Cause, Confidence, Status
 
 
 class ControlKind(StrEnum):
@@ -47,6 +49,21 @@ class ControlRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Per step; the control has an upper bound of its own."""
 
 
+class KnownVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What another agent last said of a target of its own: told beside its view, never judged."""
+
+    target: str
+    """Its address as written, such as `https://example.org`."""
+    status: Status
+    patterns: tuple[Pattern, ...] = ()
+    cause: Cause = Cause.NONE
+    confidence: Confidence = Confidence.C0
+    since: float = 0.0
+    """Wall time of the first run of its episode; 0 = not confirmed yet."""
+    seen_at: float = 0.0
+    """Wall time of the run that said so."""
+
+
 class ControlReport(msgspec.Struct, frozen=True, kw_only=True):
     """What one control said, or why it said nothing: a control that cannot be reached is a finding, not an error."""
 
@@ -73,6 +90,8 @@ class ControlReport(msgspec.Struct, frozen=True, kw_only=True):
     """With `failure`: we did not get through to it (silence, reset, foreign certificate); it did not refuse."""
     way: tuple[Observation, ...] = ()
     """With `failure`: our own steps on the way to it."""
+    known: tuple[KnownVerdict, ...] = ()
+    """Of a peer: what it had said of this host when it was asked."""
     tried: tuple[str, ...] = ()
     """Controls that failed before this one was asked, each with its failure."""
 

@@ -140,6 +140,29 @@ class ControlSettings(msgspec.Struct, frozen=True, kw_only=True):
     country: str = ""
 
 
+class TokenEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One token of somebody who may ask, as a configuration has it."""
+
+    name: str
+    sha256: str
+    """Lower-case hex."""
+    per_minute: float
+
+
+class PeerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Which other agents may ask this one; nobody unless said."""
+
+    tokens: tuple[TokenEntry, ...] = ()
+    client_certificates: bool = False
+    """Whoever shows a certificate of the web server's client authority may ask too."""
+    per_minute: float = 60.0
+
+    @property
+    def served(self) -> bool:
+        """Tell whether anybody may ask."""
+        return bool(self.tokens) or self.client_certificates
+
+
 class TLSLibrary(StrEnum):
     """Which library confirms, by one more handshake, that a target is still fine; OpenSSL does all else."""
 
@@ -160,6 +183,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Resolvers other than the system's: controls, asked on failure."""
     controls: tuple[ControlSettings, ...] = ()
     """In the order in which they are preferred."""
+    peers: PeerSettings = PeerSettings()
     ca_file: str = ""
     """Trust these roots instead of certifi's; `SSL_CERT_FILE` comes second, certifi last."""
     tls_library: TLSLibrary = TLSLibrary.AUTO

@@ -23,6 +23,7 @@ from probe.web.web_config import RateLimit, WebConfig, load_web_config
 
 log = logging.getLogger("wallprobe")
 LOOK_EVERY_S = 1.0
+PEER_PATH = "/api/v1/peer/"
 HEALTH = ("/-/healthy", "/-/ready")
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -125,7 +126,9 @@ class Protection:
                 refused = refuse(request, 429, "too many requests")
                 refused.headers["Retry-After"] = str(max(1, round(wait_s)))
                 return refused
-            if self._users is not None and not (self._open_health and own_path(request) in HEALTH):
+            open_health = self._open_health and own_path(request) in HEALTH
+            # Other agents bring a token of their own, or a certificate: see `peers.py`.
+            if self._users is not None and not open_health and not own_path(request).startswith(PEER_PATH):
                 header = request.headers.get("Authorization", "")
                 if not await self._users.admits(header):
                     refused = refuse(request, 401, "unauthorized")

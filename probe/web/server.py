@@ -9,7 +9,7 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from aiohttp import web
 
@@ -79,6 +79,7 @@ def build_app(
     connections: Connections | None = None,
     settings: WebSettings | None = None,
     protection: Protection | None = None,
+    routes: Sequence[web.RouteDef] = (),
 ) -> web.Application:
     """Return the application without its sockets; call it inside the running loop."""
     settings = settings or WebSettings()
@@ -106,6 +107,7 @@ def build_app(
     inner.add_routes(TargetPage(view, heat).routes())
     inner.add_routes(OtherPages(view).routes())
     inner.add_routes(ProbePage(view, load_modules(settings.modules_file), limits).routes())
+    inner.add_routes(routes)
     if prefix:
         # The prefix itself first: the part below it would take it for its own, and find nothing there.
         outer.add_routes([web.get("/", _lead_to(prefix)), web.get(prefix, _lead_to(prefix))])
@@ -185,9 +187,14 @@ class WebServer:
 
 
 async def start_web(
-    view: AgentView, settings: WebSettings, environ: Mapping[str, str], limits: WebLimits = DEFAULT_LIMITS
+    view: AgentView,
+    settings: WebSettings,
+    environ: Mapping[str, str],
+    limits: WebLimits = DEFAULT_LIMITS,
+    *,
+    routes: Sequence[web.RouteDef] = (),
 ) -> WebServer:
-    """Listen where the settings say, or on the sockets that systemd passed.
+    """Listen where the settings say, or on the sockets that systemd passed; `routes` come besides our own.
 
     Raises:
         UserError: an address cannot be had, goes beyond loopback without protection, or the web configuration is wrong.
@@ -202,7 +209,7 @@ async def start_web(
 
     connections = Connections(loop, limits, admits)
     runner = web.AppRunner(
-        build_app(view, limits, connections, settings, protection),
+        build_app(view, limits, connections, settings, protection, routes),
         access_log=None,
         shutdown_timeout=_SHUTDOWN_S,
     )

@@ -12,8 +12,9 @@ from probe.control.ooni_helper import HelperPorts, OoniHelper
 from probe.control.policy import Policy
 from probe.control.server import ControlServer, start_control
 from probe.control.settings import ControlTls, EchoSettings, ServeSettings
-from probe.control.tokens import TokenEntry, hash_token
+from probe.control.tokens import hash_token
 from probe.control.view import Bounds, OutsideView
+from probe.model.settings import TokenEntry
 from tests.unit.checks.world import World, open_world
 
 ANYWHERE = Policy(ports=frozenset(range(1, 65536)), networks=(ipaddress.ip_network("127.0.0.0/8"),))

@@ -12,8 +12,9 @@ import trustme
 
 from probe.control.certificates import build_server_context, make_certificate
 from probe.control.settings import ControlLimits, ControlTls
-from probe.control.tokens import Callers, TokenEntry, hash_token, make_token, parse_bearer
+from probe.control.tokens import Callers, hash_token, make_token, parse_bearer
 from probe.model.control import ControlRequest
+from probe.model.settings import TokenEntry
 from probe.model.target import CheckName
 from tests.unit.checks.world import PAGE, keep_silent
 from tests.unit.control.place import HEADERS, TOKEN, open_place
