@@ -23,6 +23,8 @@ from probe.protocols.http1 import OutgoingRequest
 
 _HOLD_S = 0.3
 _BODY_LIMIT_BYTES = 65536
+_HELLO_TIMEOUT_S = 4.0
+"""A first word comes at once or after a retransmission or three; the comparison must fit into the first verdict."""
 
 
 async def run_experiment(experiment: Experiment, ctx: Context, target: Target) -> None:
@@ -62,7 +64,8 @@ async def run_experiment(experiment: Experiment, ctx: Context, target: Target) -
         case Step.QUIC | Step.QUIC_PING | Step.FETCH_H3 | Step.QUIC_ANCHOR:
             await run_quic_step(experiment, ctx)
         case Step.HELLO:
-            await send_hello(ctx, _endpoint_of(experiment, target), experiment.shape, _sni_of(experiment))
+            brief = dataclasses.replace(ctx, timeout_s=min(ctx.timeout_s, _HELLO_TIMEOUT_S))
+            await send_hello(brief, _endpoint_of(experiment, target), experiment.shape, _sni_of(experiment))
         case Step.CONVERSE:
             await speak(_partner(experiment, target, ctx), ctx, _endpoint_of(experiment, target))
         case _:

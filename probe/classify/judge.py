@@ -18,6 +18,7 @@ from probe.classify.rules_page import HTTP_RULES
 from probe.classify.rules_path import TCP_RULES, TLS_RULES
 from probe.classify.rules_question import QUESTION_RULES
 from probe.classify.rules_quic import QUIC_RULES
+from probe.classify.rules_shape import DEEP_RULES, SHAPE_NOTES, SHAPE_TLS_RULES
 from probe.classify.rules_trace import TRACED_HTTP_RULES, TRACED_TCP_RULES, TRACED_TLS_RULES, located_boundary
 from probe.classify.rules_trust import TRUST_RULES
 from probe.classify.rules_vpn import VPN_RULES
@@ -43,7 +44,8 @@ LAYERED = (
     VPN_RULES,  # first: what was not asked at all says so in its own words
     ECHO_RULES,
     (*TRACED_TCP_RULES, *TCP_RULES),
-    (*TRACED_TLS_RULES, *TLS_RULES, *TRUST_RULES),
+    (*SHAPE_TLS_RULES, *TRACED_TLS_RULES, *TLS_RULES, *TRUST_RULES, *DEEP_RULES),
+    SHAPE_NOTES,
     QUIC_RULES,
     (*TRACED_HTTP_RULES, *HTTP_RULES),
     QUESTION_RULES,
@@ -287,7 +289,7 @@ def _judge_path(facts: PathFacts, family: AddressFamily = AddressFamily.V4) -> P
         unsettled = not evidence or evidence[0].cause is Cause.UNKNOWN
         unsettled = unsettled or (accused and seen.cause in (Cause.OUTAGE, Cause.SERVER))
         evidence = [seen, *evidence] if unsettled else [*evidence, seen]
-        usable = False
+        usable = usable and interfered  # what was shown to work all the same, as for a browser, does
     return PathJudgement(
         spot=facts.spot, family=family, usable=usable, interfered=usable and interfered, evidence=tuple(evidence)
     )

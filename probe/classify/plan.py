@@ -14,13 +14,14 @@ from probe.classify.plan_name import plan_name, plan_question
 from probe.classify.plan_page import page_later, plan_page
 from probe.classify.plan_path import chain_later, plan_path, repeat_again
 from probe.classify.plan_quic import plan_http3, plan_quic
+from probe.classify.plan_shape import plan_deep_hello, plan_shapes
 from probe.classify.plan_trace import plan_trace
 from probe.classify.symptom import find_symptom, inherits
 from probe.classify.trouble import find_troubles, first_troubled_hop
 from probe.model.experiment import Design, Experiment, Pending, Step
 
 AT_ONCE = 6
-CALM = frozenset({Design.HTTP3, Design.RESOLVERS})
+CALM = frozenset({Design.HTTP3, Design.HELLO, Design.RESOLVERS})
 """What a deep run of a good target does by itself: no sign of trouble, so no look at the vantage goes with it."""
 
 
@@ -40,7 +41,12 @@ def plan(case: Case) -> Plan:
     found = find_troubles(case, table, hop) if hop is not None else ()
     deep: tuple[Experiment, ...] = ()
     if case.deep and not found:
-        deep = (*plan_page(case, table), *plan_http3(case, table), *plan_deep_answer(case, table))
+        deep = (
+            *plan_deep_hello(case, table),
+            *plan_page(case, table),
+            *plan_http3(case, table),
+            *plan_deep_answer(case, table),
+        )
     if hop is None:
         return Plan(now=_limit(case, deep))
     troubles = tuple(trouble for trouble in found if not trouble.over_quic)
@@ -49,6 +55,7 @@ def plan(case: Case) -> Plan:
         *plan_name(case, table, hop, troubles),
         *plan_path(case, table, hop, troubles),
         *plan_keyword(case, table, troubles),
+        *plan_shapes(case, table, troubles),
         *plan_trace(case, table, troubles),
         *plan_page(case, table),
         *plan_question(case, table, hop),

@@ -18,7 +18,7 @@ def plan_path(case: Case, table: tuple[Try, ...], hop: int, troubles: tuple[Trou
     """Return the next connections that the troubled places call for."""
     wanted: list[Experiment] = []
     for trouble in troubles[:PLACES_AT_MOST]:
-        if _has_trigger(trouble):
+        if has_trigger(trouble):
             wanted += _chain(case, table, trouble, troubles) or _repeat_at_least(case, table, trouble)
         elif trouble.outcome is not Outcome.INSTRUMENT and trouble.place is Place.OWN:
             wanted += _repeat(trouble)
@@ -27,7 +27,7 @@ def plan_path(case: Case, table: tuple[Try, ...], hop: int, troubles: tuple[Trou
     return tuple(wanted)
 
 
-def _has_trigger(trouble: Trouble) -> bool:
+def has_trigger(trouble: Trouble) -> bool:
     """A name went out in the clear and the connection then broke: TLS with SNI, or HTTP without TLS."""
     if trouble.outcome not in TRIGGERABLE or not trouble.name or is_literal(trouble.name):
         return False
@@ -38,7 +38,7 @@ def _repeat_at_least(case: Case, table: tuple[Try, ...], trouble: Trouble) -> li
     """Where the design cannot go on, one repeat tells a symptom from an accident."""
     if case.cold_start:
         return []
-    stuck = _Chain(case, table, trouble).stuck()
+    stuck = Chain(case, table, trouble).stuck()
     return _repeat(trouble) if stuck or not case.neutral_names else []
 
 
@@ -79,7 +79,7 @@ def _at(trouble: Trouble, design: Design, step: Step, name: str, kind: NameKind,
     )
 
 
-class _Chain:
+class Chain:
     """The T C T C design at one place, as far as it has gone.
 
     It begins T C C: strict alternation would take a server of which every second connection fails for a filter.
@@ -108,6 +108,11 @@ class _Chain:
         row = self._rows.get(experiment.id)
         return row.outcome in TRIGGERABLE if row is not None else experiment.id in self._hushed
 
+    def answered(self) -> int:
+        """Return how many controls were answered."""
+        rows = (self._rows.get(e.id) for e in self._neutral())
+        return sum(row is not None and row.outcome in SPOKE for row in rows)
+
     def all_answered(self) -> bool:
         """Tell whether every control so far was answered."""
         rows = [self._rows.get(e.id) for e in self._neutral()]
@@ -125,7 +130,7 @@ class _Chain:
 def _chain(case: Case, table: tuple[Try, ...], trouble: Trouble, troubles: tuple[Trouble, ...]) -> list[Experiment]:
     if not case.neutral_names or case.cold_start:
         return []
-    chain = _Chain(case, table, trouble)
+    chain = Chain(case, table, trouble)
     step = Step.HANDSHAKE if trouble.layer is Layer.TLS else Step.FETCH
     # Where another measurement had triggered something, a control must stand between any two tests that count.
     ahead = 0 if trouble.spot in _hot_spots(table) else 1
@@ -142,10 +147,10 @@ def _chain(case: Case, table: tuple[Try, ...], trouble: Trouble, troubles: tuple
 
 
 def _enough(case: Case, table: tuple[Try, ...], trouble: Trouble, troubles: tuple[Trouble, ...]) -> bool:
-    alike = [t for t in troubles if t.layer is trouble.layer and t.place is trouble.place and _has_trigger(t)]
+    alike = [t for t in troubles if t.layer is trouble.layer and t.place is trouble.place and has_trigger(t)]
     hot = _hot_spots(table)
     # At a hot place the check's own try proves nothing: it counts from the first control that passes there.
-    return sum(_Chain(case, table, t).tests - (t.spot in hot) for t in alike) >= PAIRS
+    return sum(Chain(case, table, t).tests - (t.spot in hot) for t in alike) >= PAIRS
 
 
 def _hot_spots(table: tuple[Try, ...]) -> frozenset[str]:
@@ -189,9 +194,9 @@ def chain_later(case: Case, table: tuple[Try, ...], troubles: tuple[Trouble, ...
     if case.cold_start or not case.neutral_names:
         return ()
     for trouble in troubles:
-        if not _has_trigger(trouble) or trouble.waiting:
+        if not has_trigger(trouble) or trouble.waiting:
             continue
-        chain = _Chain(case, table, trouble)
+        chain = Chain(case, table, trouble)
         if not chain.stuck():
             continue
         step = Step.HANDSHAKE if trouble.layer is Layer.TLS else Step.FETCH

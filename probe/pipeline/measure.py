@@ -22,9 +22,9 @@ from probe.classify.judge import judge
 from probe.classify.plan import CALM, plan, plan_second_round
 from probe.classify.tries import Layer
 from probe.model.control import ControlReport, ControlRequest
-from probe.model.experiment import Design, Experiment, Pending, Step
+from probe.model.experiment import Design, Experiment, HelloShape, Pending, Step
 from probe.model.measurement import Citation, Measurement
-from probe.model.observation import DNSLookup, Role
+from probe.model.observation import DNSLookup, Role, TCPConnect
 from probe.model.pattern import Pattern
 from probe.model.target import CheckName, Target
 from probe.model.vantage import Baseline
@@ -193,8 +193,8 @@ class Run:
             return
         newest = self._journal.observations[-1] if self._journal.observations else None
         calm = not self._experiments and newest is not None and not self._journal.silences and looks_clean(newest)
-        # A deep run asks others for the name while the check goes on: afterwards it would take that much longer.
-        if calm and not (self._wish.deep and isinstance(newest, DNSLookup)):
+        # A deep run asks others and sends other hellos while the check goes on: afterwards it would take longer.
+        if calm and not (self._wish.deep and isinstance(newest, DNSLookup | TCPConnect)):
             return
         self._replan_due = True
         asyncio.get_running_loop().call_soon(self._replan_if_due)
@@ -215,9 +215,9 @@ class Run:
         if group is None or self._settled:
             return
         case = self._case()
-        if self._experiments and self._settle(case):
-            return
         wanted = plan(case).now
+        if self._experiments and self._settle(case, wanted):
+            return
         if not self._looking and any(e.design not in CALM for e in wanted):
             self._looking = True
             self._spawn(group, self._look_at_vantage())
@@ -236,7 +236,7 @@ class Run:
     def _spawn(self, group: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> None:
         self._spawned.append(group.create_task(work))
 
-    def _settle(self, case: Case) -> bool:
+    def _settle(self, case: Case, wanted: tuple[Experiment, ...]) -> bool:
         """End everything once the verdict is settled: what is still in flight could not change it."""
         verdict = judge(case)
         if verdict.status is not Status.BLOCKED or verdict.confidence is not Confidence.C3:
@@ -248,10 +248,16 @@ class Run:
         awaited = any(e.design is Design.RESOLVERS if of_answer else _is_of_answer(e) for e in running)
         if awaited and Pattern.DNS_INJECTION_RACE not in verdict.patterns:
             return False
+        if verdict.patterns[:1] and verdict.patterns[0].layer == Layer.TLS.value and self._may_pass_as_browser(wanted):
+            return False  # where a browser's hello gets through it is not blocked, whoever is shown to stop ours
         self._settled = True
         for task in (*self._spawned, *([self._check] if self._check is not None else [])):
             task.cancel()
         return True
+
+    def _may_pass_as_browser(self, wanted: tuple[Experiment, ...]) -> bool:
+        running = (e for e in self._experiments if e.id in self._running)
+        return any(e.design is Design.HELLO and e.shape is HelloShape.BROWSER for e in (*wanted, *running))
 
     async def _ask_control(self) -> None:
         """Ask for the outside view, once in a run; a control that does not answer is in the report."""

@@ -11,7 +11,7 @@ from probe.classify.rules_control import CONTROL_RULES
 from probe.classify.rules_forgery import GHOST_RULES
 from probe.classify.rules_name import NAME_RULES
 from probe.model.verdict import Verdict
-from tests.golden import controls, forgery, injected, names, pages, paths, quic, traces, trust, tunnels  # noqa: F401 (they register their stories)
+from tests.golden import controls, forgery, injected, names, pages, paths, quic, shapes, traces, trust, tunnels  # noqa: F401 (they register their stories)
 from tests.golden.plain import render
 from tests.golden.story import PAIRS
 

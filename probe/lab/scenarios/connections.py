@@ -19,7 +19,7 @@ from probe.lab.censor.rules import (
     Then,
     ToAddress,
 )
-from probe.lab.scenarios.model import Build, Greet, Outcome, Reach, Scenario, Speak, Symptom, Truth
+from probe.lab.scenarios.model import Build, Greet, Outcome, Reach, Scenario, SendHello, Speak, Symptom, Truth
 from probe.lab.scenarios.parts import (
     FINE,
     LONG_GONE_S,
@@ -39,6 +39,7 @@ from probe.lab.world.plan import Site, World
 from probe.model.pattern import Pattern
 
 RESIDUAL_S = 2.0
+LARGE_BYTES = 1400
 HENAN_PAYLOAD = "0102030405060708" + "0900"
 """The ten bytes that one provincial box puts into its resets."""
 
@@ -77,6 +78,8 @@ class _ByName(msgspec.Struct, frozen=True, kw_only=True):
     reassembles: bool = True
     residual_s: float = 0.0
     key: str = "news"
+    spares_large: bool = False
+    """A hello of a browser's size takes two segments, and a box that reads each alone lets it pass."""
 
     def __call__(self, world: World) -> Scenario:
         site, neutral = world.sites[self.key], world.sites["anchor2"]
@@ -90,6 +93,9 @@ class _ByName(msgspec.Struct, frozen=True, kw_only=True):
         if self.residual_s:
             punished = Greet(address=site.addresses[0], server_name=neutral.name)
             later.append(Symptom(trial=punished, outcome=Outcome.SILENCE, at_s=0.4))
+        if self.spares_large:
+            large = SendHello(address=site.addresses[0], server_name=site.name, padding=LARGE_BYTES)
+            later.append(Symptom(trial=large))
         return Scenario(
             name=self.name,
             about=self.about,
@@ -248,11 +254,12 @@ CONNECTIONS: tuple[Build, ...] = (
     ),
     _ByName(
         name="sni-reset-payload",
-        about="a RST+ACK with ten bytes of payload follows the server name, to the client only",
+        about="a RST+ACK with ten bytes of payload follows a server name in one segment; a browser's hello takes two",
         then=Reset(form=ResetForm.RST_ACK, payload_hex=HENAN_PAYLOAD, ip_id=1, ip_ttl=58, both_ends=False),
-        truth=named(Pattern.TLS_RESET_SNI),
+        truth=partly(Pattern.TLS_RESET_SNI),
         outcome=Outcome.RESET,
         reassembles=False,
+        spares_large=True,
     ),
     _ByName(
         name="sni-reset-shared-host",

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from probe.classify.judge import judge
 from probe.classify.plan import AT_ONCE, plan
 from probe.model.endpoint import Endpoint
-from probe.model.experiment import Design, NameKind, Step
+from probe.model.experiment import Design, HelloShape, NameKind, Step
 from probe.model.failure import FailureCode, IcmpError
 from probe.model.observation import Silence, Transport
 from probe.model.target import CheckName, Expect
@@ -37,8 +37,14 @@ def test_nothing_is_asked_about_a_clean_run():
 
 
 def test_a_deep_run_holds_a_good_answer_against_two_encrypted_resolvers_for_a_short_time():
-    asked = now(Story().dns(OWN).tcp().tls().http(), deep=True)
+    asked = [e for e in now(Story().dns(OWN).tcp().tls().http(), deep=True) if e.resolver]
     assert [(e.resolver.transport, e.within_s > 0) for e in asked] == [(Transport.DOH, True), (Transport.DOT, True)]
+
+
+def test_a_deep_run_sends_one_hello_of_a_browsers_as_soon_as_an_address_accepts():
+    (hello,) = (e for e in now(Story().dns(OWN).tcp(), deep=True) if e.design is Design.HELLO)
+    assert (hello.design, hello.shape, hello.name, hello.endpoint) == (Design.HELLO, HelloShape.BROWSER, NAME, HERE)
+    assert not [e for e in now(Story().dns(OWN), deep=True) if e.design is Design.HELLO]
 
 
 @pytest.mark.parametrize("code", [NX, SERVFAIL, TIMEOUT, FailureCode.DNS_REFUSED, FailureCode.DNS_NO_ANSWER])
@@ -136,7 +142,7 @@ def test_an_answer_that_nobody_else_gives_is_looked_into_though_the_page_works()
 
 def test_an_answer_that_others_give_as_well_is_left_alone():
     story = Story().dns(OWN).ask((OWN, REAL), DOH).ask(OWN, DOT).tcp().tls().http()
-    assert now(story, deep=True) == ()
+    assert {e.design for e in now(story, deep=True)} == {Design.HELLO}
 
 
 @pytest.mark.parametrize("outcome", ["alert", "garbage", "untrusted"])
