@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo run test check format bench setup clean
+.PHONY: demo run test check format bench soak setup clean
 
 setup: $(VENV)/.ready
 
@@ -40,6 +40,13 @@ test: setup check
 bench: setup
 	@$(BIN)/python tests/peers/install.py
 	$(BIN)/python -m tests.bench
+
+# Minutes that 10,000 targets are watched for, once all of them have run; then the tests that take too long for `test`.
+MINUTES ?= 30
+soak: setup
+	@$(BIN)/python tests/peers/install.py
+	SOAK_MINUTES=$(MINUTES) $(BIN)/python -m tests.bench soak
+	$(BIN)/pytest -m soak
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

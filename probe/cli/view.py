@@ -82,6 +82,7 @@ class View:
             log=self._log_stats(),
             loop_lag_s=agent.lag.worst_s,
             check_durations=agent.board.durations.histograms(),
+            start_lags=agent.start_lags.histogram(),
             controls=agent.environment.controls.health() if agent.environment.controls is not None else {},
             sham_interference_total=agent.sham_interference_total,
             crashes_total=agent.crashes_total,

@@ -14,6 +14,7 @@ from probe.daemon.figures import LoopLag
 from probe.daemon.groups import Groups
 from probe.daemon.probes import Probes
 from probe.episodes import fold, reanchor
+from probe.export.durations import LagCounts
 from probe.gate import Gate
 from probe.model.endpoint import Endpoint
 from probe.model.episode import EpisodeState, Event, EventKind, Fold, Pace, RunOutcome
@@ -88,6 +89,7 @@ class Agent:
         self._states_changed = False
         self._states_due_s = -math.inf
         self._lag_s = 0.0
+        self.start_lags = LagCounts()
 
     @property
     def in_flight(self) -> int:
@@ -185,6 +187,7 @@ class Agent:
             self.schedule.postpone(due, hot_until_s + COLD_MARGIN_S)
             return
         self._lag_s = max(0.0, now_s - due.due_s)
+        self.start_lags.observe(self._lag_s)
         run = Run(self.environment, self.monitor, target, self._wish(due, target, now_s))
         task = asyncio.get_running_loop().create_task(self._complete(run, due, target))
         self._tasks[task] = run

@@ -6,6 +6,23 @@ from probe.model.stats import CHECK_DURATION_BUCKETS_S, Histogram
 from probe.model.target import CheckName
 
 
+class LagCounts:
+    """Counts how late runs start, in the same buckets."""
+
+    def __init__(self) -> None:
+        self._counts = [0] * (len(CHECK_DURATION_BUCKETS_S) + 1)
+        self._sum_s = 0.0
+
+    def observe(self, lag_s: float) -> None:
+        """Count one start."""
+        self._counts[bisect_left(CHECK_DURATION_BUCKETS_S, lag_s)] += 1
+        self._sum_s += lag_s
+
+    def histogram(self) -> Histogram:
+        """Return what was counted so far."""
+        return Histogram(counts=tuple(self._counts), sum_s=self._sum_s)
+
+
 class DurationCounts:
     """Kept by whoever runs checks; `histograms` is its frozen copy."""
 

@@ -18,6 +18,8 @@ class AgentStats(msgspec.Struct, frozen=True, kw_only=True):
     loop_lag_s: float = 0.0
     """How late the event loop woke, at worst, in the last seconds."""
     check_durations: dict[CheckName, Histogram] = {}
+    start_lags: Histogram | None = None
+    """How late runs started, since this process did."""
     controls: dict[str, bool] = {}
     """Whether the last question to each control was answered, by its name in the configuration."""
     sham_interference_total: int = 0

@@ -153,6 +153,13 @@ def _collect_checks(stats: AgentStats) -> Iterator[Metric]:
         below = accumulate(seen.counts)
         durations.add_metric([check.value], list(zip(_BOUNDS, below, strict=True)), sum_value=seen.sum_s)
     yield durations
+    if stats.start_lags is not None:
+        lags = HistogramMetricFamily(
+            "wallprobe_scheduler_start_lag_seconds", "How late runs started.", unit="seconds", labels=[]
+        )
+        counts = list(zip(_BOUNDS, accumulate(stats.start_lags.counts), strict=True))
+        lags.add_metric([], counts, sum_value=stats.start_lags.sum_s)
+        yield lags
     controls = GaugeMetricFamily(
         "wallprobe_control_success", "Whether the control answered its last question.", labels=["control"]
     )

@@ -28,6 +28,7 @@ FULL_STATS = AgentStats(
     log=LogStats(lines={"debug": 0, "info": 12, "warn": 3, "error": 1}, suppressed_total=4),
     loop_lag_s=0.003,
     check_durations={CheckName.WEB: Histogram(counts=(1, 2, 3, 0, 0, 0, 0, 0, 0, 0, 0, 4), sum_s=250.5)},
+    start_lags=Histogram(counts=(90, 5, 3, 1, 1, 0, 0, 0, 0, 0, 0, 0), sum_s=1.5),
     controls={"https://control.example:8443": True, "socks5://127.0.0.1:1080": False},
     sham_interference_total=2,
     crashes_total=1,
