@@ -7,6 +7,7 @@ Source: openvpn-manual, `--ca`, `--cert`, `--key`, `--tls-cert-profile legacy` (
 import os
 import ssl
 
+from probe.protocols.dialogue import Refused
 from probe.protocols.engines.tls import TLSEngine
 
 
@@ -28,6 +29,23 @@ def open_engine(ca: bytes, certificate: bytes = b"", key: bytes = b"") -> TLSEng
     except (ssl.SSLError, UnicodeDecodeError):
         raise ValueError("the file's CA, certificate or key cannot be used") from None
     return TLSEngine(context, "")
+
+
+def open_records(engine: TLSEngine, payloads: list[bytes]) -> list[bytes]:
+    """Return what these bytes from the wire say inside TLS, record by record.
+
+    Raises:
+        Refused: the server ends TLS, as it does when it does not like our certificate.
+    """
+    for data in payloads:
+        engine.add(data)
+    records: list[bytes] = []
+    try:
+        while record := engine.open():
+            records.append(record)
+    except ssl.SSLError as error:
+        raise Refused(f"the server ends TLS: {(error.reason or 'alert')[:80]}") from None
+    return records
 
 
 def _load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:

@@ -1,26 +1,44 @@
-"""OpenVPN, from the first reset to the server's certificate under the file's own CA.
+"""OpenVPN, from the first reset to the server's certificate under the file's own CA, and, if asked, into the tunnel.
 
-Source: OpenVPN's wire format as servers 2.6 speak it; openvpn-manual for files. Less than a client: no login, no data
-channel, no renegotiation. The handshake stops before our certificate is sent, so no session of a user is replaced.
+Source: OpenVPN's wire format as servers 2.6 speak it; openvpn-manual for files. Less than a client: no renegotiation,
+no CBC ciphers, no compression. Unless we are asked for more, the handshake stops before our certificate is sent: a
+login replaces the session of the user whose certificate it is. After a login the server is told that we leave.
 """
 
-from collections.abc import Generator, Mapping
+import ipaddress
+from collections.abc import Mapping
 
 import msgspec
 
 from probe.model.depth import Depth
-from probe.model.errors import ProtocolError
-from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Event, Reached, Receive, Send, Stack, Tcp, Udp
-from probe.protocols.engines.pinned_tls import open_engine
+from probe.model.errors import ProtocolError, UserError
+from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Reached, Refused, Send, Stack, Tcp, Udp
+from probe.protocols.engines.pinned_tls import open_engine, open_records
+from probe.protocols.engines.tls import TLSEngine
+from probe.protocols.incoming import Reading
+from probe.protocols.inner_echo import build_echo, name_packet
 from probe.protocols.openvpn.config import parse_config
 from probe.protocols.openvpn.control import ControlChannel
-from probe.protocols.openvpn.keys import parse_client_key, parse_static_key
+from probe.protocols.openvpn.data import EXIT, PING, DataChannel, derive_key, is_spoken
+from probe.protocols.openvpn.keys import StaticKey, parse_client_key, parse_static_key
+from probe.protocols.openvpn.login import (
+    MATERIAL_BYTES,
+    PUSH_REQUEST,
+    Push,
+    build_login,
+    join_pushes,
+    make_material,
+    parse_login_reply,
+    parse_push,
+    read_login,
+)
+from probe.protocols.openvpn.session import Packets, Session, is_data
 from probe.protocols.openvpn.wrapping import Plain, TlsAuth, TlsCrypt, TlsCryptV2, Wrapping
+from probe.protocols.relayed import goes_to
 
-RESENDS_S = (2.0, 4.0, 8.0)
-"""A client's patience with its first packet, doubling as OpenVPN's does."""
-_TLS_S = 8.0
-_MOST_PACKETS = 128
+_DATA_WAITS_S = (1.0, 3.0, 8.0)
+"""Longer than the ten seconds after which most servers send a ping of their own."""
+_MOST_MESSAGES = 32
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,95 +47,147 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     wrapping: str
     tls_version: str = ""
     cipher: str = ""
+    data_cipher: str = ""
+    inner: str = ""
+    """What came through the tunnel: `echo reply`, `ping` or another packet."""
 
 
 def start(ask: Ask) -> Dialogue:
-    """Reset, wait for the server's, then shake hands by TLS where a CA says whom to trust."""
-    channel = ControlChannel(_choose_wrapping(ask), ask.entropy(8))
-    packets = _Packets(stream=ask.params.get("proto", "udp") == "tcp")
-    if not (yield from _greet(channel, packets)):
+    """Reset, wait for the server's, shake hands by TLS where a CA says whom to trust; log in where we are asked to.
+
+    Raises:
+        UserError: a key, a certificate or the login cannot be used.
+    """
+    stream = ask.params.get("proto", "udp") == "tcp"
+    session = Session(ControlChannel(_choose_wrapping(ask), ask.entropy(8)), Packets(stream=stream))
+    if not (yield from session.greet()):
         return None
     yield Reached(Depth.HELLO)
     wrapping = ask.params.get("wrap", "none")
-    if "ca" not in ask.secrets or ask.deepest.rank < Depth.PROOF.rank:
+    if "ca" not in ask.secrets or not goes_to(ask, Depth.PROOF):
         return Reply(wrapping=wrapping)
-    engine = open_engine(ask.secrets["ca"])
-    outgoing = engine.start()
-    for _ in range(_MOST_PACKETS):
-        for packet in channel.send(outgoing) if outgoing else channel.ack():
-            yield Send(packets.frame(packet))
-        # OpenSSL checks the chain, and the signature under it, before it answers the server's flight.
-        if engine.done or (outgoing and engine.cipher and engine.read_chain()):
-            yield Reached(Depth.PROOF)
-            return Reply(wrapping=wrapping, tls_version=engine.version, cipher=engine.cipher)
-        taken = yield from _take(channel, packets, _TLS_S)
+    logs_in = goes_to(ask, Depth.AUTH) and not {"cert", "login"}.isdisjoint(ask.secrets)
+    engine = _open_engine(ask, logs_in=logs_in)
+    if not (yield from session.shake_hands(engine, to_the_end=logs_in)):
+        return None
+    yield Reached(Depth.PROOF)
+    reply = Reply(wrapping=wrapping, tls_version=engine.version, cipher=engine.cipher)
+    if not logs_in:
+        return reply
+    joined = yield from _log_in(ask, session, engine)
+    if joined is None:
+        return None
+    yield Reached(Depth.AUTH)
+    push, key = joined
+    reply = msgspec.structs.replace(reply, data_cipher=push.cipher)
+    if not is_spoken(push.cipher) or push.compressed:
+        return reply
+    tunnel = DataChannel(push.cipher, key, push.peer_id)
+    inner = (yield from _pass_data(ask, session, tunnel, push)) if goes_to(ask, Depth.DATA) else ""
+    yield Send(session.packets.frame(tunnel.seal(EXIT)))
+    return None if inner is None else msgspec.structs.replace(reply, inner=inner)
+
+
+def _log_in(ask: Ask, session: Session, engine: TLSEngine) -> Reading[tuple[Push, StaticKey] | None]:
+    """Exchange key material and ask for the settings; return them and the data channel's keys, `None` = silence.
+
+    Raises:
+        ProtocolError: the server does not keep to the protocol.
+        Refused: it does not let us in.
+    """
+    material = make_material(ask.entropy(MATERIAL_BYTES))
+    login = _read_login(ask)
+    message = build_login(material, stream=session.packets.stream, login=login, cipher="")
+    yield from session.send(engine.seal(message))
+    records: list[bytes] = []
+    first = yield from _next_record(session, engine, records)
+    if first is None:
+        return None
+    material = parse_login_reply(first, material)
+    yield from session.send(engine.seal(PUSH_REQUEST))
+    push = Push()
+    for _ in range(_MOST_MESSAGES):
+        record = yield from _next_record(session, engine, records)
+        if record is None:
+            return None
+        text = record.rstrip(b"\0").decode("utf-8", "replace")
+        if text.partition(",")[0] == "PUSH_REPLY":
+            push = join_pushes(push, parse_push(text))
+            if not push.more:
+                key = derive_key(material, session.channel.session, session.channel.peer_session)
+                return push, key
+    raise ProtocolError("the server says much and pushes no settings")
+
+
+def _next_record(session: Session, engine: TLSEngine, records: list[bytes]) -> Reading[bytes | None]:
+    """Return what the server says next inside TLS; `None` = silence.
+
+    Raises:
+        Refused: it says that we may not in.
+    """
+    while not records:
+        taken = yield from session.take_patiently()
         if taken is None:
             return None
-        outgoing = b"".join(engine.feed(data) for data in taken)
-        if engine.done or engine.read_chain():
-            outgoing = b""
-            yield Reached(Depth.PROOF)
-            return Reply(wrapping=wrapping, tls_version=engine.version, cipher=engine.cipher)
-    raise ProtocolError("the TLS handshake does not end")
+        records += open_records(engine, taken)
+        yield from session.send(engine.take_unsent())
+    record = records.pop(0)
+    if record.startswith((b"AUTH_FAILED", b"HALT", b"RESTART")):
+        said = record.rstrip(b"\0").decode("utf-8", "replace")
+        raise Refused(f"the server says {said[:120]}")
+    return record
 
 
-def _greet(channel: ControlChannel, packets: "_Packets") -> Generator[Event, bytes | None, bool]:
-    """Send our reset until the server's comes; a stream needs no second one."""
-    waits = (sum(RESENDS_S),) if packets.stream else RESENDS_S
-    for wait_s in waits:
-        yield Send(packets.frame(channel.reset()))
-        while (yield from _take(channel, packets, wait_s)) is not None:
-            if channel.peer_session:
-                return True
-        if packets.ended:
-            return False
-    return False
-
-
-def _take(
-    channel: ControlChannel, packets: "_Packets", wait_s: float
-) -> Generator[Event, bytes | None, list[bytes] | None]:
-    """Return the payloads of the next packet; `None` = silence, or the end of the stream."""
-    while (packet := packets.next()) is None:
-        data = yield Receive(wait_s)
-        if data is None:
+def _pass_data(ask: Ask, session: Session, tunnel: DataChannel, push: Push) -> Reading[str | None]:
+    """Send an echo and a ping through the tunnel; return what comes, `None` = nothing."""
+    identifier = int.from_bytes(ask.entropy(2), "big")
+    for sequence, wait_s in enumerate(_DATA_WAITS_S, 1):
+        yield Send(session.packets.frame(tunnel.seal(PING)))
+        if push.address and push.gateway:
+            own, there = (ipaddress.ip_address(one) for one in (push.address, push.gateway))
+            yield Send(session.packets.frame(tunnel.seal(build_echo(own, there, identifier, sequence))))
+        until_s = ask.elapsed_s() + wait_s
+        for _ in range(_MOST_MESSAGES):
+            packet = yield from session.next_packet(until_s - ask.elapsed_s())
+            if packet is None:
+                break
+            if is_data(packet):
+                payload = tunnel.open(packet)
+                yield Reached(Depth.DATA)
+                return "ping" if payload == PING else name_packet(payload, identifier)
+            session.channel.take(packet)
+            yield from session.send(b"")
+        if session.packets.ended:
             return None
-        if not data and packets.stream:
-            packets.ended = True
-            return None
-        packets.add(data)
-    return channel.take(packet)
+    return None
 
 
-class _Packets:
-    """Packets as the transport carries them: a datagram each, or with two bytes of length before them."""
+def _read_login(ask: Ask) -> tuple[str, str] | None:
+    if "login" not in ask.secrets:
+        return None
+    try:
+        return read_login(ask.secrets["login"])
+    except ValueError as error:
+        raise UserError("openvpn", str(error), "write them into the file of auth-user-pass") from None
 
-    def __init__(self, *, stream: bool) -> None:
-        self.stream = stream
-        self.ended = False
-        self._pending = b""
-        self._waiting: list[bytes] = []
 
-    def frame(self, packet: bytes) -> bytes:
-        return len(packet).to_bytes(2, "big") + packet if self.stream else packet
-
-    def add(self, data: bytes) -> None:
-        if not self.stream:
-            self._waiting.append(data)
-            return
-        self._pending += data
-        while len(self._pending) >= 2:
-            end = 2 + int.from_bytes(self._pending[:2], "big")
-            if len(self._pending) < end:
-                return
-            self._waiting.append(self._pending[2:end])
-            self._pending = self._pending[end:]
-
-    def next(self) -> bytes | None:
-        return self._waiting.pop(0) if self._waiting else None
+def _open_engine(ask: Ask, *, logs_in: bool) -> TLSEngine:
+    pair = (ask.secrets.get("cert", b""), ask.secrets.get("cert_key", b"")) if logs_in else (b"", b"")
+    try:
+        return open_engine(ask.secrets["ca"], *pair)
+    except ValueError as error:
+        raise UserError("openvpn", str(error), "take the file as its owner handed it out") from None
 
 
 def _choose_wrapping(ask: Ask) -> Wrapping:
+    try:
+        return _build_wrapping(ask)
+    except (ValueError, LookupError) as error:
+        what = "the key of its tls-auth or tls-crypt is missing" if isinstance(error, LookupError) else str(error)
+        raise UserError("openvpn", what, "take the file as its owner handed it out") from None
+
+
+def _build_wrapping(ask: Ask) -> Wrapping:
     def wall_s() -> float:
         return ask.wall_s + ask.elapsed_s()
 
@@ -146,7 +216,7 @@ SPEC = DialogueSpec(
     stack=_stack,
     start=start,
     secrets=("ca", "key", "cert", "cert_key", "login"),
-    proves=Depth.PROOF,
+    proves=Depth.DATA,
     suffixes=(".ovpn",),
     read_file=parse_config,
 )

@@ -14,10 +14,11 @@ from probe.model.depth import Depth
 from probe.model.errors import ProtocolError, UserError
 from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Reached, Receive, Send, Udp
 from probe.protocols.incoming import Reading
+from probe.protocols.inner_echo import build_echo, name_packet
 from probe.protocols.relayed import goes_to
 from probe.protocols.wireguard import config, shape
 from probe.protocols.wireguard.noise import Initiation, Keys, Transport, open_cookie
-from probe.protocols.wireguard.tunnel import Tunnel, build_echo, choose_inner, name_packet
+from probe.protocols.wireguard.tunnel import Tunnel, choose_inner
 
 TRIES_S = (5.0, 5.0, 5.0)
 """How long each initiation is waited for: REKEY_TIMEOUT."""

@@ -13,10 +13,11 @@ from probe.model.errors import ProtocolError, UserError
 from probe.model.verdict import Depth
 from probe.protocols.dialogue import Ask, Send
 from probe.protocols.icmp_echo import compute_checksum
+from probe.protocols.inner_echo import build_echo, name_packet
 from probe.protocols.wireguard import SPEC, config
 from probe.protocols.wireguard.noise import encode_tai64n
 from probe.protocols.wireguard.shape import read_shape
-from probe.protocols.wireguard.tunnel import build_echo, choose_inner, name_packet
+from probe.protocols.wireguard.tunnel import choose_inner
 from tests.dialogues import fixed_entropy, play
 from tests.dialogues.hardship import GARBAGE, LARGE, survive
 from tests.dialogues.wireguard_server import Responder, public

@@ -1,0 +1,177 @@
+"""OpenVPN against a server of a few lines: login, data, files, streams cut anywhere, any bytes."""
+
+import contextlib
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probe.model.errors import ProtocolError, UserError
+from probe.model.verdict import Depth
+from probe.protocols.dialogue import Ask, Refused, Send
+from probe.protocols.openvpn import SPEC
+from probe.protocols.openvpn.data import EXIT, PING, DataChannel, expand, is_spoken
+from probe.protocols.openvpn.keys import StaticKey
+from probe.protocols.openvpn.login import make_material, parse_login_reply, parse_push, read_login
+from tests.dialogues import Played, fixed_entropy, play
+from tests.dialogues.hardship import GARBAGE, LARGE, play_stream, survive
+from tests.dialogues.openvpn_server import PUSH, Pki, Server
+
+FULL = [Depth.HELLO, Depth.PROOF, Depth.AUTH, Depth.DATA]
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory) -> Pki:
+    return Pki(tmp_path_factory.mktemp("pki"))
+
+
+def begin(pki: Pki, *, proto: str = "tcp", deepest: Depth = Depth.DATA, login: bytes = b"", **secrets: bytes):
+    keys = {"ca": pki.ca, "cert": pki.client[0], "cert_key": pki.client[1]} | secrets
+    if login:
+        keys = {"ca": pki.ca, "login": login}
+    return SPEC.start(
+        Ask(
+            entropy=fixed_entropy(), params={"proto": proto}, secrets=keys, wall_s=1.79e9, deepest=deepest,
+            elapsed_s=time.monotonic,
+        )
+    )  # fmt: skip
+
+
+def talk(pki: Pki, server: Server, **given) -> Played:
+    return play_stream(begin(pki, **given), server.serve)
+
+
+def test_a_login_an_echo_and_a_farewell(pki):
+    server = Server(pki)
+    played = talk(pki, server)
+    assert played.reached == FULL
+    assert played.reply.inner == "echo reply"
+    server.serve(played.sent[-1].data)
+    assert [inner for inner in server.inner if inner in (PING, EXIT)] == [PING, EXIT]
+
+
+def test_over_udp_lost_packets_are_sent_again(pki):
+    server, lost = Server(pki), [False, False, True]
+    waiting: list[bytes] = []
+    heard = 0
+
+    def serve(sent: list[Send]) -> bytes | None:
+        nonlocal heard
+        for one in sent[heard:]:
+            if lost and one.data[0] >> 3 == 4 and lost.pop(0):
+                continue
+            waiting.extend(server.take(one.data))
+        heard = len(sent)
+        return waiting.pop(0) if waiting else None
+
+    assert play(begin(pki, proto="udp"), serve).reached == FULL
+
+
+def test_a_password_is_said_once_and_inside_tls(pki):
+    server = Server(pki)
+    played = talk(pki, server, login=b"me\nhidden word\n")
+    assert played.reached == FULL
+    assert b"\0\x03me\0\0\x0chidden word\0" in server.said[0]
+    assert not any(b"hidden" in sent.data for sent in played.sent)
+
+
+def test_a_refusal_is_the_servers_word(pki):
+    with pytest.raises(Refused, match="AUTH_FAILED,CRV1"):
+        talk(pki, Server(pki, pushes=("AUTH_FAILED,CRV1",)), login=b"me\nwrong\n")
+
+
+def test_settings_may_come_in_parts(pki):
+    parts = ("PUSH_REPLY,route 10.0.0.0,push-continuation 2", PUSH + ",cipher AES-256-GCM,push-continuation 1")
+    assert talk(pki, Server(pki, pushes=parts)).reached == FULL
+
+
+@pytest.mark.parametrize("more", [",cipher BF-CBC", ",cipher AES-256-GCM,compress lz4-v2", ""])
+def test_a_data_channel_that_is_not_spoken_here_is_left_alone(pki, more):
+    played = talk(pki, Server(pki, pushes=(PUSH + more,)))
+    assert played.reached == FULL[:3]
+    assert played.reply is not None
+
+
+def test_depth_is_kept_to(pki):
+    for depth, reached in ((Depth.HELLO, 1), (Depth.PROOF, 2), (Depth.AUTH, 3)):
+        server = Server(pki)
+        assert len(talk(pki, server, deepest=depth).reached) == reached
+        assert bool(server.said) == (depth is Depth.AUTH)
+
+
+def test_who_has_neither_certificate_nor_password_stops_at_the_proof(pki):
+    ask = Ask(entropy=fixed_entropy(), params={"proto": "tcp"}, secrets={"ca": pki.ca}, deepest=Depth.DATA)
+    assert play_stream(SPEC.start(ask), Server(pki).serve).reached == FULL[:2]
+
+
+def test_keys_that_cannot_be_used_are_told_without_quoting_them(pki):
+    with pytest.raises(UserError) as caught:
+        play_stream(begin(pki, cert=b"SECRET", cert_key=b"SECRET"), Server(pki).serve)
+    assert "SECRET" not in str(caught.value)
+    with pytest.raises(UserError):
+        play_stream(begin(pki, login=b"only a name"), Server(pki).serve)
+    for params, secrets in (({"wrap": "tls-crypt"}, {"key": b"SECRET"}), ({"wrap": "tls-auth"}, {})):
+        with pytest.raises(UserError):
+            play(SPEC.start(Ask(entropy=fixed_entropy(), params=params, secrets=secrets)), [])
+
+
+def test_a_stream_may_be_cut_anywhere(pki):
+    assert play_stream(begin(pki), Server(pki).serve, chunk_bytes=1).reached == FULL
+    assert play_stream(begin(pki), Server(pki).serve, chunk_bytes=7).reached == FULL
+    for length in (*range(60), *range(60, 4000, 131)):
+        with contextlib.suppress(ProtocolError, Refused):
+            cut = play_stream(begin(pki), Server(pki).serve, end_after=length)
+            assert cut.reached == FULL[: len(cut.reached)]
+
+
+@given(GARBAGE, st.sampled_from(["udp", "tcp"]))
+def test_any_bytes_are_borne(answers, proto):
+    ask = Ask(entropy=fixed_entropy(), params={"proto": proto}, deepest=Depth.DATA)
+    played = survive(lambda: SPEC.start(ask), answers)
+    assert played is None or not played.reached
+
+
+def test_floods_are_borne(pki):
+    for data in LARGE:
+        for proto in ("udp", "tcp"):
+            survive(lambda proto=proto: begin(pki, proto=proto), [data] * 20)
+
+
+@given(st.text(max_size=120))
+def test_any_push_is_read(text):
+    assert parse_push("PUSH_REPLY," + text).cipher is not None
+
+
+@given(st.binary(max_size=120))
+def test_any_login_reply_is_read_or_refused(data):
+    material = make_material(bytes(112))
+    for whole in (data, b"\0\0\0\0\2" + data):
+        with contextlib.suppress(ProtocolError):
+            assert len(parse_login_reply(whole, material).theirs[1]) == 32
+
+
+@given(st.binary(max_size=60))
+def test_any_data_packet_is_refused_that_is_not_ours(packet):
+    tunnel = DataChannel("AES-256-GCM", StaticKey(material=bytes(range(256))), 5)
+    with pytest.raises(ProtocolError):
+        tunnel.open(packet)
+
+
+def test_the_gateway_of_a_point_to_point_link_is_its_far_end():
+    assert parse_push("PUSH_REPLY,ifconfig 10.8.0.6 10.8.0.5").gateway == "10.8.0.5"
+    assert parse_push("PUSH_REPLY,ifconfig 10.8.0.6 255.255.255.0").gateway == ""
+    assert parse_push("PUSH_REPLY,route-gateway dhcp,peer-id x").peer_id is None
+    assert not is_spoken("")
+
+
+def test_a_login_has_two_lines():
+    assert read_login(b"me\r\npass word\r\n") == ("me", "pass word")
+    with pytest.raises(ValueError, match="two lines"):
+        read_login(b"me")
+
+
+def test_the_prf_is_that_of_tls_1_0():
+    # A vector that went round among implementers of TLS 1.0: secret 48 x 0xab, label "PRF Testvector", seed 64 x 0xcd.
+    found = expand(b"\xab" * 48, b"PRF Testvector" + b"\xcd" * 64, 104)
+    assert found.hex().startswith("d3d4d1e349b5d515044666d51de32bab258cb521b6b053463e354832fd976754")
