@@ -6,11 +6,13 @@ Source: RFC 9110 sections 8.8.3 (ETag; weak, because one tag stands for both cod
 import asyncio
 import gzip
 import hashlib
+from collections.abc import Awaitable, Callable
 
 import msgspec
 from aiohttp import web
 
 from probe.web.exposition import accepts_gzip
+from probe.web.parameters import ParameterError
 
 _WORTH_BYTES = 1024
 """Below this gzip saves no packet."""
@@ -49,3 +51,17 @@ def _is_known(header: str, tag: str) -> bool:
 
 def _pack(body: bytes) -> bytes:
     return gzip.compress(body, _LEVEL, mtime=0)
+
+
+def strict(
+    endpoint: Callable[[web.Request], Awaitable[web.Response]],
+) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """Turn a bad parameter into one line of JSON."""
+
+    async def answer(request: web.Request) -> web.Response:
+        try:
+            return await endpoint(request)
+        except ParameterError as error:
+            return await send_json(request, {"error": str(error)}, status=400)
+
+    return answer

@@ -1,6 +1,6 @@
 """The API: what is known, as JSON. Times are seconds since the epoch (UTC), durations seconds, lists newest first.
 
-`GET /api/v1/targets?status=&q=&offset=&limit=` (limit up to 1000, the default):
+`GET /api/v1/targets?status=&group=&category=&pattern=&q=&offset=&limit=` (limit up to 1000, the default):
     `{"targets": [TargetRow…], "total": 1234, "next_offset": 1000 or null}`, in the list's order.
 `GET /api/v1/measurements?target=&since=&limit=` (limit up to 1000, default 100):
     `{"measurements": [{"target", "first_at", "last_at", "runs", "status", "pattern", "cause", "confidence",
@@ -12,10 +12,9 @@
 `GET /api/v1/events?target=&since=&limit=` (limit up to 1000, default 100):
     `{"events": [{"kind", "at", "target", "since": {"last_before", "first_in"}, "before", "after", "patterns", "cause",
     "confidence", "measurement", "text"}…]}`.
+`GET /api/v1/openapi.json` describes all of it for programs; `api_heat.py` has the rest.
 `since` is a number or an ISO 8601 time. What is wrong is 400 or 404 with `{"error": "one line"}`.
 """
-
-from collections.abc import Awaitable, Callable
 
 import msgspec
 from aiohttp import web
@@ -28,12 +27,11 @@ from probe.model.snapshot import TargetSnapshot
 from probe.model.target import CheckName, Exposure, Header
 from probe.model.verdict import Cause, Confidence, Depth, Status
 from probe.web.agent_view import AgentView
-from probe.web.answers import send_json
+from probe.web.answers import send_json, strict
 from probe.web.filters import NAMES as FILTER_NAMES
 from probe.web.filters import read_filter
 from probe.web.parameters import (
     LIMIT_ROWS,
-    ParameterError,
     read_limit,
     read_offset,
     read_since,
@@ -140,10 +138,10 @@ class Api:
     def routes(self) -> list[web.RouteDef]:
         """Return what to register."""
         return [
-            web.get("/api/v1/targets", _strict(self.targets)),
-            web.get("/api/v1/measurements", _strict(self.measurements)),
-            web.get("/api/v1/measurements/{id}", _strict(self.measurement)),
-            web.get("/api/v1/events", _strict(self.events)),
+            web.get("/api/v1/targets", strict(self.targets)),
+            web.get("/api/v1/measurements", strict(self.measurements)),
+            web.get("/api/v1/measurements/{id}", strict(self.measurement)),
+            web.get("/api/v1/events", strict(self.events)),
         ]
 
     async def targets(self, request: web.Request) -> web.Response:
@@ -184,17 +182,3 @@ class Api:
 def _read_span(request: web.Request) -> tuple[str, float, int]:
     query = request.query
     return read_text(query, "target"), read_since(query), read_limit(query, _DEFAULT_ROWS)
-
-
-def _strict(
-    endpoint: Callable[[web.Request], Awaitable[web.Response]],
-) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Turn a bad parameter into one line of JSON."""
-
-    async def answer(request: web.Request) -> web.Response:
-        try:
-            return await endpoint(request)
-        except ParameterError as error:
-            return await send_json(request, {"error": str(error)}, status=400)
-
-    return answer

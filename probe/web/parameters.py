@@ -31,13 +31,13 @@ def refuse_unknown(query: Mapping[str, str], known: tuple[str, ...]) -> None:
             raise ParameterError(f"{name} is given twice")
 
 
-def read_limit(query: Mapping[str, str], default: int) -> int:
-    """Return `limit`, 1 to 1000.
+def read_limit(query: Mapping[str, str], default: int, most: int = LIMIT_ROWS) -> int:
+    """Return `limit`, from 1 to the most there may be.
 
     Raises:
         ParameterError: it is not such a number.
     """
-    return _read_whole(query, "limit", default, 1, LIMIT_ROWS)
+    return _read_whole(query, "limit", default, 1, most)
 
 
 def read_offset(query: Mapping[str, str]) -> int:

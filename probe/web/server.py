@@ -17,6 +17,7 @@ from probe.model.errors import UserError
 from probe.model.settings import WebSettings
 from probe.web.agent_view import AgentView
 from probe.web.api import Api
+from probe.web.api_heat import HeatApi
 from probe.web.connections import Connections
 from probe.web.exposition import Exposition
 from probe.web.frame import send_static
@@ -25,6 +26,8 @@ from probe.web.handler import StrictHandler
 from probe.web.heat import HeatMap
 from probe.web.limits import DEFAULT_LIMITS, WebLimits
 from probe.web.listen import format_address, open_listeners
+from probe.web.openapi import PATH as OPENAPI_PATH
+from probe.web.openapi import send_openapi
 from probe.web.other_pages import OtherPages
 from probe.web.overview import Overview
 from probe.web.probe_page import ProbePage, load_modules
@@ -102,6 +105,8 @@ def build_app(
     inner.add_routes(Operations(view).routes())
     inner.add_routes(Api(view).routes())
     heat = HeatMap(view)
+    inner.add_routes(HeatApi(view, heat).routes())
+    inner.add_routes([web.get(OPENAPI_PATH, send_openapi)])
     inner.add_routes([web.get("/static/{name}", send_static)])
     inner.add_routes(Overview(view, heat).routes())
     inner.add_routes(TargetPage(view, heat).routes())
