@@ -22,10 +22,10 @@ from tests.unit.web.fakes import FakeAgent
 class Seeded(FakeAgent):
     """What is on the list comes from the test, what was before from a real database."""
 
-    def __init__(self, path: Path, count: int) -> None:
+    def __init__(self, path: Path, count: int, hours: int = 168) -> None:
         made = make(count)
         super().__init__([snapshot_of(one) for one in made])
-        self.store: Store = seed(path, made)
+        self.store: Store = seed(path, made, hours)
         self.vantage_now = VANTAGE
         self.baseline_now = BASELINE
         self.now_s = NOW
