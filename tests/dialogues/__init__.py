@@ -21,6 +21,8 @@ class Played:
     sent: list[Send] = dataclasses.field(default_factory=list)
     reached: list[Depth] = dataclasses.field(default_factory=list)
     waits_s: list[float] = dataclasses.field(default_factory=list)
+    flow: list[tuple[bool, bytes]] = dataclasses.field(default_factory=list)
+    """All messages in order, ours marked true."""
 
     @property
     def depth(self) -> Depth:
@@ -94,12 +96,15 @@ def _drive(
         match event:
             case Send():
                 played.sent.append(event)
+                played.flow.append((True, event.data))
                 send(event.data)
             case Reached():
                 played.reached.append(event.depth)
             case Receive():
                 played.waits_s.append(event.timeout_s)
                 resume = receive(event.timeout_s, played)
+                if resume:
+                    played.flow.append((False, resume))
 
 
 def elapsed_since_now() -> Callable[[], float]:

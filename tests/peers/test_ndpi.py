@@ -1,0 +1,197 @@
+"""Debian's nDPI names our conversations as it names those of real clients: what a filter keys on is there.
+
+Where it knows no name for the real protocol either (odd ports, encryption from the first byte) ours must have none.
+"""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from probe.model.verdict import Depth
+from probe.protocols import dtls, hysteria2, l2tp, pptp, quic_hello, shadowsocks, stun, tuic
+from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec
+from probe.protocols.openvpn import SPEC as OPENVPN
+from probe.protocols.openvpn.keys import parse_static_key
+from probe.protocols.openvpn.wrapping import HARD_RESET_SERVER_V2, TlsAuth, TlsCrypt
+from tests.dialogues import fixed_entropy, play
+from tests.dialogues.hardship import play_stream, serve_in_turn
+from tests.dialogues.openvpn_server import Pki, Server
+from tests.dialogues.wireguard_server import Responder, public
+from tests.peers.pcap import Flow, write_pcap
+from tests.peers.sealed import find_program
+from tests.unit.protocols import (
+    test_gateways,
+    test_http_proxy,
+    test_ike,
+    test_socks5,
+    test_ssh,
+    test_udp_hellos,
+    test_wireguard,
+)
+
+pytestmark = [
+    pytest.mark.peers,
+    pytest.mark.skipif(find_program("ndpiReader") is None, reason="no ndpiReader (apt-get install libndpi-bin)"),
+]
+Messages = list[tuple[bool, bytes]]
+KEY = "-----BEGIN OpenVPN Static key V1-----\n" + "5a" * 256 + "\n-----END OpenVPN Static key V1-----\n"
+LINE = re.compile(r"(UDP|TCP) 10\.1\.0\.2:(\d+) <?->.*?\[proto: [\d.]+/([\w.]+)\]")
+NAMED = {
+    "wireguard": (51820, False, "WireGuard"),
+    "wireguard on another port": (40443, False, "WireGuard"),
+    "amnezia": (51821, False, "Unknown"),
+    "openvpn on its port": (1194, False, "OpenVPN"),
+    "openvpn on another port": (40444, False, "Unknown"),
+    "openvpn over tcp": (1194, True, "OpenVPN"),
+    "openvpn tls-auth": (40445, False, "OpenVPN"),
+    "openvpn tls-crypt": (40446, False, "Unknown"),
+    "ikev2": (500, False, "IPsec"),
+    "ikev2 behind nat": (4500, False, "IPsec"),
+    "ikev1": (500, False, "IPsec"),
+    "stun": (3478, False, "STUN"),
+    "dtls": (5349, False, "DTLS"),
+    "quic versions": (443, False, "QUIC"),
+    "tuic": (443, False, "QUIC"),
+    "hysteria": (443, False, "QUIC"),
+    "salamander": (40447, False, "Unknown"),
+    "l2tp": (1701, False, "Unknown"),
+    "pptp": (1723, True, "PPTP"),
+    "ssh": (22, True, "SSH"),
+    "socks": (1080, True, "SOCKS"),
+    "http proxy": (8080, True, "HTTP_Connect"),
+    "shadowsocks": (40448, True, "Unknown"),
+}
+"""Port, whether it is TCP, and the name that nDPI 4.2 has for the real thing there."""
+
+
+def record_wireguard(words: tuple[int, ...] = (1, 2, 3, 4), **shape: str) -> Messages:
+    server = Responder(test_wireguard.SERVER, public(test_wireguard.CLIENT), words=words)
+    skip = int(shape.get("s1", "0")), int(shape.get("s2", "0"))
+    return play(
+        test_wireguard.SPEC.start(test_wireguard.ask(**shape)),
+        lambda sent: bytes(skip[1]) + server.answer(sent[-1].data[skip[0] :]),
+    ).flow
+
+
+def record_openvpn(pki: Pki, proto: str) -> Messages:
+    server = Server(pki)
+    ask = Ask(entropy=fixed_entropy(), params={"proto": proto}, secrets={"ca": pki.ca}, deepest=Depth.PROOF)
+    if proto == "tcp":
+        return play_stream(OPENVPN.start(ask), server.serve).flow
+    waiting: list[bytes] = []
+
+    def serve(sent) -> bytes | None:
+        waiting.extend(server.take(sent[-1].data) if not waiting else [])
+        return waiting.pop(0) if waiting else None
+
+    return play(OPENVPN.start(ask), serve).flow
+
+
+def record_wrapped_openvpn(wrap: str) -> Messages:
+    def begin() -> Dialogue:
+        ask = Ask(entropy=fixed_entropy(), params={"wrap": wrap}, secrets={"key": KEY.encode()}, wall_s=1.79e9)
+        return OPENVPN.start(ask)
+
+    key = parse_static_key(KEY)  # all of it the same byte, so both directions are one
+    server = TlsAuth(key, None, "sha1", lambda: 1.79e9) if wrap == "tls-auth" else TlsCrypt(key, lambda: 1.79e9)
+    session = play(begin(), []).sent[0].data[1:9]
+    reply = server.seal(HARD_RESET_SERVER_V2, b"SERVERID", b"\x01" + bytes(4) + session + bytes(4))
+    return play(begin(), [reply]).flow
+
+
+def record_first_flight(spec: DialogueSpec, **given) -> Messages:
+    """Return what goes out to a server that is silent."""
+    ask = Ask(entropy=fixed_entropy(), host="proxy.test", address="192.0.2.1", port=443, **given)
+    return play(spec.start(ask), []).flow[:1]
+
+
+def record_ike(port: int) -> Messages:
+    answer = test_ike.Responder()
+    marker = bytes(4) if port == 4500 else b""
+    ask = test_ike.make_ask(secrets={"psk": test_ike.PSK}, port=port, deepest=Depth.HELLO)
+
+    def serve(sent) -> bytes:
+        plain = [type(one)(one.data[len(marker) :]) for one in sent]
+        return marker + test_ike.answer_with(plain[-1].data, test_ike.notify(17, b"\0\x13"))
+
+    assert answer.seen == []
+    return play(test_ike.v2.start(ask), serve).flow
+
+
+@pytest.fixture(scope="module")
+def labels(tmp_path_factory) -> dict[str, str]:
+    folder: Path = tmp_path_factory.mktemp("ndpi")
+    pki = Pki(folder)
+    hellos = test_udp_hellos
+    plain = record_openvpn(pki, "udp")
+    secrets = {"password": b"right", "uuid": hellos_uuid(), "obfs-password": b"veil"}
+    roots = {"roots_file": write_roots(folder, pki)}
+    talks: dict[str, Messages] = {
+        "wireguard": record_wireguard(),
+        "wireguard on another port": record_wireguard(),
+        "amnezia": record_wireguard(test_wireguard.WORDS, **test_wireguard.AMNEZIA | {"jc": "0"}),
+        "openvpn on its port": plain,
+        "openvpn on another port": plain,
+        "openvpn over tcp": record_openvpn(pki, "tcp"),
+        "openvpn tls-auth": record_wrapped_openvpn("tls-auth"),
+        "openvpn tls-crypt": record_wrapped_openvpn("tls-crypt"),
+        "ikev2": record_ike(500),
+        "ikev2 behind nat": record_ike(4500),
+        "ikev1": play(
+            test_ike.v1.start(test_ike.make_ask()), lambda sent: test_ike.accept_main_mode(sent[-1].data)
+        ).flow,
+        "stun": play(hellos.begin(stun.SPEC), [hellos.stun_answer()]).flow,
+        "dtls": record_first_flight(dtls.SPEC),
+        "quic versions": play(hellos.begin(quic_hello.SPEC), [hellos.versions_answer(1)]).flow,
+        "tuic": record_first_flight(tuic.SPEC, secrets=secrets, **roots),
+        "hysteria": record_first_flight(hysteria2.SPEC, secrets=secrets, **roots),
+        "salamander": record_first_flight(hysteria2.SPEC, secrets=secrets, params={"obfs": "salamander"}, **roots),
+        "l2tp": play(hellos.begin(l2tp.SPEC), [hellos.l2tp_answer()]).flow,
+        "pptp": play_stream(pptp.start(Ask(entropy=fixed_entropy())), serve_in_turn(test_gateways.PPTP)).flow,
+        "ssh": play_stream(
+            test_ssh.begin(), serve_in_turn(test_ssh.BANNER + test_ssh.pack(test_ssh.build_kexinit(bytes(16))))
+        ).flow,
+        "socks": play_stream(
+            test_socks5.begin(), serve_in_turn(b"\x05\x00", test_socks5.CONNECTED, test_socks5.SERVER_HELLO)
+        ).flow,
+        "http proxy": play_stream(
+            test_http_proxy.begin(), serve_in_turn(test_http_proxy.OPEN, test_http_proxy.SERVER_HELLO)
+        ).flow,
+        "shadowsocks": record_first_flight(
+            shadowsocks.SPEC, params={"method": "aes-256-gcm"}, secrets={"password": b"right"}
+        ),
+    }
+    assert talks.keys() == NAMED.keys()
+    names = {42000 + number: name for number, name in enumerate(talks)}
+    flows = [
+        Flow(
+            name=name,
+            client_port=port,
+            server_port=NAMED[name][0],
+            stream=NAMED[name][1],
+            messages=talks[name],
+        )
+        for port, name in names.items()
+    ]
+    write_pcap(folder / "flows.pcap", flows)
+    command = [find_program("ndpiReader") or "", "-i", str(folder / "flows.pcap"), "-v", "2"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    found = {names[int(port)]: label for _, port, label in LINE.findall(said)}
+    assert found.keys() == NAMED.keys(), said
+    return found
+
+
+def hellos_uuid() -> bytes:
+    return b"00000000-0000-0000-0000-000000000007"
+
+
+def write_roots(folder: Path, pki: Pki) -> str:
+    (folder / "roots.pem").write_bytes(pki.ca)
+    return str(folder / "roots.pem")
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_ndpi_names_ours_as_it_names_the_real_thing(labels: dict[str, str], name: str) -> None:
+    assert labels[name].partition(".")[0] == NAMED[name][2]
