@@ -5,6 +5,7 @@ import dataclasses
 from typing import assert_never
 
 from probe.checks.quic_steps import run_quic_step
+from probe.checks.volume import VOLUME_BYTES, fetch_neutral
 from probe.checks.vpn import speak
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Step
@@ -36,7 +37,7 @@ async def run_experiment(experiment: Experiment, ctx: Context, target: Target) -
         role=Role.EXPERIMENT,
         experiment=experiment.id,
         hop=experiment.hop,
-        body_limit_bytes=_BODY_LIMIT_BYTES,
+        body_limit_bytes=VOLUME_BYTES if experiment.design is Design.VOLUME else _BODY_LIMIT_BYTES,
         timeout_s=min(ctx.timeout_s, experiment.within_s) if experiment.within_s else ctx.timeout_s,
     )
     match experiment.step:
@@ -52,11 +53,8 @@ async def run_experiment(experiment: Experiment, ctx: Context, target: Target) -
             await hold(ctx, _endpoint_of(experiment, target), for_s=_HOLD_S)
         case Step.ECHO:
             await echo(ctx, _endpoint_of(experiment, target).address)
-        case Step.TRACE_SYN:
-            await trace_syn(ctx, _endpoint_of(experiment, target), experiment.ttls)
-        case Step.TRACE_NAME:
-            path = None if experiment.secure else experiment.path
-            await trace_name(ctx, _endpoint_of(experiment, target), experiment.name, experiment.ttls, path=path)
+        case Step.TRACE_SYN | Step.TRACE_NAME:
+            await _trace(experiment, ctx, _endpoint_of(experiment, target))
         case Step.HANDSHAKE:
             await _shake_hands(experiment, ctx, _endpoint_of(experiment, target))
         case Step.FETCH:
@@ -66,6 +64,8 @@ async def run_experiment(experiment: Experiment, ctx: Context, target: Target) -
         case Step.HELLO:
             brief = dataclasses.replace(ctx, timeout_s=min(ctx.timeout_s, _HELLO_TIMEOUT_S))
             await send_hello(brief, _endpoint_of(experiment, target), experiment.shape, _sni_of(experiment))
+        case Step.NEUTRAL_PAGE:
+            await fetch_neutral(ctx, experiment.name)
         case Step.CONVERSE:
             await speak(_partner(experiment, target, ctx), ctx, _endpoint_of(experiment, target))
         case _:
@@ -97,6 +97,14 @@ async def _look_up(experiment: Experiment, ctx: Context) -> None:
         await lookup(ctx, experiment.resolver, experiment.name, experiment.query_type, hold=hold)
 
 
+async def _trace(experiment: Experiment, ctx: Context, endpoint: Endpoint) -> None:
+    if experiment.step is Step.TRACE_SYN:
+        await trace_syn(ctx, endpoint, experiment.ttls)
+    else:
+        path = None if experiment.secure else experiment.path
+        await trace_name(ctx, endpoint, experiment.name, experiment.ttls, path=path)
+
+
 async def _shake_hands(experiment: Experiment, ctx: Context, endpoint: Endpoint) -> None:
     async with connect(ctx, endpoint) as channel:
         if channel is not None:
@@ -105,7 +113,7 @@ async def _shake_hands(experiment: Experiment, ctx: Context, endpoint: Endpoint)
 
 async def _fetch(experiment: Experiment, ctx: Context, endpoint: Endpoint) -> None:
     request = OutgoingRequest(
-        host=experiment.name or endpoint.address,
+        host=experiment.host or experiment.name or endpoint.address,
         port=endpoint.port,
         secure=experiment.secure,
         path=experiment.path,

@@ -13,6 +13,7 @@ from probe.classify.page_facts import page_boundary
 from probe.classify.rule import F, Rule
 from probe.classify.rules_control import CONTROL_RULES
 from probe.classify.rules_echo import ECHO_RULES
+from probe.classify.rules_flow import FLOW_CONTROL_RULES
 from probe.classify.rules_name import BESIDE_RULES, NAME_RULES
 from probe.classify.rules_page import HTTP_RULES
 from probe.classify.rules_path import TCP_RULES, TLS_RULES
@@ -51,6 +52,8 @@ LAYERED = (
     QUESTION_RULES,
 )
 """The rules of a path, a tuple for each layer; in each the first that fires speaks."""
+OUTSIDE = (*FLOW_CONTROL_RULES, *CONTROL_RULES)
+"""What a control adds; of these as well the first that fires speaks."""
 
 
 def judge(case: Case) -> Verdict:
@@ -280,7 +283,7 @@ def _judge_path(facts: PathFacts, family: AddressFamily = AddressFamily.V4) -> P
     boundary = (located_boundary(facts) or page_boundary(facts)) if evidence else None
     if boundary is not None:
         evidence[0] = msgspec.structs.replace(evidence[0], locus=boundary.locus)
-    from_outside = next((rule for rule in CONTROL_RULES if rule.when(facts)), None) if facts.case.controls else None
+    from_outside = next((rule for rule in OUTSIDE if rule.when(facts)), None) if facts.case.controls else None
     if from_outside is not None:
         seen = _evidence(from_outside, facts, facts.spot, facts.hop, transactions)
         # A control says who: where the path alone does not, its word comes first. What fails for it as well is not the
@@ -289,6 +292,7 @@ def _judge_path(facts: PathFacts, family: AddressFamily = AddressFamily.V4) -> P
         unsettled = not evidence or evidence[0].cause is Cause.UNKNOWN
         unsettled = unsettled or (accused and seen.cause in (Cause.OUTAGE, Cause.SERVER))
         evidence = [seen, *evidence] if unsettled else [*evidence, seen]
+        interfered = interfered or from_outside.interferes
         usable = usable and interfered  # what was shown to work all the same, as for a browser, does
     return PathJudgement(
         spot=facts.spot, family=family, usable=usable, interfered=usable and interfered, evidence=tuple(evidence)

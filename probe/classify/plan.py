@@ -9,6 +9,7 @@ import msgspec
 from probe.classify.case import Case
 from probe.classify.facts import build_table
 from probe.classify.plan_answer import plan_deep_answer
+from probe.classify.plan_flow import plan_flow
 from probe.classify.plan_keyword import plan_keyword
 from probe.classify.plan_name import plan_name, plan_question
 from probe.classify.plan_page import page_later, plan_page
@@ -47,6 +48,7 @@ def plan(case: Case) -> Plan:
             *plan_http3(case, table),
             *plan_deep_answer(case, table),
         )
+    deep = (*deep, *plan_flow(case, table))
     if hop is None:
         return Plan(now=_limit(case, deep))
     troubles = tuple(trouble for trouble in found if not trouble.over_quic)

@@ -35,7 +35,8 @@ def clear_pages(table: tuple[Try, ...]) -> tuple[HTTPExchange, ...]:
         if row.experiment is None and isinstance(row.observation, HTTPExchange) and row.observation.status
     ]
     away = next((page for page in pages if not page.secure and page.hop == 0 and moves_away(page)), None)
-    last = pages[-1] if pages else None
+    furthest = max((page.hop for page in pages), default=0)
+    last = next((page for page in pages if page.hop == furthest), None)
     ended = last is not None and not last.secure and (not last.location or is_broken_redirect(last))
     return tuple(page for page in (away, last if ended else None) if page is not None)
 

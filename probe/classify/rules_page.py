@@ -5,6 +5,7 @@ from collections.abc import Callable
 from probe.classify.facts import PathFacts
 from probe.classify.pages import differ, find_fingerprint, is_challenge, is_country_refusal
 from probe.classify.rule import C1, C2, C3, Rule
+from probe.classify.rules_flow import FLOW_RULES
 from probe.classify.rules_injected import INJECTED_RULES, KEYWORD_RULES, OWN_REDIRECT_RULES
 from probe.classify.rules_path import (
     ARTEFACT,
@@ -237,6 +238,7 @@ PAGE_RULES: tuple[Rule[PathFacts], ...] = (
 HTTP_RULES: tuple[Rule[PathFacts], ...] = (
     *INJECTED_RULES,
     *BLOCKPAGE_RULES,
+    *FLOW_RULES,
     *unasked(HTTP),
     *KEYWORD_RULES,
     named(HTTP, Outcome.RESET, Pattern.HTTP_RESET_HOST, "The connection is reset as soon as the host is named;"),

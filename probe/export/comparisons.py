@@ -28,6 +28,7 @@ _WHAT = {
     Design.REPEAT: "once more",
     Design.SNI: "TLS",
     Design.HOST: "HTTP",
+    Design.VOLUME: "how fast the page comes",
     Design.PATH: "HTTP, this page and another of the host",
     Design.RESOLVERS: "asked another resolver",
     Design.NEUTRAL_LOOKUP: "asked our resolver",

@@ -57,6 +57,8 @@ class Step(StrEnum):
     """A neutral site's page over TLS and, where that offers HTTP/3, a question for QUIC versions there."""
     HELLO = "hello"
     """A ClientHello of some shape, answered or not; the handshake goes no further."""
+    NEUTRAL_PAGE = "neutral_page"
+    """A neutral site's page, wherever its name leads."""
     CONVERSE = "converse"
     """The conversation of a vpn target, once more or with another server."""
 
@@ -111,6 +113,8 @@ class Design(StrEnum):
     REPEAT = "repeat"
     SNI = "sni"
     HOST = "host"
+    VOLUME = "volume"
+    """The same page again and again, and a comparison in turn: how fast, and how far."""
     PATH = "path"
     """Another page of the same host: the name is held, the path varied."""
     RESOLVERS = "resolvers"
@@ -151,6 +155,8 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     resolver: Resolver | None = None
     query_type: str = "A"
     path: str = "/"
+    host: str = ""
+    """Whom the request names, if not whom the hello does."""
     secure: bool = True
     shape: HelloShape = HelloShape.STOCK
     min_ttl: int = 0

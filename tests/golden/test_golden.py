@@ -8,15 +8,16 @@ import pytest
 from probe.classify.case import Case
 from probe.classify.judge import LAYERED, judge
 from probe.classify.rules_control import CONTROL_RULES
+from probe.classify.rules_flow import FLOW_CONTROL_RULES
 from probe.classify.rules_forgery import GHOST_RULES
 from probe.classify.rules_name import NAME_RULES
 from probe.model.verdict import Verdict
-from tests.golden import controls, forgery, injected, names, pages, paths, quic, shapes, traces, trust, tunnels  # noqa: F401 (they register their stories)
+from tests.golden import controls, flows, forgery, injected, names, pages, paths, quic, shapes, traces, trust, tunnels  # noqa: F401 (they register their stories)
 from tests.golden.plain import render
 from tests.golden.story import PAIRS
 
 HERE = pathlib.Path(__file__).parent
-RULES = [rule.id for rules in (NAME_RULES, GHOST_RULES, *LAYERED, CONTROL_RULES) for rule in rules]
+RULES = [rule.id for rules in (NAME_RULES, GHOST_RULES, *LAYERED, FLOW_CONTROL_RULES, CONTROL_RULES) for rule in rules]
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):

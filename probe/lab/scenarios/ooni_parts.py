@@ -195,13 +195,13 @@ def is_led_to_box(world: World) -> tuple[Symptom, ...]:
 
 def slow_down(world: World) -> tuple[Rule, ...]:
     """Delay and lose what goes to `files` in clear."""
-    slow = Impair(delay_s=0.15, loss_ratio=0.05)
+    slow = Impair(delay_s=0.3, loss_ratio=0.1)
     return (Rule(id="slow", when=ToAddress(prefixes=world.sites["files"].addresses, ports=(80,)), then=slow),)
 
 
 def slow_name_down(world: World) -> tuple[Rule, ...]:
     """Delay and lose what names `files` in a hello."""
-    slow = Impair(delay_s=0.15, loss_ratio=0.05)
+    slow = Impair(delay_s=0.3, loss_ratio=0.1)
     return (Rule(id="slow", when=NamesServer(names=world.sites["files"].names), then=slow),)
 
 

@@ -94,7 +94,8 @@ def build_world(seed: int = 0) -> World:
     for key in ("video", "shop", "blog"):
         sites[key] = Site(names=(names[key],), addresses=shared)
     for number, key in enumerate(_ANCHORS):
-        sites[key] = Site(names=(names[key],), addresses=lots.pair((*HOSTERS, CDN)[number % 4]))
+        front = Page(body_bytes=100_000)  # large enough to show what the line can do
+        sites[key] = Site(names=(names[key],), addresses=lots.pair((*HOSTERS, CDN)[number % 4]), answer=front)
     for key in _HOME_SITES:
         sites[key] = Site(names=(names[key],), addresses=lots.pair(HOME))
     plain = Page(status=204, body="", body_bytes=0)

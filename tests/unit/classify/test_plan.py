@@ -155,7 +155,8 @@ def test_what_no_name_filter_does_is_only_repeated(outcome):
 @pytest.mark.parametrize("outcome", ["dripping", "stalled", "cut_fin", "cut_reset"])
 def test_a_page_that_does_not_complete_is_fetched_once_more(outcome):
     wanted = now(Story().dns(OWN).tcp().tls().http(outcome))
-    assert [(e.design, e.step) for e in wanted] == [(Design.REPEAT, Step.FETCH)]
+    again = [(e.design, e.step) for e in wanted if e.design is not Design.VOLUME]
+    assert again == [(Design.REPEAT, Step.FETCH)]
 
 
 def test_a_lost_echo_is_sent_once_more():
