@@ -67,28 +67,33 @@ def export(  # one for each flag
     if form == "openmetrics":
         until_s = parse_since(until, now_s) if until else now_s
         with open_reader(settings) as store:
-            wanted = _find_targets(store, targets)
-            with _open_output(output) as out:
+            wanted = find_targets(store, targets)
+            with open_output(output) as out:
                 samples = write_backfill(store, settings, wanted, (since_s or 0.0, until_s), read_labels(labels), out)
         click.echo(f"{samples} runs written", err=True)
         return
-    scrubber = _build_scrubber(scrub)
+    scrubber = build_scrubber(scrub)
     with open_reader(settings) as store:
-        wanted = _find_targets(store, targets)
-        with _open_output(output) as out:
+        wanted = find_targets(store, targets)
+        with open_output(output) as out:
             written, skipped = _write(store, since_s, wanted, scrubber, out)
     left_out = f", {skipped} left out: OONI has no test for them" if skipped else ""
     click.echo(f"{written} measurement{'' if written == 1 else 's'} written{left_out}", err=True)
 
 
-def _build_scrubber(more: tuple[str, ...]) -> Scrubber:
+def build_scrubber(more: tuple[str, ...]) -> Scrubber:
+    """Return what takes this host's addresses out, and those named besides.
+
+    Raises:
+        UserError: one is no address.
+    """
     try:
         return Scrubber((*find_own_addresses(), *more))
     except ValueError as error:
         raise UserError("--scrub", str(error), "give an IPv4 or IPv6 address") from None
 
 
-def _find_targets(store: Store, names: tuple[str, ...]) -> frozenset[str]:
+def find_targets(store: Store, names: tuple[str, ...]) -> frozenset[str]:
     """Return the ids that are meant; none named = all.
 
     Raises:
@@ -104,7 +109,12 @@ def _find_targets(store: Store, names: tuple[str, ...]) -> frozenset[str]:
 
 
 @contextlib.contextmanager
-def _open_output(path: str) -> Iterator[BinaryIO]:
+def open_output(path: str) -> Iterator[BinaryIO]:
+    """Give a file to write to; `-` is standard output.
+
+    Raises:
+        UserError: it cannot be written.
+    """
     if path == "-":
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()

@@ -4,20 +4,13 @@ An hour that is over does not change, so it is read once. Reading and folding go
 """
 
 import asyncio
-from collections.abc import Sequence
 from enum import StrEnum
 
-import msgspec
-
+from probe.export.grid import HOUR_S, Grid, build_grid, fold_hour
 from probe.export.pictures.cells import Axis
-from probe.export.pictures.shares import count_column
-from probe.model.cell import NOTHING
-from probe.model.verdict import Status
-from probe.store.hours import QUARTERS, HourCells
 from probe.web.agent_view import AgentView
 
 _FRESH_S = 10.0
-_HOUR_S = 3600
 _KEPT_HOURS = 31 * 24
 _KEPT_QUARTERS = 26
 
@@ -30,28 +23,8 @@ class Span(StrEnum):
     MONTH = "month"
 
 
-_CELLS = {Span.DAY: (96, 900), Span.WEEK: (168, _HOUR_S), Span.MONTH: (180, 4 * _HOUR_S)}
+_CELLS = {Span.DAY: (96, 900), Span.WEEK: (168, HOUR_S), Span.MONTH: (180, 4 * HOUR_S)}
 """How many cells, and the seconds of each."""
-
-
-class Grid(msgspec.Struct, frozen=True, kw_only=True):
-    """The cells of every target, oldest first."""
-
-    axis: Axis
-    numbers: dict[str, int]
-    width: int
-    """How many numbers a column has."""
-    data: bytes
-    """Column by column."""
-    counts: tuple[dict[Status, int], ...]
-    """How many targets were in each status, column by column."""
-
-    def row(self, target: str) -> bytes:
-        """Return the cells of one target; all empty for one that was never run."""
-        number = self.numbers.get(target)
-        if number is None or number >= self.width:
-            return bytes(self.axis.cells)
-        return self.data[number :: self.width]
 
 
 class HeatMap:
@@ -80,8 +53,8 @@ class HeatMap:
         cells, cell_s = _CELLS[span]
         end = int(now_s // cell_s) + 1
         axis = Axis(from_at=(end - cells) * cell_s, cell_s=cell_s, cells=cells)
-        current = int(now_s // _HOUR_S)
-        hours = range(int(axis.from_at // _HOUR_S), current + 1)
+        current = int(now_s // HOUR_S)
+        hours = range(int(axis.from_at // HOUR_S), current + 1)
         quarters = span is Span.DAY
         for hour in hours:
             known = hour in (self._quarters if quarters else self._hours)
@@ -89,16 +62,13 @@ class HeatMap:
                 await self._read(hour, current)
         self._forget(current)
         numbers = await self._view.numbers()
-        width = max(numbers.values(), default=0) + 1
         source = self._quarters if quarters else self._hours
         parts = {hour: source.get(hour, b"") for hour in hours}
-        columns = await asyncio.to_thread(_join, axis, parts, width, quarters=quarters)
-        counts = await asyncio.to_thread(lambda: tuple(count_column(column) for column in columns))
-        return Grid(axis=axis, numbers=numbers, width=width, data=b"".join(columns), counts=counts)
+        return await asyncio.to_thread(build_grid, axis, parts, numbers, quarters=quarters)
 
     async def _read(self, hour: int, current: int) -> None:
         found = await self._view.hour(hour)
-        self._hours[hour] = await asyncio.to_thread(_fold, found)
+        self._hours[hour] = await asyncio.to_thread(fold_hour, found)
         if hour > current - _KEPT_QUARTERS:
             self._quarters[hour] = found.cells
 
@@ -106,42 +76,3 @@ class HeatMap:
         for kept, hours in ((self._hours, _KEPT_HOURS), (self._quarters, _KEPT_QUARTERS)):
             for hour in [hour for hour in kept if not current - hours < hour <= current]:
                 del kept[hour]
-
-
-def _fold(found: HourCells) -> bytes:
-    """Return the worst of the four quarters."""
-    return bytes(map(max, *(found.cells[quarter::QUARTERS] for quarter in range(QUARTERS))))
-
-
-def _join(axis: Axis, parts: dict[int, bytes], width: int, *, quarters: bool) -> list[bytes]:
-    """Return all cells, column by column, each as wide."""
-    columns = []
-    for number in range(axis.cells):
-        start = int(axis.from_at + number * axis.cell_s)
-        hour = start // _HOUR_S
-        if quarters:
-            column = parts.get(hour, b"")[start % _HOUR_S // 900 :: QUARTERS]
-        else:
-            held = [parts.get(hour + more, b"") for more in range(int(axis.cell_s) // _HOUR_S)]
-            widest = max(map(len, held))
-            column = bytes(map(max, *(one.ljust(widest, b"\0") for one in held))) if len(held) > 1 else held[0]
-        columns.append(column[:width].ljust(width, b"\0"))
-    longest = max(1, int(_HOUR_S // axis.cell_s))
-    return [_hold(columns, number, longest) for number in range(axis.cells)]
-
-
-def _hold(columns: Sequence[bytes], number: int, longest: int) -> bytes:
-    """Return a column; where nothing was run in it, what was found before holds, for an hour at most.
-
-    That is the longest interval between two runs, and less than a gap (VERDICTS section 5).
-    """
-    column = columns[number]
-    if column.find(NOTHING, 1) < 0:  # no target has the number 0
-        return column
-    for before in range(number - 1, max(-1, number - 1 - longest), -1):
-        column = bytes(map(_either, column, columns[before]))
-    return column
-
-
-def _either(first: int, second: int) -> int:
-    return first or second

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from probe.export.advice import advise
 from probe.export.comparisons import Cell, build_cells
+from probe.export.grid import Grid
 from probe.export.ladder import build_ladder
 from probe.export.pictures.cells import HEIGHTS
 from probe.export.pictures.path import build_path, render_path
@@ -21,7 +22,7 @@ from probe.store.values import Run
 from probe.web.agent_view import AgentView
 from probe.web.api import leave_out_request
 from probe.web.frame import send_page, send_problem
-from probe.web.heat import Grid, HeatMap, Span
+from probe.web.heat import HeatMap, Span
 from probe.web.overview import ORDER, SPANS
 from probe.web.parameters import ParameterError, read_choice, read_text, refuse_unknown
 from probe.web.templating import picture

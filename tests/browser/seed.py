@@ -211,7 +211,9 @@ def seed(path: Path, made: list[Made], hours: int = 168) -> Store:
         itertools.chain.from_iterable(_runs(one, numbers[one.target.id], hours) for one in made),
     )
     for one in made:
-        if one.status is not Status.OK:
+        if one.status is Status.OK:
+            _write_fine(connection, one, numbers[one.target.id])
+        else:
             _write_episode(connection, one, numbers[one.target.id])
     connection.execute("COMMIT")
     connection.close()
@@ -259,6 +261,15 @@ def _runs(one: Made, number: int, hours: int):
                    one.cause.value, int(one.confidence), 2_400_000, _FIRST_PHASES)  # fmt: skip
         at += 300 if at > NOW - 7200 else 3600
         step += 1
+
+
+def _write_fine(connection, one: Made, number: int) -> None:
+    since = Interval(last_before=None, first_in=NOW - 7 * 86400)
+    episode = Episode(target=one.target.id, since=since, status=Status.OK, last_run_at=NOW - 197)
+    connection.execute(
+        "INSERT INTO episodes (target_no, first_ms, ended_ms, data) VALUES (?,?,?,?)",
+        (number, int(since.first_in * 1000), None, msgspec.msgpack.encode(episode)),
+    )
 
 
 def _write_episode(connection, one: Made, number: int) -> None:
