@@ -22,6 +22,8 @@ COMMANDS = {
     "db": ("probe.cli.db:db", "Look after the database: check, backup, restore, vacuum, export."),
     "init": ("probe.cli.init:init", "Write a commented configuration."),
     "doctor": ("probe.cli.doctor:doctor", "Look whether this host is fit to measure."),
+    "report": ("probe.cli.report:report", "Tell what became of the targets, as one file that can be mailed."),
+    "top": ("probe.cli.top:top", "Watch a running agent, or what it stored, on the terminal."),
     "patterns": ("probe.cli.patterns:patterns", "Show the taxonomy: how things are blocked, and what shows it."),
     "lab": ("probe.cli.lab:lab", "A censored Internet in network namespaces."),
     "version": ("probe.cli.version:version", "Show the versions of Wallprobe and what it stands on."),

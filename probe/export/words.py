@@ -127,3 +127,9 @@ def _standing(status: Status) -> str:
 def shown_status(snapshot: TargetSnapshot) -> Status:
     """Return the status as last judged; never judged is `insufficient`."""
     return snapshot.verdict.status if snapshot.verdict is not None else Status.INSUFFICIENT
+
+
+def shorten(address: str) -> str:
+    """Return an address as lists show it: of a plain https address its host alone."""
+    host = address.removeprefix("https://").removesuffix("/")
+    return host if address.startswith("https://") and "/" not in host else address

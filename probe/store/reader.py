@@ -188,6 +188,10 @@ class Reader:
         """Return the worst that each target came to in each quarter of an hour since the epoch."""
         return load_hour(self._ask, hour)
 
+    def load_addresses(self) -> dict[str, str]:
+        """Return the address of each target that was ever run, by target id."""
+        return dict(self._ask("SELECT id, address FROM targets"))
+
     def load_numbers(self) -> dict[str, int]:
         """Return the number under which each target is kept, by target id."""
         return dict(self._ask("SELECT id, no FROM targets"))

@@ -60,6 +60,7 @@ class Store:
         self.load_baselines = reader.load_baselines
         self.load_hour = reader.load_hour
         self.load_numbers = reader.load_numbers
+        self.load_addresses = reader.load_addresses
         self.find_targets = reader.find_targets
 
     @classmethod

@@ -2,8 +2,8 @@
 
 `GET /api/v1/heatmap?span=&status=&group=&category=&pattern=&q=&offset=&limit=` (`span` day, week or month; limit up to
 10,000, default 1,000): what the runs of each target came to, worst targets first. A row is `[id, address, status,
-since, runs]`; `runs` is code, count, code, count, … from `from_at` on, each cell `cell_s` long. A code is 16 times the
-number of a status in `statuses` plus the number of a layer in `layers`; 0 = not measured.
+since, pattern, confidence, runs]`; `runs` is code, count, code, count, … from `from_at` on, each cell `cell_s` long. A
+code is 16 times the number of a status in `statuses` plus the number of a layer in `layers`; 0 = not measured.
 `GET /api/v1/vantage`: where we stand, the last look at it, and how many targets are in each status.
 """
 
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import msgspec
 from aiohttp import web
 
+from probe.export.grid import Grid
 from probe.export.pictures.cells import find_runs
 from probe.export.words import shown_status
 from probe.model.cell import LAYERS, STATUSES
@@ -22,7 +23,7 @@ from probe.model.verdict import Status
 from probe.web.agent_view import AgentView
 from probe.web.answers import send_json, strict
 from probe.web.filters import NAMES, Filter, read_filter
-from probe.web.heat import Grid, HeatMap, Span
+from probe.web.heat import HeatMap, Span
 from probe.web.parameters import read_choice, read_limit, read_offset, refuse_unknown
 from probe.web.selection import select, sort_worst_first
 
@@ -38,6 +39,9 @@ class HeatRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     status: Status
     since: float | None
     """Of the confirmed episode."""
+    pattern: str
+    """The primary one; empty = none."""
+    confidence: int
     runs: tuple[int, ...]
 
 
@@ -135,6 +139,8 @@ def _build_rows(snapshots: Sequence[TargetSnapshot], grid: Grid) -> tuple[HeatRo
             address=snapshot.target.address,
             status=shown_status(snapshot),
             since=snapshot.episode.since.first_in if snapshot.episode is not None else None,
+            pattern=snapshot.verdict.patterns[0].value if snapshot.verdict and snapshot.verdict.patterns else "",
+            confidence=int(snapshot.verdict.confidence) if snapshot.verdict else 0,
             runs=tuple(number for run in find_runs(grid.row(snapshot.target.id)) for number in run),
         )
         for snapshot in snapshots

@@ -23,6 +23,7 @@ from probe.export.words import (
     render_minute,
     render_span,
     render_time,
+    shorten,
     shown_status,
 )
 from probe.model.cell import decode_cell
@@ -66,6 +67,7 @@ def environment() -> Environment:
         "who": WHO.__getitem__,
         "confidence": lambda level: CONFIDENCES[level],
         "minute": render_minute,
+        "day": lambda at: render_minute(at)[:10],
         "second": render_time,
         "span": render_span,
         "took": render_duration,
@@ -90,12 +92,6 @@ def environment() -> Environment:
 def picture(markup: str) -> Markup:
     """Let a picture from `probe.export.pictures` through: it escapes what it shows itself."""
     return Markup(markup)
-
-
-def shorten(address: str) -> str:
-    """Return an address as lists show it: of a plain https address its host alone."""
-    host = address.removeprefix("https://").removesuffix("/")
-    return host if address.startswith("https://") and "/" not in host else address
 
 
 def _speak(cells: bytes) -> str:

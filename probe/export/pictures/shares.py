@@ -50,7 +50,7 @@ def render_shares(columns: Sequence[dict[Status, int]], axis: Axis) -> str:
         if not column:
             parts.append(element("rect", **place, y=_TOP_PX, height=_HEIGHT_PX, class_="gap"))
     for share, words in find_ticks(axis):
-        if share < 0.96:
+        if share < 0.9:
             parts.append(element("text", text(words), x=percent(share), y=_TOP_PX + _HEIGHT_PX + 16, class_="tick"))
     return element("svg", *parts, class_="shares", role="img", aria_label=_describe(columns, highest))
 

@@ -84,7 +84,7 @@ def render_timings(columns: Sequence[Column], axis: Axis) -> str:
         parts += _render_column(column, number / len(columns), 1 / len(columns), base, top_s)
     parts.append(element("line", x1="0", x2="100%", y1=base, y2=base, class_="base"))
     for share, words in find_ticks(axis):
-        if share < 0.96:
+        if share < 0.9:
             parts.append(element("text", text(words), x=percent(share), y=base + 30, class_="tick"))
     return element("svg", *parts, class_="timings", role="img", aria_label=_describe(columns))
 

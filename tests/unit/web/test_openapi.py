@@ -111,8 +111,9 @@ async def test_bounds_of_numbers_are_those_that_are_described(connect: Connect):
 async def test_a_heat_map_can_be_read_back(connect: Connect):
     _, answer = await ask(connect, "/api/v1/heatmap?limit=2")
     assert (answer["total"], answer["next_offset"], len(answer["rows"])) == (3, 2, 2)
-    target, address, status, since, runs = answer["rows"][0]
-    assert (target, status) == (make_snapshot(1).target.id, "blocked")
+    target, address, status, since, pattern, confidence, runs = answer["rows"][0]
+    found = (target, status, pattern, confidence)
+    assert found == (make_snapshot(1).target.id, "blocked", "tls.reset.sni", 2)
     assert address.startswith("https://")
     assert since == pytest.approx(make_snapshot(1).episode.since.first_in)  # type: ignore[union-attr]
     assert sum(runs[1::2]) == answer["cells"] == 96

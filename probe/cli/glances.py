@@ -1,0 +1,145 @@
+"""Where a glance comes from: an agent's API, or the database."""
+
+import asyncio
+import ssl
+from typing import Protocol, TypeVar
+
+import aiohttp
+import msgspec
+
+from probe.cli.stored import open_reader
+from probe.export.glance import Glance, Row
+from probe.export.grid import HOUR_S, build_grid
+from probe.export.pictures.cells import Axis
+from probe.model.cell import SEVERITY
+from probe.model.episode import Episode
+from probe.model.errors import UserError
+from probe.model.settings import Settings
+from probe.model.verdict import Status
+from probe.net.clock import SystemClock
+from probe.store.store import Store
+from probe.web.api_heat import HeatAnswer, VantageAnswer
+from probe.web.openapi import EventsAnswer
+
+_EVENTS = 8
+_WITHIN_S = 10.0
+_CELLS, _CELL_S = 96, 900
+
+Answer = TypeVar("Answer")
+
+
+class Source(Protocol):
+    """Somebody who knows."""
+
+    async def look(self, rows: int) -> Glance:
+        """Return what is known now, with so many targets at most.
+
+        Raises:
+            UserError: nobody answers, or nothing is stored.
+        """
+        ...
+
+
+class HttpSource:
+    """An agent, over its API."""
+
+    def __init__(self, url: str, *, user: str = "", password: str = "", ca_file: str = "") -> None:
+        self._url = url.rstrip("/")
+        self._auth = aiohttp.BasicAuth(user, password) if user else None
+        try:
+            self._tls = ssl.create_default_context(cafile=ca_file) if ca_file else True
+        except (OSError, ssl.SSLError) as error:
+            where = f"--ca-file {ca_file}"
+            raise UserError(where, f"cannot be used ({error})", "give a file of certificates") from None
+
+    async def look(self, rows: int) -> Glance:
+        """Ask three questions at once."""
+        timeout = aiohttp.ClientTimeout(total=_WITHIN_S)
+        try:
+            async with aiohttp.ClientSession(trust_env=False, auth=self._auth, timeout=timeout) as session:
+                vantage, heat, events = await asyncio.gather(
+                    self._ask(session, "vantage", VantageAnswer),
+                    self._ask(session, f"heatmap?limit={min(rows, 10_000)}", HeatAnswer),
+                    self._ask(session, f"events?limit={_EVENTS}", EventsAnswer),
+                )
+        except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError, ValueError) as error:
+            said = str(error) or type(error).__name__
+            raise UserError(self._url, f"no agent answers ({said})", "start `wallprobe run`, or give --url") from None
+        return Glance(
+            now=vantage.now,
+            source=self._url,
+            place=_place(vantage),
+            counts=vantage.statuses,
+            rows=tuple(
+                Row(id=one.id, address=one.address, status=one.status, since=one.since, pattern=one.pattern,
+                    confidence=one.confidence, cells=_expand(one.runs))
+                for one in heat.rows
+            ),
+            events=events.events,
+        )  # fmt: skip
+
+    async def _ask(self, session: aiohttp.ClientSession, path: str, kind: type[Answer]) -> Answer:
+        async with session.get(f"{self._url}/api/v1/{path}", ssl=self._tls) as answer:
+            answer.raise_for_status()
+            return msgspec.json.decode(await answer.read(), type=kind)
+
+
+def _place(vantage: VantageAnswer) -> str:
+    state = vantage.baseline.state.value.replace("_", " ") if vantage.baseline is not None else "not yet looked at"
+    return f"{vantage.vantage.id} ({state}, {vantage.in_flight} runs under way)"
+
+
+def _expand(runs: tuple[int, ...]) -> bytes:
+    return b"".join(bytes([code]) * count for code, count in zip(runs[::2], runs[1::2], strict=False))
+
+
+class FileSource:
+    """The database: what was stored, whoever stores now."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    async def look(self, rows: int) -> Glance:
+        """Read it."""
+        return await asyncio.to_thread(self._read, rows)
+
+    def _read(self, rows: int) -> Glance:
+        now = SystemClock().wall_s()
+        with open_reader(self._settings) as store:
+            episodes, tallies = store.load_episodes(), store.load_tallies()
+            events = store.load_events(limit=_EVENTS)
+            numbers, addresses = store.load_numbers(), store.load_addresses()
+            axis = _axis(now)
+            grid = build_grid(axis, _read_hours(store, axis), numbers, quarters=True)
+            path = str(store.path)
+        found = []
+        for target in tallies:
+            episode = episodes.get(target)
+            status = episode.status if episode is not None else Status.INSUFFICIENT
+            found.append(_row(target, addresses.get(target, target), status, episode, grid.row(target)))
+        found.sort(key=lambda row: (-SEVERITY[row.status], -(row.since or 0.0)))
+        counts = {status: sum(row.status is status for row in found) for status in Status}
+        return Glance(now=now, source=path, place=self._settings.vantage.id, counts=counts, rows=tuple(found[:rows]),
+                      events=events)  # fmt: skip
+
+
+def _axis(now: float) -> Axis:
+    end = int(now // _CELL_S) + 1
+    return Axis(from_at=(end - _CELLS) * _CELL_S, cell_s=_CELL_S, cells=_CELLS)
+
+
+def _read_hours(store: Store, axis: Axis) -> dict[int, bytes]:
+    hours = range(int(axis.from_at // HOUR_S), int((axis.to_at - 1) // HOUR_S) + 1)
+    return {hour: store.load_hour(hour).cells for hour in hours}
+
+
+def _row(target: str, address: str, status: Status, episode: Episode | None, cells: bytes) -> Row:
+    return Row(
+        id=target,
+        address=address,
+        status=status,
+        since=episode.since.first_in if episode is not None else None,
+        pattern=episode.patterns[0].value if episode is not None and episode.patterns else "",
+        confidence=int(episode.confidence) if episode is not None else 0,
+        cells=cells,
+    )

@@ -1,0 +1,136 @@
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from probe.cli import main
+from probe.cli.glances import FileSource, HttpSource
+from probe.cli.top import guess_url, render
+from probe.export.glance import Glance, Row, draw_bars, write_plain
+from probe.model.cell import encode_cell
+from probe.model.episode import Event, EventKind
+from probe.model.pattern import Pattern
+from probe.model.settings import Settings, StoreSettings, WebSettings
+from probe.model.vantage import Vantage
+from probe.model.verdict import Status
+from tests.browser.seed import BASELINE, NOW, make, seed
+from tests.browser.serving import Serving
+from tests.unit.export.snapshots import make_snapshot
+from tests.unit.web.fakes import FakeAgent
+
+OK, BLOCKED = encode_cell(Status.OK), encode_cell(Status.BLOCKED, Pattern.TLS_RESET)
+
+
+def make_agent() -> FakeAgent:
+    agent = FakeAgent([make_snapshot(number, Status.BLOCKED if number == 2 else Status.OK) for number in range(5)])
+    agent.baseline_now = BASELINE
+    agent.vantage_now = Vantage(id="sh-1")
+    agent.hours[int(agent.now_s // 3600)] = bytes(12) + bytes([OK, BLOCKED, BLOCKED, BLOCKED])
+    target = make_snapshot(2).target.id
+    agent.all_events = [
+        Event(kind=EventKind.ONSET, at=agent.now_s - 60, target=target, before=Status.OK, after=Status.BLOCKED)
+    ]
+    return agent
+
+
+def test_in_a_pipe_it_is_plain_lines_once():
+    with Serving(make_agent()) as serving:
+        found = CliRunner().invoke(main, ["top", "--url", serving.url])
+    lines = found.output.splitlines()
+    assert found.exit_code == 0
+    assert lines[0].split("\t")[1:] == [serving.url, "sh-1 (online, 0 runs under way)"]
+    assert lines[1] == "5 targets: 1 blocked, 4 ok"
+    assert lines[2].startswith("✗ blocked C2\t")
+    assert lines[2].endswith("\ttls.reset.sni\thttps://www.site-00002.example/")
+    assert lines[-1].endswith("\tonset\tweb-www-site-00002-example\tok → blocked")
+
+
+def test_the_database_is_read_where_no_agent_runs(tmp_path: Path):
+    path = tmp_path / "w.db"
+    seed(path, make(40), 24).close()
+    found = CliRunner().invoke(main, ["top", "--store.path", str(path)])
+    assert found.exit_code == 0
+    assert "blocked" in found.output
+
+
+def test_neither_agent_nor_database_is_one_line_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    found = CliRunner().invoke(main, ["top", "--url", "http://127.0.0.1:1"])
+    assert found.exit_code != 0
+    assert "no agent answers" in str(found.exception)
+
+
+async def test_what_answers_but_is_no_agent_is_a_user_error():
+    with Serving(make_agent()) as serving, pytest.raises(Exception, match="no agent answers"):
+        await HttpSource(f"{serving.url}/nothing").look(5)
+
+
+async def test_rows_come_from_the_store_with_since_and_bars(tmp_path: Path):
+    path = tmp_path / "w.db"
+    seed(path, make(40), 24).close()
+    glance = await FileSource(Settings(store=StoreSettings(path=str(path)))).look(3)
+    assert glance.rows[0].status is Status.BLOCKED
+    assert glance.rows[0].since is not None
+    assert len(glance.rows[0].cells) == 96
+
+
+@pytest.mark.parametrize(
+    ("listen", "config_file", "prefix", "url"),
+    [
+        ("127.0.0.1:9785", "", "", "http://127.0.0.1:9785"),
+        (":9785", "web.yml", "", "https://127.0.0.1:9785"),
+        ("[::]:80", "", "/wall", "http://127.0.0.1:80/wall"),
+        ("[::1]:80", "", "", "http://[::1]:80"),
+    ],
+)
+def test_the_agent_of_a_configuration_is_found(listen: str, config_file: str, prefix: str, url: str):
+    web = WebSettings(listen=(listen,), config_file=config_file, route_prefix=prefix)
+    assert guess_url(Settings(web=web)) == url
+
+
+def test_bars_show_the_worst_of_what_falls_together():
+    assert draw_bars(bytes([OK, OK, OK, BLOCKED, 0, 0]), 3) == "▁█ "
+    assert draw_bars(bytes([OK, BLOCKED]), 48) == "▁█"
+    assert len(draw_bars(bytes(96), 24)) == 24
+
+
+def make_glance(address: str = "https://www.example.org/", note: str = "") -> Glance:
+    row = Row(id="t", address=address, status=Status.BLOCKED, since=NOW - 60, pattern="tls.reset.sni", confidence=3,
+              cells=bytes([OK] * 90 + [BLOCKED] * 6))  # fmt: skip
+    counts = {Status.BLOCKED: 1, Status.OK: 7}
+    return Glance(now=NOW, source="file", place="sh-1", counts=counts, rows=(row,), events=(), note=note)
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_the_live_view_fits_its_terminal(width: int):
+    console = Console(width=width, height=24, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(render(make_glance(note="No contact"), width))
+    text = console.export_text()
+    assert all(len(line) <= width for line in text.splitlines())
+    for words in (
+        "www.example.org",
+        "✗ blocked C3",
+        "1 m",
+        "8 targets: 1 blocked, 7 ok",
+        "No contact",
+        "… and 7 more",
+        "▁█",
+    ):
+        assert words in text
+
+
+def test_what_servers_wrote_cannot_move_the_cursor():
+    hostile = "https://x/\x1b[2J\x07"
+    assert "\x1b" not in "\n".join(write_plain(make_glance(hostile)))
+    console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(render(make_glance(hostile), 200))
+    assert "\x1b[2J" not in console.export_text()
+
+
+def test_a_password_comes_from_the_environment_alone(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("WALLPROBE_PASSWORD", raising=False)
+    found = CliRunner().invoke(main, ["top", "--user", "ops"])
+    assert "WALLPROBE_PASSWORD" in str(found.exception)
+    assert json.dumps(found.output) == '""'
