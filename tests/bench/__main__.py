@@ -16,7 +16,7 @@ from tests.bench.host import describe_host
 from tests.bench.isolation import is_inside, run_inside
 from tests.bench.report import Outcome, encode_report, render_header, render_outcome
 
-JOBS = ("check", "control", "latency", "memory", "metrics", "size")
+JOBS = ("check", "control", "latency", "memory", "metrics", "size", "vpn")
 LONG_JOBS = ("soak",)
 """Only when they are named."""
 _ROUNDS, _QUICK_ROUNDS = 5, 2
