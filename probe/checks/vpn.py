@@ -14,6 +14,7 @@ from probe.model.observation import DialogueExchange
 from probe.model.target import Exposure, Target
 from probe.net.context import Context, SecretMissing
 from probe.net.dialogue import Occasion, converse
+from probe.net.own_addresses import has_address
 from probe.protocols import load_specs
 
 SPACING_S = 60.0
@@ -24,9 +25,14 @@ MAX_PATHS = 4
 
 async def run(target: Target, ctx: Context) -> None:
     """Resolve, then speak with every address at once, each once."""
-    endpoints = await find_paths(target, ctx)
+    endpoints = (await find_paths(target, ctx))[:MAX_PATHS]
+    if load_specs()[target.params["protocol"]].takes_over:
+        # One key, one session: what answers at one address would end the conversation with another.
+        for endpoint in endpoints:
+            await speak(target, ctx, endpoint)
+        return
     async with asyncio.TaskGroup() as paths:
-        for endpoint in endpoints[:MAX_PATHS]:
+        for endpoint in endpoints:
             paths.create_task(speak(target, ctx, endpoint))
 
 
@@ -36,7 +42,15 @@ async def speak(target: Target, ctx: Context, endpoint: Endpoint) -> DialogueExc
         occasion = build_occasion(target, ctx)
     except SecretMissing as error:
         return _not_asked(target, ctx, endpoint, str(error))
+    if occasion.spec.takes_over and (inner := _find_own_inner(target)):
+        return _not_asked(target, ctx, endpoint, f"this tunnel is up on this host, which has its address {inner}")
     return await converse(ctx, endpoint, occasion)
+
+
+def _find_own_inner(target: Target) -> str:
+    """Return an address inside the tunnel that an interface of this host has: a handshake would cut it off."""
+    own = (part.strip() for part in target.params.get("address", "").split(","))
+    return next((address for address in own if address and has_address(address)), "")
 
 
 def build_occasion(target: Target, ctx: Context) -> Occasion:

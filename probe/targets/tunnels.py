@@ -180,6 +180,8 @@ def _build_all(data: bytes, place: str, refer: Callable[[int, Entry], dict[str, 
     notes = [f"{place}:{mistake.line}: {mistake.what}; the line is left out" for mistake in found.mistakes]
     if len(found.entries) > ENTRIES_KEPT:
         notes.append(f"{place}: the first {ENTRIES_KEPT} of {len(found.entries)} endpoints are taken")
+    if any(entry.spec.takes_over and entry.parsed.secrets for entry in found.entries[:ENTRIES_KEPT]):
+        notes.append(f"{place}: a handshake draws its user's session to this host; give the probe a key of its own")
     return Tunnels(targets=tuple(targets), notes=tuple(notes))
 
 

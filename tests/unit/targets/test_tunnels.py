@@ -12,7 +12,7 @@ from probe.model.target import CheckName, Exposure, GroupMode
 from probe.net.context import SecretMissing
 from probe.protocols.openvpn.config import parse_config
 from probe.targets import parse_address
-from probe.targets.tunnels import load_tunnel_file, read_secrets
+from probe.targets.tunnels import load_tunnel_file, load_tunnels, read_secrets
 
 PLANTED = "PLANTEDSECRET"
 FILE = f"""client
@@ -106,3 +106,14 @@ def test_any_lines_of_a_file_are_a_file_or_an_error_without_secrets(lines):
     except ValueError as error:
         said = str(error)
     assert PLANTED not in said
+
+
+def test_whose_session_a_handshake_would_take_over_is_told_once(tmp_path):
+    path = tmp_path / "wg0.conf"
+    key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+    peer = f"[Peer]\nPublicKey = {key}\nEndpoint = "
+    path.write_text(f"[Interface]\nPrivateKey = {key}\n{peer}192.0.2.1:51820\n{peer}192.0.2.2:51820\n")
+    tunnels = load_tunnels(str(path))
+    assert [target.host for target in tunnels.targets] == ["192.0.2.1", "192.0.2.2"]
+    assert len(tunnels.notes) == 1
+    assert "a key of its own" in tunnels.notes[0]
