@@ -100,7 +100,7 @@ def test_parameters_of_a_scheme_are_kept_in_canonical_form():
         ("https://" + "a" * 5000, "5008 characters"),
         ("https://" + "a." * 150 + "example", "not a host name"),
         ("office.ovpn", "scheme not supported by this version: ovpn file"),
-        ("obfs4 192.0.2.1:443 0123 cert=secret iat-mode=0", "scheme not supported by this version: obfs4"),
+        ("obfs4 192.0.2.1:443 0123 cert=secret iat-mode=0", "cert is no id and key of an obfs4 bridge"),
     ],
 )
 def test_what_is_no_address_is_one_line_that_says_why(written, what):
