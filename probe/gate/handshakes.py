@@ -8,8 +8,10 @@ from probe.model.ledger import LedgerState
 from probe.net.clock import Clock
 
 _FORGET_AFTER_S = 86400.0
-_AHEAD = 60_000_000_000
-"""Reserved beyond what is asked for: a minute of nanoseconds, so that few requests wait for the disk."""
+_AHEAD = 5_000_000_000
+"""Reserved beyond what is asked for: five seconds of nanoseconds, so that a burst waits for the disk once. No more: what
+is lost of it by a restart lies in the future, where a server then refuses a client with the same key and a right clock.
+"""
 
 
 class Handshakes:
