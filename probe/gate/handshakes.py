@@ -9,8 +9,10 @@ from probe.net.clock import Clock
 
 _FORGET_AFTER_S = 86400.0
 _AHEAD = 5_000_000_000
-"""Reserved beyond what is asked for: five seconds of nanoseconds, so that a burst waits for the disk once. No more: what
-is lost of it by a restart lies in the future, where a server then refuses a client with the same key and a right clock.
+"""Reserved beyond what is asked for: five seconds of nanoseconds, so that a burst waits for the disk once.
+
+No more: what a restart leaves unused of it lies in the future, and a server that saw such a timestamp refuses another
+client of the same key, whose clock is right, until then.
 """
 
 

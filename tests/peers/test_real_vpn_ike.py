@@ -1,5 +1,6 @@
 """IKEv2 and IKEv1 against strongSwan, in a network namespace of its own."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from probe.model.verdict import Depth
-from probe.protocols.dialogue import Ask, Refused
+from probe.protocols.dialogue import Ask, Dialogue, Receive, Refused, Send
 from probe.protocols.ike import v1, v2
+from probe.protocols.ike.messages import IKE_AUTH
 from tests.dialogues import fixed_entropy, talk_over
 from tests.peers.sealed import Sealed, find_program, wait_for_text
 
@@ -118,3 +120,35 @@ def test_a_responder_without_ikev1_says_no_and_is_alive(swan: StrongSwan) -> Non
     assert played.depth is Depth.HELLO
     assert played.reply.kind == "refused"
     assert played.reply.notification == 14
+
+
+def test_strangers_leave_nothing_half_open_and_a_cookie_is_an_answer_too(swan: StrongSwan) -> None:
+    """The last of its module: what it leaves half-open makes the responder careful for half a minute."""
+    host = "127.0.0.1"
+    for _ in range(8):  # five half-open associations of one address would silence it
+        assert swan.talk(v2, host=host).reply.kind == "invalid_ke_payload"
+    for _ in range(3):
+        with contextlib.closing(v2.start(Ask(**asked(host), secrets={"psk": b"correct horse"}))) as dialogue:
+            leave_half_open(swan, dialogue, host)
+    played = swan.talk(v2, host=host)
+    assert played.depth is Depth.HELLO
+    assert played.reply.kind == "cookie"
+
+
+def asked(host: str) -> dict[str, object]:
+    return {"entropy": fixed_entropy(os.urandom(8)), "port": 500, "address": host}
+
+
+def leave_half_open(swan: StrongSwan, dialogue: Dialogue, host: str) -> None:
+    """Go on until the responder has accepted the first exchange, and then no further."""
+    with swan.seal.connect((host, 500), udp=True) as sock:
+        resume = None
+        while True:
+            event = dialogue.send(resume)
+            resume = None
+            if isinstance(event, Send):
+                if event.data[18] == IKE_AUTH:
+                    return
+                sock.send(event.data)
+            elif isinstance(event, Receive):
+                resume = sock.recv(4096)

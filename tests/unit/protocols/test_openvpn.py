@@ -11,6 +11,7 @@ from probe.model.errors import ProtocolError, UserError
 from probe.model.verdict import Depth
 from probe.protocols.dialogue import Ask, Refused, Send
 from probe.protocols.openvpn import SPEC
+from probe.protocols.openvpn.config import parse_config
 from probe.protocols.openvpn.data import EXIT, PING, DataChannel, expand, is_spoken
 from probe.protocols.openvpn.keys import StaticKey
 from probe.protocols.openvpn.login import make_material, parse_login_reply, parse_push, read_login
@@ -130,6 +131,21 @@ def test_any_bytes_are_borne(answers, proto):
     ask = Ask(entropy=fixed_entropy(), params={"proto": proto}, deepest=Depth.DATA)
     played = survive(lambda: SPEC.start(ask), answers)
     assert played is None or not played.reached
+
+
+@given(GARBAGE, st.sampled_from(["tls-auth", "tls-crypt"]))
+def test_any_bytes_are_borne_under_a_wrapping(answers, wrap):
+    key = "-----BEGIN OpenVPN Static key V1-----\n" + "5a" * 256 + "\n-----END OpenVPN Static key V1-----\n"
+    ask = Ask(entropy=fixed_entropy(), params={"wrap": wrap}, secrets={"key": key.encode()})
+    played = survive(lambda: SPEC.start(ask), answers)
+    assert played is None or not played.reached
+
+
+@given(st.text(max_size=200))
+def test_any_file_is_read_or_refused(content):
+    for whole in (content, f"client\nremote vpn.test 1194\n{content}"):
+        with contextlib.suppress(ValueError):
+            assert parse_config(whole)
 
 
 def test_floods_are_borne(pki):
