@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SPECS: tuple[str, ...] = (
     "anyconnect",
+    "anytls",
     "dtls",
     "fortigate",
     "global_protect",
@@ -23,6 +24,7 @@ SPECS: tuple[str, ...] = (
     "ike.v1",
     "ike.v2",
     "l2tp",
+    "naive",
     "obfs4",
     "openvpn",
     "pptp",

@@ -1,4 +1,4 @@
-"""Trojan, VLESS, VMess, Shadowsocks and HTTP CONNECT over TLS against sing-box, relaying to services beside it."""
+"""Proxies in TLS, and Shadowsocks, against sing-box, which relays to services beside it."""
 
 import os
 import ssl
@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from probe.model.verdict import Depth
-from probe.protocols import http_proxy, shadowsocks, trojan, vless, vmess
+from probe.protocols import anytls, http_proxy, naive, shadowsocks, trojan, vless, vmess
 from probe.protocols.dialogue import Ask, Refused, Udp
 from tests.dialogues import Played, fixed_entropy, talk_over
 from tests.peers.sealed import Sealed
@@ -65,7 +65,7 @@ PORTS = {
     for column, carrier in enumerate(CARRIERS)
     if name != "trojan" or carrier.startswith("tls")
 }
-HTTP_PORT = 9300
+ANYTLS_PORT, NAIVE_PORT, HTTP_PORT = 9301, 9302, 9300
 SECRETS = {"password": b"right", "uuid": USER.encode()}
 
 
@@ -101,6 +101,8 @@ class Peers:
                 | {"password": KEYS[method]}
             )
         login = {"username": "me", "password": "right"}
+        for kind, port, user in (("anytls", ANYTLS_PORT, {"password": "right"}), ("naive", NAIVE_PORT, login)):
+            found.append({"type": kind, "listen": "127.0.0.1", "listen_port": port, "users": [user], "tls": secure})
         found.append({"type": "http", "listen": "127.0.0.1", "listen_port": HTTP_PORT, "users": [login], "tls": secure})
         return found
 
@@ -208,3 +210,31 @@ def test_http_connect_over_tls_relays_and_refuses(peers: Peers) -> None:
     assert played.reached == [Depth.HELLO, Depth.PROOF, Depth.DATA]
     with pytest.raises(Refused, match="407"):
         peers.talk(http_proxy, HTTP_PORT, params, {"password": b"wrong"})
+
+
+@pytest.mark.parametrize("errand", [ORIGIN, ECHO], ids=["tls", "echo"])
+def test_anytls_relays(peers: Peers, errand: Mapping[str, str]) -> None:
+    played = peers.talk(anytls, ANYTLS_PORT, {"security": "tls"}, errand=errand)
+    assert played.reached == [Depth.HELLO, Depth.PROOF, Depth.AUTH, Depth.DATA]
+
+
+def test_anytls_says_what_it_cannot_reach(peers: Peers) -> None:
+    with pytest.raises(Refused, match="refused"):
+        peers.talk(anytls, ANYTLS_PORT, {"security": "tls"}, errand={"relay": "127.0.0.1:1"})
+
+
+def test_anytls_hangs_up_on_a_wrong_password(peers: Peers) -> None:
+    played = peers.talk(anytls, ANYTLS_PORT, {"security": "tls"}, {"password": b"wrong"})
+    assert (played.reached, played.reply) == ([], None)
+
+
+@pytest.mark.parametrize("errand", [ORIGIN, ECHO], ids=["tls", "echo"])
+def test_naive_relays_with_padding(peers: Peers, errand: Mapping[str, str]) -> None:
+    played = peers.talk(naive, NAIVE_PORT, {"user": "me"}, errand=errand)
+    assert played.reached == [Depth.HELLO, Depth.PROOF, Depth.DATA]
+    assert played.reply.via == "padded"
+
+
+def test_naive_pretends_to_be_a_web_server_to_a_wrong_login(peers: Peers) -> None:
+    with pytest.raises(Refused, match="407"):
+        peers.talk(naive, NAIVE_PORT, {"user": "me"}, {"password": b"wrong"})

@@ -8,15 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.model.verdict import Depth
-from probe.protocols import reality, trojan, vless, vmess
-from probe.protocols.dialogue import Ask, Tcp, Tls
+from probe.protocols import anytls, reality, trojan, vless, vmess
+from probe.protocols.dialogue import Ask, Refused, Tcp, Tls
 from probe.protocols.vmess_header import Body, Keys, derive
 from probe.protocols.websocket import apply_mask, build_frame, parse_upgrade
 from tests.dialogues import Played, fixed_entropy, play
 from tests.dialogues.feeding import FLOOD, cuts, outcome, truncations
 
 USER = "b831381d-6324-4d53-ad4f-8cda48b30811"
-MODULES = {"trojan": trojan, "vless": vless, "vmess": vmess}
+MODULES = {"anytls": anytls, "trojan": trojan, "vless": vless, "vmess": vmess}
 ECHO = fixed_entropy()(64)
 
 
@@ -37,6 +37,9 @@ def reply_of(name: str) -> bytes:
         return ECHO
     if name == "vless":
         return bytes(2) + ECHO
+    if name == "anytls":
+        frames = ((10, b"v=2"), (6, b"stop=2"), (8, b""), (7, b""), (2, b""), (2, ECHO[:20]), (2, ECHO[20:]))
+        return b"".join(anytls.build_frame(command, data) for command, data in frames)
     source = fixed_entropy()
     source(64)
     keys = Keys(3, source(33))
@@ -85,8 +88,8 @@ def test_random_bytes_never_reach_data(chunks: list[bytes], kind: str) -> None:
 
 
 def test_secrets_are_marked_in_what_is_sent() -> None:
-    for name, span in (("trojan", (0, 56)), ("vless", (1, 17))):
-        (send,) = play(MODULES[name].start(ask()), [b""]).sent
+    for name, span in (("trojan", (0, 56)), ("vless", (1, 17)), ("anytls", (0, 32))):
+        send = play(MODULES[name].start(ask()), [b""]).sent[0]
         assert send.secret_spans == (span,)
 
 
@@ -149,9 +152,29 @@ def test_any_text_is_a_link_or_a_value_error(text: str) -> None:
 def test_a_bad_link_never_quotes_the_secret() -> None:
     for module, text in (
         (trojan, "trojan://secretword@proxy.example:1?type=grpc"),
+        (anytls, "anytls://secretword@proxy.example:1?type=ws"),
         (vless, f"vless://{'secretword' * 4}@proxy.example:1"),
         (vmess, "vmess://secretword"),
     ):
         with pytest.raises(ValueError, match=r".") as raised:
             module.parse(text)
         assert "secretword" not in str(raised.value)
+
+
+@pytest.mark.parametrize("command", [5, 7])
+def test_anytls_quotes_what_the_proxy_cannot_do(command: int) -> None:
+    opening = anytls.build_frame(10, b"v=2")
+    for first in (opening, b""):
+        if first or command == 7:
+            with pytest.raises(Refused, match="the proxy says: no route"):
+                play(anytls.start(ask()), [first + anytls.build_frame(command, b"no route")])
+
+
+def test_anytls_fills_its_flight_up_and_takes_no_frame_of_a_client() -> None:
+    sent = play(anytls.start(ask()), [b""]).sent
+    assert len(sent[0].data) == 64
+    assert 100 <= len(anytls.build_request(b"a", b"b", 300)) == 300
+    assert outcome(anytls.start(ask()), [anytls.build_frame(10, b"v=2") + anytls.build_frame(4)]) == "nonsense"
+    parsed = anytls.parse("anytls://secretword@proxy.example/?sni=cover.example&insecure=1#A")
+    assert parsed.params == {"security": "tls", "sni": "cover.example", "insecure": "1"}
+    assert parsed.secrets == {"password": "secretword"}
