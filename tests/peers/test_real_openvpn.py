@@ -173,6 +173,13 @@ def test_a_certificate_logs_in_and_an_echo_comes_back_through_the_tunnel(tunnels
 
 
 @needs_tun
+def test_a_volume_goes_through_the_tunnel_both_ways(tunnels: Sealed, pki: Path) -> None:
+    played = log_in(tunnels, pki, "udp", deepest=Depth.VOLUME)
+    assert played.reached == [*THROUGH, Depth.VOLUME]
+    assert played.reply.carried_bytes >= 65536
+
+
+@needs_tun
 def test_a_server_is_told_that_we_leave(tunnels: Sealed, pki: Path) -> None:
     before = (pki / "udp.log").read_text().count("OCC exit message")
     log_in(tunnels, pki, "udp", deepest=Depth.AUTH)

@@ -165,6 +165,14 @@ def test_a_kernel_answers_the_echo_behind_wireguard_go(device: Sealed) -> None:
 
 
 @needs_wireguard_go
+def test_a_volume_goes_through_the_tunnel_both_ways(device: Sealed) -> None:
+    time.sleep(0.05)
+    played = talk(device, KERNEL_LIKE_PORT, address="10.79.0.2/32", deepest=Depth.VOLUME)
+    assert played.reached[-1] is Depth.VOLUME
+    assert played.reply.carried_bytes >= 65536
+
+
+@needs_wireguard_go
 def test_a_server_under_load_wants_its_cookie_back(device: Sealed) -> None:
     with device.connect(("127.0.0.1", KERNEL_LIKE_PORT), udp=True) as sock:
         sock.settimeout(3)

@@ -16,7 +16,7 @@ from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Reached, Refus
 from probe.protocols.engines.pinned_tls import open_engine, open_records
 from probe.protocols.engines.tls import TLSEngine
 from probe.protocols.incoming import Reading
-from probe.protocols.inner_echo import build_echo, name_packet
+from probe.protocols.inner_echo import ECHO_REPLY, Inner, build_echo, carry_volume, name_packet
 from probe.protocols.openvpn.config import parse_config
 from probe.protocols.openvpn.control import ControlChannel
 from probe.protocols.openvpn.data import EXIT, PING, DataChannel, derive_key, is_spoken
@@ -50,6 +50,8 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     data_cipher: str = ""
     inner: str = ""
     """What came through the tunnel: `echo reply`, `ping` or another packet."""
+    carried_bytes: int = 0
+    """Each way, where the volume was tried."""
 
 
 def start(ask: Ask) -> Dialogue:
@@ -83,9 +85,9 @@ def start(ask: Ask) -> Dialogue:
     if not is_spoken(push.cipher) or push.compressed:
         return reply
     tunnel = DataChannel(push.cipher, key, push.peer_id)
-    inner = (yield from _pass_data(ask, session, tunnel, push)) if goes_to(ask, Depth.DATA) else ""
+    passed = (yield from _pass_data(ask, session, tunnel, push)) if goes_to(ask, Depth.DATA) else ("", 0)
     yield Send(session.packets.frame(tunnel.seal(EXIT)))
-    return None if inner is None else msgspec.structs.replace(reply, inner=inner)
+    return None if passed is None else msgspec.structs.replace(reply, inner=passed[0], carried_bytes=passed[1])
 
 
 def _log_in(ask: Ask, session: Session, engine: TLSEngine) -> Reading[tuple[Push, StaticKey] | None]:
@@ -138,27 +140,53 @@ def _next_record(session: Session, engine: TLSEngine, records: list[bytes]) -> R
     return record
 
 
-def _pass_data(ask: Ask, session: Session, tunnel: DataChannel, push: Push) -> Reading[str | None]:
-    """Send an echo and a ping through the tunnel; return what comes, `None` = nothing."""
+def _pass_data(ask: Ask, session: Session, tunnel: DataChannel, push: Push) -> Reading[tuple[str, int] | None]:
+    """Send an echo and a ping through the tunnel until something comes; then as much as we are asked to.
+
+    Returns what came first, and the bytes that were carried each way; `None` = nothing, or it stalled.
+    """
     identifier = int.from_bytes(ask.entropy(2), "big")
+    inner: tuple[Inner, Inner] | None = None
+    if push.address and push.gateway:
+        inner = ipaddress.ip_address(push.address), ipaddress.ip_address(push.gateway)
+
+    def send(payload: bytes) -> Send:
+        return Send(session.packets.frame(tunnel.seal(payload)))
+
+    def take(wait_s: float) -> Reading[bytes | None]:
+        return _take_data(ask, session, tunnel, wait_s)
+
     for sequence, wait_s in enumerate(_DATA_WAITS_S, 1):
-        yield Send(session.packets.frame(tunnel.seal(PING)))
-        if push.address and push.gateway:
-            own, there = (ipaddress.ip_address(one) for one in (push.address, push.gateway))
-            yield Send(session.packets.frame(tunnel.seal(build_echo(own, there, identifier, sequence))))
-        until_s = ask.elapsed_s() + wait_s
-        for _ in range(_MOST_MESSAGES):
-            packet = yield from session.next_packet(until_s - ask.elapsed_s())
-            if packet is None:
-                break
-            if is_data(packet):
-                payload = tunnel.open(packet)
-                yield Reached(Depth.DATA)
-                return "ping" if payload == PING else name_packet(payload, identifier)
-            session.channel.take(packet)
-            yield from session.send(b"")
-        if session.packets.ended:
+        yield send(PING)
+        if inner is not None:
+            yield send(build_echo(*inner, identifier, sequence))
+        came = yield from take(wait_s)
+        if came is not None:
+            break
+    else:
+        return None
+    yield Reached(Depth.DATA)
+    said = "ping" if came == PING else name_packet(came, identifier)
+    if inner is None or said != ECHO_REPLY or not goes_to(ask, Depth.VOLUME):
+        return said, 0
+    carried = yield from carry_volume(ask, inner, identifier, send, take)
+    if carried is None:
+        return None
+    yield Reached(Depth.VOLUME)
+    return said, carried
+
+
+def _take_data(ask: Ask, session: Session, tunnel: DataChannel, wait_s: float) -> Reading[bytes | None]:
+    """Return what the next data packet carries; `None` = silence, or the end."""
+    until_s = ask.elapsed_s() + wait_s
+    for _ in range(_MOST_MESSAGES):
+        packet = yield from session.next_packet(until_s - ask.elapsed_s())
+        if packet is None:
             return None
+        if is_data(packet):
+            return tunnel.open(packet)
+        session.channel.take(packet)
+        yield from session.send(b"")
     return None
 
 
@@ -216,7 +244,7 @@ SPEC = DialogueSpec(
     stack=_stack,
     start=start,
     secrets=("ca", "key", "cert", "cert_key", "login"),
-    proves=Depth.DATA,
+    proves=Depth.VOLUME,
     suffixes=(".ovpn",),
     read_file=parse_config,
 )

@@ -14,7 +14,7 @@ from probe.model.depth import Depth
 from probe.model.errors import ProtocolError, UserError
 from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Reached, Receive, Send, Udp
 from probe.protocols.incoming import Reading
-from probe.protocols.inner_echo import build_echo, name_packet
+from probe.protocols.inner_echo import ECHO_REPLY, Inner, build_echo, carry_volume, name_packet
 from probe.protocols.relayed import goes_to
 from probe.protocols.wireguard import config, shape
 from probe.protocols.wireguard.noise import Initiation, Keys, Transport, open_cookie
@@ -36,6 +36,8 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """`response`, or `cookie` where it is under load."""
     inner: str = ""
     """What came through the tunnel: `echo reply`, `keepalive` or another packet."""
+    carried_bytes: int = 0
+    """Each way, where the volume was tried."""
 
 
 class _Waiting:
@@ -96,17 +98,36 @@ def start(ask: Ask) -> Dialogue:
     yield Reached(Depth.AUTH)
     if inner is None or not goes_to(ask, Depth.DATA):
         return Reply(answer="response")
-    tunnel = Tunnel(transport, waiting.look.word(shape.DATA))
+    return (yield from _pass_data(ask, waiting, Tunnel(transport, waiting.look.word(shape.DATA)), inner))
+
+
+def _pass_data(ask: Ask, waiting: _Waiting, tunnel: Tunnel, inner: tuple[Inner, Inner]) -> Reading[Reply | None]:
+    """Send an echo through the tunnel until something comes; then as much as we are asked to."""
     identifier = int.from_bytes(ask.entropy(2), "big")
+
+    def send(packet: bytes) -> Send:
+        return Send(waiting.look.dress(shape.DATA, tunnel.seal(packet), ask.entropy))
+
+    def take(wait_s: float) -> Reading[bytes | None]:
+        return _take_data(ask, waiting, tunnel, wait_s)
+
     for sequence, wait_s in enumerate(_ECHOES_S, 1):
-        sealed = tunnel.seal(build_echo(*inner, identifier, sequence))
-        yield Send(waiting.look.dress(shape.DATA, sealed, ask.entropy))
-        came = yield from _take_data(ask, waiting, tunnel, wait_s)
+        yield send(build_echo(*inner, identifier, sequence))
+        came = yield from take(wait_s)
         if came is not None:
-            # A server sends nothing under new keys until our first packet under them has arrived.
-            yield Reached(Depth.DATA)
-            return Reply(answer="response", inner=name_packet(came, identifier))
-    return None
+            break
+    else:
+        return None
+    # A server sends nothing under new keys until our first packet under them has arrived.
+    yield Reached(Depth.DATA)
+    said = name_packet(came, identifier)
+    if said != ECHO_REPLY or not goes_to(ask, Depth.VOLUME):
+        return Reply(answer="response", inner=said)
+    carried = yield from carry_volume(ask, inner, identifier, send, take)
+    if carried is None:
+        return None
+    yield Reached(Depth.VOLUME)
+    return Reply(answer="response", inner=said, carried_bytes=carried)
 
 
 def _shake_hands(ask: Ask, waiting: _Waiting) -> Reading[Transport | None]:
@@ -188,7 +209,7 @@ SPEC = DialogueSpec(
     start=start,
     parse=config.parse_link,
     secrets=("private_key", "preshared_key"),
-    proves=Depth.DATA,
+    proves=Depth.VOLUME,
     open_proves=Depth.REACH,
     silent_to_strangers=True,
     suffixes=(".conf",),

@@ -52,6 +52,12 @@ def test_a_login_an_echo_and_a_farewell(pki):
     assert [inner for inner in server.inner if inner in (PING, EXIT)] == [PING, EXIT]
 
 
+def test_a_volume_goes_through(pki):
+    played = talk(pki, Server(pki), deepest=Depth.VOLUME)
+    assert played.reached == [*FULL, Depth.VOLUME]
+    assert played.reply.carried_bytes >= 65536
+
+
 def test_over_udp_lost_packets_are_sent_again(pki):
     server, lost = Server(pki), [False, False, True]
     waiting: list[bytes] = []

@@ -163,6 +163,42 @@ def test_a_tunnel_that_carries_nothing_stops_at_the_login():
     assert played.reply is None
 
 
+def echo_until(server: Responder, most_bytes: int):
+    """Answer the handshake, then echoes until so many bytes came through."""
+    carried = heard = 0
+    waiting: list[bytes] = []
+
+    def serve(sent: list[Send]) -> bytes | None:
+        nonlocal carried, heard
+        for one in sent[heard:]:
+            if heard == 0:
+                waiting.append(server.answer(one.data))
+            elif carried < most_bytes:
+                request = server.open_data(one.data)
+                carried += len(request)
+                echo = request[:12] + request[16:20] + request[12:16] + b"\0" + request[21:]
+                waiting.append(server.data(sent[0].data[4:8], echo))
+            heard += 1
+        return waiting.pop(0) if waiting else None
+
+    return serve
+
+
+def test_a_volume_goes_through_a_few_packets_at_a_time():
+    played = play(SPEC.start(ask(deepest=Depth.VOLUME)), echo_until(responder(), 1 << 20))
+    assert played.reached == [*HANDSHAKE, Depth.DATA, Depth.VOLUME]
+    assert played.reply.carried_bytes >= 65536
+    assert max(len(sent.data) for sent in played.sent) <= 1232
+    assert 55 < len(played.sent) < 70
+
+
+def test_a_tunnel_that_freezes_after_some_packets_stops_at_the_data():
+    played = play(SPEC.start(ask(deepest=Depth.VOLUME)), echo_until(responder(), 16384))
+    assert played.reached == [*HANDSHAKE, Depth.DATA]
+    assert played.reply is None
+    assert len(played.sent) < 30
+
+
 def test_amnezia_disguises_every_message():
     server = responder(words=WORDS)
 
