@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import random
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from probe.lab.scenarios import build_scenarios
 from probe.lab.score import Figures, Mark, Score
 from probe.lab.world.atlas import build_world
 from probe.model.errors import UserError
+from probe.net.capabilities import MASK_VARIABLE
 
 _SIGNS = {Grade.EXACT: "✓", Grade.CAREFUL: "~", Grade.MISSED: "-", Grade.WRONG: "✗"}
 SHORTENED = f"cool-down {COOL_DOWN} (else 200 s), its two rounds {ROUNDS_APART} apart (else 30 s)"
@@ -41,6 +43,7 @@ Examples:
   wallprobe lab score                              all scenarios, as drawn by a new seed
   wallprobe lab score --seed 7 --jobs 4            the same names, addresses, delays and order every time
   wallprobe lab score --scenario clean --json      one JSON object per scenario, then the figures
+  wallprobe lab score --masked                     as on a host without Linux's own socket options
   wallprobe lab score --control --jobs 8           a second column, with a control outside; takes three times as long
 """
 )
@@ -57,8 +60,11 @@ Examples:
     type=click.Choice(["none", "both", "only"]),
     help="Also with a control server in the uncensored outside, as a second column; `only` = without the first.",
 )
-def score(scenarios: tuple[str, ...], as_json: bool, jobs: int, seed: int | None, views: str) -> int:
+@click.option("--masked", is_flag=True, help="Without the socket options that Linux alone has.")
+def score(scenarios: tuple[str, ...], as_json: bool, jobs: int, seed: int | None, views: str, masked: bool) -> int:
     """Run the real check in every scenario and hold its answers against the truth; 1 = some are wrong."""
+    if masked:
+        os.environ[MASK_VARIABLE] = "linux"
     drawn = random.randrange(1_000_000) if seed is None else seed
     names = choose_scenarios(scenarios, drawn)
     shown = sys.stdout.isatty() and not as_json

@@ -5,7 +5,12 @@ import os
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from probe.model.errors import UserError
+from probe.net.stack import raise_descriptor_limit
+
 T = TypeVar("T")
+FEWEST_DESCRIPTORS = 32
+"""Python, the loop, the database and the DNS sockets take some twenty; below that libraries break, not we."""
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -21,6 +26,15 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run to the end and return what it returns; Ctrl-C cancels it."""
+    """Run to the end and return what it returns; Ctrl-C cancels it.
+
+    Raises:
+        UserError: this process may open too few files for anything to work.
+    """
+    allowed = raise_descriptor_limit()
+    if 0 < allowed < FEWEST_DESCRIPTORS:
+        main.close()
+        remedy = f"allow at least {FEWEST_DESCRIPTORS}, such as by `ulimit -n 1024`"
+        raise UserError("open files", f"this process may have {allowed}, which is too few", remedy)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(main)

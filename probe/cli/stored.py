@@ -40,7 +40,10 @@ def load_measurement(store: Store, measurement: str) -> Measurement:
 
 
 def case_of(measurement: Measurement) -> Case:
-    """Return the case that a stored measurement was judged by: reference data aside, nothing else went in."""
+    """Return the case that a stored measurement was judged by: reference data aside, nothing else went in.
+
+    What the planner alone reads is left out: it was not judged by.
+    """
     return Case(
         target=measurement.target,
         vantage=measurement.vantage,
@@ -49,5 +52,7 @@ def case_of(measurement: Measurement) -> Case:
         baseline=measurement.baseline,
         cites=measurement.cites,
         controls=(*(report for c in measurement.cites for report in c.controls), *measurement.controls),
+        round_apart_s=measurement.rounds_apart_s,
         cold_start=bool(measurement.continues),
+        deep=measurement.deep,
     )

@@ -12,7 +12,7 @@ from probe.knowledge.reference import load_knowledge
 from probe.model.settings import Settings
 from probe.model.vantage import Vantage
 from probe.net.context import Gatekeeper
-from probe.net.routes import default_routes
+from probe.net.routes import default_routes, is_tunnel
 from probe.net.stack import Stack
 from probe.pipeline.environment import Environment
 from probe.pipeline.monitor import VantageMonitor
@@ -60,12 +60,14 @@ async def open_monitor(environment: Environment) -> AsyncIterator[VantageMonitor
 
 def build_vantage(settings: Settings) -> Vantage:
     """Return the vantage as the operator describes it, with the families that this host has a route for."""
-    families = tuple(sorted({route.family for route in default_routes()})) or (4,)
+    routes = default_routes()
+    families = tuple(sorted({route.family for route in routes})) or (4,)
     return Vantage(
         id=settings.vantage.id,
         asn=settings.vantage.asn,
         country_code=settings.vantage.country,
         families=families,
+        via=next((route.interface for route in routes if is_tunnel(route.interface)), ""),
         software_version=__version__,
     )
 

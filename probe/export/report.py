@@ -12,7 +12,7 @@ from probe.export.comparisons import build_comparisons
 from probe.export.ladder import build_ladder
 from probe.export.outside_view import build_outside_lines
 from probe.model.measurement import Measurement
-from probe.model.vantage import Baseline, VantageState
+from probe.model.vantage import Baseline, LocalFinding, VantageState
 from probe.model.verdict import Cause, Status, Verdict
 
 
@@ -81,7 +81,17 @@ def build_report(measurement: Measurement) -> tuple[Line, ...]:
 
 def build_headline(measurement: Measurement) -> Line:
     """Return the verdict in one line."""
-    return build_head(measurement.verdict, measurement.target.address, measurement.runtime_s)
+    about = f"{measurement.target.address}{_name_tunnel(measurement)}"
+    return build_head(measurement.verdict, about, measurement.runtime_s)
+
+
+def _name_tunnel(measurement: Measurement) -> str:
+    """Return through which tunnel it was seen: a site that works there may well be blocked on this network."""
+    if measurement.vantage.via:
+        return f"  through the tunnel {measurement.vantage.via}"
+    baseline = measurement.baseline
+    found = baseline is not None and LocalFinding.TUNNEL_ROUTE in baseline.findings
+    return "  through a tunnel, the default route" if found else ""
 
 
 def build_head(verdict: Verdict, about: str, runtime_s: float) -> Line:

@@ -41,6 +41,10 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     cites: tuple[Citation, ...] = ()
     continues: str = ""
     """Id of the measurement whose pending experiments this one ran."""
+    rounds_apart_s: float = 30.0
+    """How far apart two looks of a control had to be to count as two; laboratories shorten it."""
+    deep: bool = False
+    """It looked further than a plain run, also where nothing was wrong."""
     verdict: Verdict
     interrupted: bool = False
     queued_s: float = 0.0

@@ -38,6 +38,7 @@ class Vantage(msgspec.Struct, frozen=True, kw_only=True):
     resolver_asn: int = 0
     families: tuple[int, ...] = (4,)
     via: str = ""
+    """The tunnel that the default route leads into, such as `wg0`: what is seen is seen from its far end."""
     software_version: str = ""
 
 

@@ -10,6 +10,8 @@ import sys
 
 import msgspec
 
+from probe.model.errors import UserError
+
 IP_RECVERR = 11
 IP_RECVTTL = 12
 IP_MINTTL = 21
@@ -39,6 +41,30 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     raw_socket: bool = False
     """`CAP_NET_RAW`."""
     raw_socket_v6: bool = False
+
+
+ALL = Capabilities(**dict.fromkeys(Capabilities.__struct_fields__, True))
+LINUX_ONLY = ("error_queue", "reply_ttl", "min_ttl", "min_hop_count", "tcp_info")
+"""Options of ordinary sockets that only Linux has."""
+MASK_VARIABLE = "WALLPROBE_MASK"
+
+
+def mask_capabilities(found: Capabilities, wanted: str) -> Capabilities:
+    """Return what is left when these are taken away: names with commas between them, or `linux` for Linux's own.
+
+    It shows what a check would say on a host without them.
+
+    Raises:
+        UserError: there is no such capability.
+    """
+    names = {name.strip() for name in wanted.split(",") if name.strip()}
+    if "linux" in names:
+        names = (names - {"linux"}) | set(LINUX_ONLY)
+    unknown = sorted(names - set(Capabilities.__struct_fields__))
+    if unknown:
+        known = ", ".join(("linux", *Capabilities.__struct_fields__))
+        raise UserError(MASK_VARIABLE, f"there is no {unknown[0]!r} to mask", f"choose from {known}")
+    return msgspec.structs.replace(found, **dict.fromkeys(names, False))
 
 
 def probe_capabilities() -> Capabilities:

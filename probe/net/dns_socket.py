@@ -49,8 +49,9 @@ class DnsSocket:
         self._sock = socket.socket(family, socket.SOCK_DGRAM)
         try:
             self._sock.setblocking(False)
-            _want_ttl(self._sock)
-            if own:
+            if pool.capabilities.reply_ttl:
+                _want_ttl(self._sock)
+            if own and pool.capabilities.error_queue:
                 error_queue.enable(self._sock)
         except OSError:
             self._sock.close()

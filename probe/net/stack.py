@@ -5,7 +5,7 @@ import os
 import sys
 
 from probe.model.settings import TLSLibrary
-from probe.net.capabilities import Capabilities, probe_capabilities
+from probe.net.capabilities import MASK_VARIABLE, Capabilities, mask_capabilities, probe_capabilities
 from probe.net.clock import Clock, SystemClock
 from probe.net.system_resolver import SystemResolver
 from probe.net.trust import Trust
@@ -47,16 +47,18 @@ class Stack:
         """Open everything; `capabilities` masks what the host has, for tests.
 
         Raises:
-            UserError: the root file, or the TLS library that is asked for, cannot be used.
+            UserError: the root file or the TLS library cannot be used, or what is to be masked is nothing we know.
         """
         raise_descriptor_limit()
         clock = clock or SystemClock()
+        if capabilities is None:
+            capabilities = mask_capabilities(probe_capabilities(), os.environ.get(MASK_VARIABLE, ""))
         return cls(
             clock=clock,
-            dns=DnsSockets(clock),
+            dns=DnsSockets(clock, capabilities=capabilities),
             names=SystemResolver(resolv_conf),
             trust=Trust(ca_file=ca_file, environ=os.environ, quick_library=quick_library),
-            capabilities=probe_capabilities() if capabilities is None else capabilities,
+            capabilities=capabilities,
         )
 
     async def close(self) -> None:

@@ -13,6 +13,7 @@ import socket
 
 from probe.model.endpoint import Endpoint
 from probe.model.failure import Failure, FailureCode, Stage
+from probe.net.capabilities import ALL, Capabilities
 from probe.net.clock import Clock
 from probe.net.dns_socket import DnsSocket
 from probe.net.inquiry import Inquiry
@@ -36,7 +37,10 @@ class DnsSockets:
         sockets_per_family: int = _SOCKETS_PER_FAMILY,
         questions_per_socket: int = _QUESTIONS_PER_SOCKET,
         in_flight_per_socket: int = _IN_FLIGHT_PER_SOCKET,
+        capabilities: Capabilities = ALL,
     ) -> None:
+        self.capabilities = capabilities
+        """What its sockets may ask of the kernel; where that cannot, they do without anyway."""
         self.strays = 0
         """Datagrams that belonged to no question."""
         self.opened = 0

@@ -158,6 +158,8 @@ class Run:
             controls=tuple(self._controls),
             cites=self._wish.cites,
             continues=self._wish.continues,
+            rounds_apart_s=self._environment.settings.limits.rounds_apart_s,
+            deep=self._wish.deep,
             verdict=self._judge(),
             interrupted=interrupted,
         )
