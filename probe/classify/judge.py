@@ -17,7 +17,7 @@ from probe.classify.rules_flow import FLOW_CONTROL_RULES
 from probe.classify.rules_name import BESIDE_RULES, NAME_RULES
 from probe.classify.rules_page import HTTP_RULES
 from probe.classify.rules_path import TCP_RULES, TLS_RULES
-from probe.classify.rules_question import QUESTION_RULES
+from probe.classify.rules_question import QUESTION_RULES, name_encrypted
 from probe.classify.rules_quic import QUIC_RULES
 from probe.classify.rules_shape import DEEP_RULES, SHAPE_NOTES, SHAPE_TLS_RULES
 from probe.classify.rules_trace import TRACED_HTTP_RULES, TRACED_TCP_RULES, TRACED_TLS_RULES, located_boundary
@@ -295,7 +295,11 @@ def _judge_path(facts: PathFacts, family: AddressFamily = AddressFamily.V4) -> P
         interfered = interfered or from_outside.interferes
         usable = usable and interfered  # what was shown to work all the same, as for a browser, does
     return PathJudgement(
-        spot=facts.spot, family=family, usable=usable, interfered=usable and interfered, evidence=tuple(evidence)
+        spot=facts.spot,
+        family=family,
+        usable=usable,
+        interfered=usable and interfered,
+        evidence=name_encrypted(facts, tuple(evidence)),
     )
 
 

@@ -170,7 +170,7 @@ def _other_port(troubles: tuple[Trouble, ...]) -> list[Experiment]:
 
 
 def _elsewhere_on(trouble: Trouble) -> Experiment:
-    port = 80 if trouble.endpoint.port != 80 else 443
+    port = 443 if trouble.endpoint.port in (80, 853) else 80  # where something may well listen
     other = Endpoint(address=trouble.endpoint.address, port=port)
     return Experiment(
         id=f"{Design.PORTS.value}.none.{other}.{trouble.hop}.1", design=Design.PORTS, step=Step.CONNECT,

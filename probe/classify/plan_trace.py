@@ -24,6 +24,7 @@ SECOND_ROUND = 4
 FIRST_NAME_TTLS = (3, 6, 10)
 """Name and neutral name go to one address: with one more of each they are eight, and two SYNs name the routers."""
 PLACES_AT_MOST = 4
+_REACHED = frozenset({Outcome.OK, Outcome.REFUSED})
 _SUSPICIOUS = frozenset({Outcome.SILENT, Outcome.REFUSED, Outcome.UNREACHABLE})
 
 
@@ -105,7 +106,8 @@ def _neighbour(table: tuple[Try, ...], trouble: Trouble) -> Endpoint:
         experiment = row.experiment
         if experiment is None or experiment.design is not Design.PORTS or experiment.about != trouble.spot:
             continue
-        if row.layer is Layer.TCP and row.outcome is Outcome.OK and experiment.endpoint is not None:
+        # A port that refuses shows the way to the host as well as one that answers.
+        if row.layer is Layer.TCP and row.outcome in _REACHED and experiment.endpoint is not None:
             return experiment.endpoint
     address = ipaddress.ip_address(trouble.endpoint.address)
     return Endpoint(address=str(type(address)(int(address) ^ 1)), port=trouble.endpoint.port)

@@ -1,12 +1,16 @@
 """Rules about a resolver under test: what it says of a name, and whether it answers at all over TLS or HTTPS."""
 
+import msgspec
+
 from probe.classify.facts import PathFacts
+from probe.classify.fold import path_confidence
 from probe.classify.name_facts import LIES, NameFacts
 from probe.classify.rule import C0, C1, C2, Rule
-from probe.classify.tries import Outcome
+from probe.classify.tries import Layer, Outcome
 from probe.model.failure import FailureCode
 from probe.model.pattern import Pattern
-from probe.model.verdict import Cause, Confidence, EvidenceFamily
+from probe.model.target import CheckName
+from probe.model.verdict import Cause, Confidence, Evidence, EvidenceFamily
 
 NET, SERVER, UNKNOWN = Cause.NETWORK, Cause.SERVER, Cause.UNKNOWN
 A, B, OBSERVED = EvidenceFamily.DIFFERENTIAL, EvidenceFamily.CONTROL, EvidenceFamily.OBSERVED
@@ -78,6 +82,26 @@ def _refused(facts: PathFacts) -> bool:
     if code in (FailureCode.HTTP_UNEXPECTED_STATUS, FailureCode.HTTP_UNEXPECTED_CONTENT, FailureCode.DNS_MISBEHAVING):
         return True
     return seen.outcome in LIES - {Outcome.SILENT}
+
+
+def name_encrypted(facts: PathFacts, evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+    """Put first, for a resolver over TLS or HTTPS that the network keeps from us, that this is what is blocked.
+
+    How it is done stays beside it, and says how sure it is.
+    """
+    first = evidence[0] if evidence else None
+    asked = facts.case.target.check in (CheckName.DOT, CheckName.DOH)
+    if not asked or first is None or first.cause is not NET or first.pattern is None:
+        return evidence
+    by = "name" if facts.failed(Layer.TLS) else "port" if first.pattern is Pattern.IP_PORT_DROP else "address"
+    named = msgspec.structs.replace(
+        first,
+        rule_id=f"dns.encrypted.blocked.{first.rule_id}",
+        pattern=Pattern.DNS_ENCRYPTED_BLOCKED,
+        confidence=path_confidence(evidence),
+        reason=f"An encrypted resolver is kept from us, by its {by}. {first.reason}",
+    )
+    return (named, *evidence)
 
 
 QUESTION_RULES: tuple[Rule[PathFacts], ...] = (

@@ -192,7 +192,7 @@ def _steps(request: ControlRequest, ctx: Context, endpoint: Endpoint, *, is_fetc
             yield dial(ctx, endpoint)
         case CheckName.DOT | CheckName.DOH:
             transport = Transport.DOT if request.check is CheckName.DOT else Transport.DOH
-            name = "" if is_literal(request.host) else request.host
+            name = (*request.server_names, "" if is_literal(request.host) else request.host)[0]
             path = request.path if request.path != "/" else "/dns-query"
             resolver = Resolver(transport=transport, endpoint=endpoint, server_name=name, path=path)
             yield _ask(ctx, resolver, NEUTRAL_NAME, "A")

@@ -10,6 +10,7 @@ import math
 
 import msgspec
 
+from probe.model.chance import wilson
 from probe.model.episode import EpisodeState
 
 WINDOW = 32
@@ -19,7 +20,6 @@ _LOSSY = 0.26
 FAIL_SCORE = math.log(_LOSSY / _HEALTHY)
 GOOD_SCORE = math.log((1 - _LOSSY) / (1 - _HEALTHY))
 THRESHOLD = math.log(99)
-_Z = 1.96
 _ROW_COUNTS = 2
 _LONG_ROW = 5
 _MIN_ROW = 4
@@ -79,12 +79,5 @@ def row_that_settles(recent: int, runs: int) -> int:
 
 
 def _wilson(failed: int, runs: int) -> Share:
-    if runs == 0:
-        return Share(runs=0, ratio=0.0, low=0.0, high=1.0)
-    ratio = failed / runs
-    spread = _Z * math.sqrt(ratio * (1 - ratio) / runs + _Z * _Z / (4 * runs * runs))
-    middle = ratio + _Z * _Z / (2 * runs)
-    scale = 1 + _Z * _Z / runs
-    return Share(
-        runs=runs, ratio=ratio, low=max(0.0, (middle - spread) / scale), high=min(1.0, (middle + spread) / scale)
-    )
+    low, high = wilson(failed, runs)
+    return Share(runs=runs, ratio=failed / runs if runs else 0.0, low=low, high=high)

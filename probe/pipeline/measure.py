@@ -280,6 +280,7 @@ class Run:
             path=target.path,
             secure=target.secure,
             addresses=tuple(dict.fromkeys(a for lookup in lookups for a in lookup.addresses)),
+            server_names=(target.params["sni"],) if "sni" in target.params else (),
             timeout_s=target.timeout_s,
         )
         self._controls.append(await controls.ask(request, max_age_s=0.0 if self._wish.pending else CONTROL_AGE_S))

@@ -161,7 +161,7 @@ def outage_of_a_network(world: World) -> Scenario:
         about="a whole hosting network is down, for everybody",
         world=changed,
         target=site.url,
-        truth=gone(Pattern.OUTAGE_AS, seen=(Pattern.IP_DROP,)),
+        truth=gone(Pattern.OUTAGE_AS, seen=(Pattern.IP_DROP, Pattern.SRV_DOWN)),
         symptoms=(*(s for key in inside for s in reaches(world.sites[key], Outcome.SILENCE)), *resolves(site)),
     )
 

@@ -157,6 +157,7 @@ def proxy_only(world: World) -> Scenario:
             cause=Cause.LOCAL,
             seen=(Pattern.NET_FOREIGN_CUT, Pattern.NET_OFFLINE),
             local=Status.IMPAIRED,
+            outside=Status.IMPAIRED,  # what is closed to us is closed to our questions as well
         ),
         symptoms=(
             Symptom(trial=Proxied(server_name=site.name)),

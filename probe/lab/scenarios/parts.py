@@ -62,6 +62,14 @@ def likely(*patterns: Pattern) -> Truth:
     return msgspec.structs.replace(named(*patterns), outside=Status.LIKELY_BLOCKED)
 
 
+def refusable(*patterns: Pattern) -> Truth:
+    """Return the truth that the network blocks, in a way that a name's own servers use to refuse a country's resolvers.
+
+    No control tells the two apart: its resolver stands in another country (reference section D.3).
+    """
+    return msgspec.structs.replace(hidden(*patterns), outside=Status.IMPAIRED)
+
+
 def partly(*patterns: Pattern, cause: Cause = Cause.NETWORK) -> Truth:
     """Return the truth that the target works, and that something is interfered with all the same."""
     return Truth(status=Status.DEGRADED, patterns=patterns, cause=cause)

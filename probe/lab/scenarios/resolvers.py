@@ -16,6 +16,7 @@ from probe.lab.scenarios.parts import (
     hidden,
     likely,
     named,
+    refusable,
     resolves,
     rules,
     says,
@@ -142,7 +143,7 @@ def dot_blocked(world: World) -> Scenario:
         world=world,
         target="dot://9.9.9.9#dns.quad9.net",
         rules=rules(Rule(id="drop", when=ToAddress(ports=(853,)), then=Drop())),
-        truth=blocked(Pattern.DNS_ENCRYPTED_BLOCKED, Pattern.IP_PORT_DROP, local=Status.IMPAIRED),
+        truth=hidden(Pattern.DNS_ENCRYPTED_BLOCKED, Pattern.IP_PORT_DROP),
         symptoms=(
             Symptom(trial=Reach(address="9.9.9.9", port=853), outcome=Outcome.SILENCE),
             Symptom(trial=Reach(address="9.9.9.9", port=443)),
@@ -258,7 +259,7 @@ RESOLVERS: tuple[Build, ...] = (
         name="dns-servfail",
         about="the access network's resolver reports a failure for the name",
         lie=Lie(rcode=2),
-        truth=hidden(Pattern.DNS_SERVFAIL),
+        truth=refusable(Pattern.DNS_SERVFAIL),
         outcome=Outcome.DNS_ERROR,
     ),
     _Lying(
@@ -272,7 +273,7 @@ RESOLVERS: tuple[Build, ...] = (
         name="dns-silent",
         about="the access network's resolver does not answer for the name",
         lie=Lie(is_silent=True),
-        truth=hidden(Pattern.DNS_TIMEOUT),
+        truth=refusable(Pattern.DNS_TIMEOUT),
         outcome=Outcome.SILENCE,
     ),
     _OnTheWay(

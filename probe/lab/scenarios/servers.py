@@ -278,7 +278,7 @@ SERVERS: tuple[Build, ...] = (
         name="one-address-down",
         about="one of the site's addresses is dead for everybody",
         change={"dead_addresses": 1},
-        truth=partly(Pattern.IP, cause=Cause.OUTAGE),
+        truth=seeming(partly(Pattern.SRV_DOWN, cause=Cause.OUTAGE), Pattern.IP),
         symptoms=lambda site: (Symptom(trial=Reach(address=site.addresses[1]), outcome=Outcome.SILENCE),),
     ),
     _Serving(

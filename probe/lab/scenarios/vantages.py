@@ -82,6 +82,7 @@ def allow_list_mode(world: World) -> Scenario:
             patterns=(Pattern.NET_ALLOWLIST_MODE,),
             cause=Cause.NETWORK,
             local=Status.LIKELY_BLOCKED,
+            outside=Status.LIKELY_BLOCKED,  # a cut cable with a few survivors looks the same from everywhere
             seen=(Pattern.IP_DROP,),
         ),
         symptoms=(*reaches(site, Outcome.SILENCE), *works(world.sites["home1"], allowed)),

@@ -168,3 +168,25 @@ def test_answers_about_a_neutral_name_are_not_held_against_those_about_the_resol
 def test_a_resolver_whose_port_is_closed_is_judged_like_any_place():
     verdict = judge(encrypted().tcp("silent", address="9.9.9.9").once_more(Step.CONNECT, "silent", "9.9.9.9").case())
     assert (verdict.status, verdict.cause) == (Status.IMPAIRED, Cause.UNKNOWN)
+
+
+def kept_from(outcome):
+    """Tell of an encrypted resolver whose name is reset, five times, and neutral names are not."""
+    story = Story(check=CheckName.DOH, host="dns.google", address="doh+https://dns.google")
+    story.tcp(address="8.8.8.8").tls(outcome, address="8.8.8.8")
+    for number in range(1, 6):
+        story.pair(number, outcome if number < 5 else "", "ok", address="8.8.8.8")
+    return story
+
+
+def test_an_encrypted_resolver_that_the_network_keeps_from_us_is_named_so_first():
+    verdict = judge(kept_from("reset").case())
+    assert (verdict.status, verdict.cause) == (Status.LIKELY_BLOCKED, Cause.NETWORK)
+    assert verdict.patterns[0] is Pattern.DNS_ENCRYPTED_BLOCKED
+    assert Pattern.TLS_RESET_SNI in {e.pattern for e in verdict.evidence}, "how it is done stays beside it"
+    assert "by its name" in verdict.summary
+
+
+def test_an_encrypted_resolver_that_fails_by_itself_is_not_called_blocked():
+    story = encrypted(CheckName.DOT).tcp("refused", address="9.9.9.9")
+    assert Pattern.DNS_ENCRYPTED_BLOCKED not in judge(story.once_more(Step.CONNECT, "refused").case()).patterns
