@@ -11,16 +11,31 @@ from probe.model.depth import Depth
 from probe.model.endpoint import Endpoint
 from probe.model.failure import Failure, FailureCode, Stage
 from probe.model.observation import DialogueExchange
-from probe.model.target import Exposure, Target
+from probe.model.target import CheckName, Exposure, Target
 from probe.net.context import Context, SecretMissing
 from probe.net.dialogue import Occasion, converse
 from probe.net.own_addresses import has_address
 from probe.protocols import load_specs
+from probe.protocols.dialogue import Udp
 
-SPACING_S = 60.0
-"""Between two handshakes with one endpoint, whatever its exposure."""
+STUN = "stun"
 MAX_PATHS = 4
 """A client tries an address or two; sixteen handshakes at once are an attack."""
+
+
+HARMLESS = Target(
+    id=STUN, check=CheckName.VPN, address="stun://", host="", port=0, params={"protocol": STUN},
+    exposure=Exposure.PUBLIC,
+)  # fmt: skip
+"""What is asked of a reference's port in place of its protocol: what every call by browser begins with."""
+
+
+def goes_by_udp(target: Target) -> bool:
+    """Tell whether a tunnel's conversation goes by datagrams."""
+    if target.check is not CheckName.VPN:
+        return False
+    spec = load_specs()[target.params["protocol"]]
+    return isinstance(spec.choose_stack(target.params)[0], Udp)
 
 
 async def run(target: Target, ctx: Context) -> None:
@@ -61,7 +76,6 @@ def build_occasion(target: Target, ctx: Context) -> Occasion:
     """
     spec = load_specs()[target.params["protocol"]]
     secrets: Mapping[str, bytes] = ctx.secrets_of(target) if target.secrets else {}
-    private = target.exposure is Exposure.PRIVATE
     asked = target.params.get("depth", "")
     return Occasion(
         spec=spec,
@@ -69,9 +83,20 @@ def build_occasion(target: Target, ctx: Context) -> Occasion:
         params=target.params,
         secrets=secrets,
         deepest=Depth(asked) if asked else ctx.manners.deepest,
-        spacing_s=max(SPACING_S, ctx.manners.private_spacing_s) if private else SPACING_S,
+        spacing_s=_spacing_s(target, ctx),
         patience_s=ctx.manners.patience_s,
     )
+
+
+def _spacing_s(target: Target, ctx: Context) -> float:
+    """Return how far apart handshakes are; a reference, which is there to be asked, needs no distance."""
+    match target.exposure:
+        case Exposure.PUBLIC:
+            return 0.0
+        case Exposure.SHARED:
+            return ctx.manners.spacing_s
+        case Exposure.PRIVATE:
+            return max(ctx.manners.spacing_s, ctx.manners.private_spacing_s)
 
 
 def _not_asked(target: Target, ctx: Context, endpoint: Endpoint, why: str) -> DialogueExchange:

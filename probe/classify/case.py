@@ -7,6 +7,7 @@ from probe.model.experiment import Experiment
 from probe.model.fingerprint import Reference
 from probe.model.measurement import Citation
 from probe.model.observation import Observation, Resolver, Silence
+from probe.model.proof import Proof
 from probe.model.target import Target
 from probe.model.vantage import Baseline, Vantage
 
@@ -28,6 +29,12 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     cites: tuple[Citation, ...] = ()
     controls: tuple[ControlReport, ...] = ()
     """What was seen from elsewhere: family B."""
+    proofs: tuple[Proof, ...] = ()
+    """When a tunnel's credentials were seen to work, or are said to have."""
+    references: tuple[Target, ...] = ()
+    """Servers of tunnels' protocols that are known to work; the planner alone reads them."""
+    spacing_s: float = 60.0
+    """Between two handshakes with one endpoint."""
     single_sample: bool = False
     """Data of somebody else's probe, made in one go: B counts at n = 1, and nothing is more than likely."""
     resolvers: tuple[Resolver, ...] = ()

@@ -22,7 +22,7 @@ from probe.classify.rules_quic import QUIC_RULES
 from probe.classify.rules_shape import DEEP_RULES, SHAPE_NOTES, SHAPE_TLS_RULES
 from probe.classify.rules_trace import TRACED_HTTP_RULES, TRACED_TCP_RULES, TRACED_TLS_RULES, located_boundary
 from probe.classify.rules_trust import TRUST_RULES
-from probe.classify.rules_vpn import VPN_RULES
+from probe.classify.rules_vpn import VPN_OUTSIDE_RULES, VPN_RULES
 from probe.classify.status import Usable, decide
 from probe.classify.tries import Layer, Outcome, Try
 from probe.classify.trouble import is_over_quic
@@ -43,6 +43,7 @@ from probe.model.verdict import (
 
 LAYERED = (
     VPN_RULES,  # first: what was not asked at all says so in its own words
+    VPN_OUTSIDE_RULES,
     ECHO_RULES,
     (*TRACED_TCP_RULES, *TCP_RULES),
     (*SHAPE_TLS_RULES, *TRACED_TLS_RULES, *TLS_RULES, *TRUST_RULES, *DEEP_RULES),

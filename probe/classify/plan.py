@@ -17,6 +17,7 @@ from probe.classify.plan_path import chain_later, plan_path, repeat_again
 from probe.classify.plan_quic import plan_http3, plan_quic
 from probe.classify.plan_shape import plan_deep_hello, plan_shapes
 from probe.classify.plan_trace import plan_trace
+from probe.classify.plan_tunnel import plan_tunnel, tunnel_later
 from probe.classify.symptom import find_symptom, inherits
 from probe.classify.trouble import find_troubles, first_troubled_hop
 from probe.model.experiment import Design, Experiment, Pending, Step
@@ -49,8 +50,9 @@ def plan(case: Case) -> Plan:
             *plan_deep_answer(case, table),
         )
     deep = (*deep, *plan_flow(case, table))
+    tunnel, again = plan_tunnel(case, table), tunnel_later(case, table)
     if hop is None:
-        return Plan(now=_limit(case, deep))
+        return Plan(now=_limit(case, (*deep, *tunnel)), later=again)
     troubles = tuple(trouble for trouble in found if not trouble.over_quic)
     wanted = (
         *plan_quic(case, table, hop, found),
@@ -59,11 +61,12 @@ def plan(case: Case) -> Plan:
         *plan_keyword(case, table, troubles),
         *plan_shapes(case, table, troubles),
         *plan_trace(case, table, troubles),
+        *tunnel,
         *plan_page(case, table),
         *plan_question(case, table, hop),
         *deep,
     )
-    later = (*chain_later(case, table, troubles), *page_later(case, table))
+    later = (*chain_later(case, table, troubles), *page_later(case, table), *again)
     return Plan(now=_limit(case, wanted), later=later)
 
 

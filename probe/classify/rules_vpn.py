@@ -1,17 +1,60 @@
 """Rules about conversations with tunnels. Silence with unproven credentials is never more than `insufficient`."""
 
+from collections.abc import Callable
+
 from probe.classify.facts import PathFacts
-from probe.classify.rule import C0, C1, Rule
+from probe.classify.rule import C0, C1, C2, Rule
 from probe.classify.tries import Layer, Outcome
+from probe.classify.tunnel_facts import TunnelFacts
+from probe.model.depth import Depth
+from probe.model.observation import DialogueExchange
 from probe.model.pattern import Pattern
 from probe.model.verdict import Cause, Confidence, EvidenceFamily
 
 OBSERVED = EvidenceFamily.OBSERVED
+A, B = EvidenceFamily.DIFFERENTIAL, EvidenceFamily.CONTROL
 VPN = Layer.VPN
+RESET, FIN, SILENT = Outcome.RESET, Outcome.FIN, Outcome.SILENT
+CLOCK_TOLERANCES_S = {"shadowsocks": 30.0, "vmess": 120.0, "obfs4": 3600.0}
+"""How far clocks may differ before a server takes a right key for a wrong one; Shadowsocks' edition of 2022 alone."""
 
 
 def _repeated(facts: PathFacts) -> Confidence:
     return C1 if facts.tries_failed >= 2 else C0
+
+
+def _tunnel(says: Callable[[TunnelFacts], bool], *outcomes: Outcome) -> Callable[[PathFacts], bool]:
+    """Return when a conversation was ended in one of these ways, its credentials are proven, and this holds."""
+
+    def when(facts: PathFacts) -> bool:
+        if not facts.failed(VPN, *(outcomes or (RESET, FIN, SILENT))):
+            return False
+        tunnel = TunnelFacts(facts)
+        return bool(tunnel.proofs) and says(tunnel)
+
+    return when
+
+
+def _clock_is_off(facts: PathFacts) -> bool:
+    offset_s = facts.case.baseline.clock_offset_s if facts.case.baseline is not None else None
+    if offset_s is None or not facts.failed(VPN, RESET, FIN, SILENT) or facts.failing is None:
+        return False
+    seen = facts.failing.observation
+    protocol = seen.protocol if isinstance(seen, DialogueExchange) else ""
+    if protocol == "shadowsocks" and not facts.case.target.params.get("method", "").startswith("2022-"):
+        return False
+    return abs(offset_s) > CLOCK_TOLERANCES_S.get(protocol, float("inf"))
+
+
+def _elsewhere(facts: PathFacts) -> Confidence:
+    """Two rounds from another network count, and our own failure must be no accident."""
+    rounds = TunnelFacts(facts).rounds_elsewhere()
+    return C2 if rounds >= 2 and facts.tries_failed >= 2 else C1
+
+
+def _late(tunnel: TunnelFacts) -> bool:
+    """The server answered in its protocol before the conversation was ended."""
+    return tunnel.depth.rank >= Depth.HELLO.rank
 
 
 VPN_RULES: tuple[Rule[PathFacts], ...] = (
@@ -33,6 +76,78 @@ VPN_RULES: tuple[Rule[PathFacts], ...] = (
         reason="The server answers in its protocol and refuses.",
     ),
     Rule(
+        id="net.clock.tunnel",
+        when=_clock_is_off,
+        pattern=Pattern.NET_CLOCK,
+        cause=Cause.LOCAL,
+        family=OBSERVED,
+        level=C1,
+        reason="This host's clock is wrong by more than the protocol allows: servers take that for a wrong key.",
+    ),
+    Rule(
+        id="ip.proto_drop.udp_lost",
+        when=_tunnel(lambda t: t.udp_is_lost, SILENT),
+        pattern=Pattern.IP_PROTO_DROP,
+        cause=Cause.NETWORK,
+        family=A,
+        level=C2,
+        reason="No datagram gets an answer, connections to the same host open: UDP is dropped here, or by a firewall.",
+    ),
+    Rule(
+        id="vpn.data_drop.reference_too",
+        when=_tunnel(lambda t: _late(t) and t.reference_ends(RESET, FIN, SILENT) and t.reference_answers_first),
+        pattern=Pattern.VPN_DATA_DROP,
+        cause=Cause.NETWORK,
+        family=A,
+        level=C2,
+        reason="The server answers and is then cut off; so is a reference server, whose port carries other bytes.",
+    ),
+    Rule(
+        id="vpn.handshake_drop.reference_too",
+        when=_tunnel(lambda t: t.reference_ends(SILENT), SILENT),
+        pattern=Pattern.VPN_HANDSHAKE_DROP,
+        cause=Cause.NETWORK,
+        family=A,
+        level=C2,
+        reason="The protocol gets no answer from a reference server either, on a port that answers all else.",
+    ),
+    Rule(
+        id="vpn.reset.reference_too",
+        when=_tunnel(lambda t: t.reference_ends(RESET, FIN), RESET, FIN),
+        pattern=Pattern.VPN_RESET,
+        cause=Cause.NETWORK,
+        family=A,
+        level=C2,
+        reason="The protocol is cut off with a reference server as well, on a port that carries all else.",
+    ),
+    Rule(
+        id="ip.drop.elsewhere_ok",
+        when=_tunnel(lambda t: t.rounds_elsewhere() > 0 and t.over_udp and t.sibling is SILENT, SILENT),
+        pattern=Pattern.IP_DROP,
+        cause=Cause.NETWORK,
+        family=B,
+        level=_elsewhere,
+        reason="From another network it works at this moment; to us none of the address's ports answers.",
+    ),
+    Rule(
+        id="vpn.endpoint_block.elsewhere_ok",
+        when=_tunnel(lambda t: t.rounds_elsewhere() > 0 and t.reference_passes),
+        pattern=Pattern.VPN_ENDPOINT_BLOCK,
+        cause=Cause.NETWORK,
+        family=B,
+        level=_elsewhere,
+        reason="From another network this server works at this moment, and from here others of its protocol do.",
+    ),
+    Rule(
+        id="vpn.elsewhere_ok",
+        when=_tunnel(lambda t: t.rounds_elsewhere() > 0),
+        pattern=Pattern.VPN,
+        cause=Cause.NETWORK,
+        family=B,
+        level=_elsewhere,
+        reason="From another network the same handshake works at this moment, from here it does not.",
+    ),
+    Rule(
         id="vpn.refused.seen",
         when=lambda f: f.failed(VPN, Outcome.REFUSED, Outcome.UNREACHABLE),
         pattern=Pattern.VPN,
@@ -40,6 +155,24 @@ VPN_RULES: tuple[Rule[PathFacts], ...] = (
         family=OBSERVED,
         level=_repeated,
         reason="The port is refused: nobody listens there, or something on the way says so.",
+    ),
+    Rule(
+        id="vpn.changed.reference_ok",
+        when=_tunnel(lambda t: t.reference_passes),
+        pattern=Pattern.VPN,
+        cause=Cause.UNKNOWN,
+        family=OBSERVED,
+        level=C1,
+        reason="Its keys worked before, and others of its kind work from here: it is off, changed, or blocked alone.",
+    ),
+    Rule(
+        id="vpn.ended.proven",
+        when=_tunnel(lambda t: t.ended),
+        pattern=Pattern.VPN,
+        cause=Cause.UNKNOWN,
+        family=OBSERVED,
+        level=_repeated,
+        reason="Its keys worked before, and now the conversation is cut off or gets no answer.",
     ),
     Rule(
         id="vpn.closed.unproven",
@@ -69,3 +202,16 @@ VPN_RULES: tuple[Rule[PathFacts], ...] = (
         reason="Something answers, and not as this protocol's server with these keys would.",
     ),
 )
+
+VPN_OUTSIDE_RULES: tuple[Rule[PathFacts], ...] = (
+    Rule(
+        id="vpn.reference_too.elsewhere_ok",
+        when=_tunnel(lambda t: t.rounds_elsewhere() > 0 and t.reference_ends(RESET, FIN, SILENT)),
+        pattern=Pattern.VPN,
+        cause=Cause.NETWORK,
+        family=B,
+        level=_elsewhere,
+        reason="From another network the same handshake works at this moment.",
+    ),
+)
+"""A second method beside the comparison with a reference: the two together settle it."""

@@ -1,6 +1,7 @@
 """`wallprobe check`: one question, answered now. Verdict first, then the evidence, then what to try next."""
 
 import sys
+import time
 
 import click
 import msgspec
@@ -17,10 +18,13 @@ from probe.export.network import build_network_report
 from probe.export.record import build_record
 from probe.export.report import Line, build_report
 from probe.gate.remote import GateUnreachable
+from probe.model.depth import Depth
 from probe.model.errors import CombinedUserError, UserError
 from probe.model.measurement import Measurement
-from probe.model.target import Target
+from probe.model.target import CheckName, Target
 from probe.model.verdict import Status
+from probe.net.context import Manners
+from probe.pipeline.proofs import read_word
 from probe.targets.address import apply_traits, parse_address
 from probe.targets.groups import build_groups, is_member
 from probe.targets.secret_places import Given, is_named_place, is_open_to_others
@@ -51,6 +55,12 @@ Examples:
 @click.option(
     "--wait", is_flag=True, help="Stay for the final verdict, when experiments must wait for a cold endpoint."
 )
+@click.option(
+    "--login", is_flag=True, help="Tunnels: log in with the password that is there, once; keys need no leave."
+)
+@click.option(
+    "--worked", metavar="DATE", default="", help="Tunnels: they worked with these credentials on that day (2026-11-20)."
+)
 @click.option("--exit-status", is_flag=True, help="Exit 0 = usable, 3 = not, 4 = cannot tell.")
 @click.option("--textfile", metavar="PATH", default="", help="Write metrics for node_exporter's textfile collector.")
 @click.option("--pushgateway", metavar="URL", default="", help="Push metrics to this Pushgateway.")
@@ -60,6 +70,8 @@ def check(
     as_json: bool,
     verbose: bool,
     wait: bool,
+    login: bool,
+    worked: str,
     exit_status: bool,
     textfile: str,
     pushgateway: str,
@@ -75,7 +87,15 @@ def check(
     if textfile:
         check_textfile(textfile)
     group_url = push_url(pushgateway, settings.vantage.id) if pushgateway else ""
-    checking = Checking(settings, parsed, wait=wait, show_progress=sys.stderr.isatty() and not as_json, given=given)
+    parsed = [_note_worked(target, worked) for target in parsed]
+    checking = Checking(
+        settings,
+        parsed,
+        wait=wait,
+        show_progress=sys.stderr.isatty() and not as_json,
+        given=given,
+        manners=Manners(deepest=Depth.DATA) if login else None,
+    )
 
     groups = build_groups(parsed)
     grouped = {target.id for target in parsed for group in groups if is_member(target, group)}
@@ -115,6 +135,16 @@ def check(
         if group_url:
             run(push(group_url, page))
     return exit_code(statuses) if exit_status else 0
+
+
+def _note_worked(target: Target, worked: str) -> Target:
+    if not worked or target.check is not CheckName.VPN:
+        return target
+    try:
+        read_word(worked, time.time())
+    except ValueError:
+        raise UserError("--worked", f"{worked[:40]!r} is no day that has been", "write it as 2026-11-20") from None
+    return msgspec.structs.replace(target, worked=worked)
 
 
 def _show_group(group: Target, members: list[Measurement], *, as_json: bool) -> Status:

@@ -14,10 +14,10 @@ from probe.gate.remote import GateUnreachable, RemoteGate
 from probe.model.errors import UserError
 from probe.model.measurement import Citation, Measurement
 from probe.model.settings import Settings
-from probe.model.target import Target
+from probe.model.target import CheckName, Target
 from probe.model.vantage import Baseline
 from probe.net.clock import Clock
-from probe.net.context import Gatekeeper
+from probe.net.context import Gatekeeper, Manners
 from probe.net.stack import Stack
 from probe.pipeline.environment import CHECK_BODY_BYTES, Environment
 from probe.pipeline.measure import Run, Wish
@@ -51,11 +51,13 @@ class Checking:
         wait: bool,
         show_progress: bool,
         given: Given | None = None,
+        manners: Manners | None = None,
     ) -> None:
         self._settings = settings
         self._targets = targets
         self._wait = wait
         self._given = given
+        self._manners = manners
         self._progress = Progress(len(targets), enabled=show_progress)
         self._notes: list[str] = []
         self._finals: list[Measurement] = []
@@ -74,9 +76,12 @@ class Checking:
         try:
             with contextlib.ExitStack() as kept:
                 self._store = self._open_store(stack.clock, kept)
+                known = self._store or self._read_store(stack.clock, kept)
                 async with (
                     self._open_gate(stack.clock, self._store) as gate,
-                    open_environment(self._settings, gate, stack, given=self._given) as environment,
+                    open_environment(
+                        self._settings, gate, stack, given=self._given, store=known, manners=self._manners
+                    ) as environment,
                     open_monitor(environment) as monitor,
                 ):
                     with self._progress:
@@ -152,6 +157,14 @@ class Checking:
         except UserError as error:
             self._notes.append(f"this run is not stored: {error.what}")
             return None
+
+    def _read_store(self, clock: Clock, kept: contextlib.ExitStack) -> Store | None:
+        """Open the database that a daemon writes for reading, for what it knows of a tunnel's credentials."""
+        if not any(target.check is CheckName.VPN for target in self._targets):
+            return None
+        with contextlib.suppress(UserError):
+            return kept.enter_context(Store.open(self._settings.store, clock, read_only=True))
+        return None
 
     @contextlib.asynccontextmanager
     async def _open_gate(self, clock: Clock, store: Store | None) -> AsyncIterator[Gatekeeper]:

@@ -89,7 +89,7 @@ class Service:
             async with contextlib.AsyncExitStack() as opened:
                 opened.push_async_callback(stack.close)
                 opened.push_async_callback(self._close_environment)
-                environment = await self._open_environment(settings, gate, stack)
+                environment = await self._open_environment(settings, gate, stack, store)
                 monitor = await opened.enter_async_context(open_monitor(environment))
                 schedule = Schedule(seed=stable_hash(settings.vantage.id), wall_s=clock.wall_s(), boot_s=clock.boot_s())
                 agent = Agent(
@@ -141,10 +141,10 @@ class Service:
         for task in done - {stop}:
             task.result()
 
-    async def _open_environment(self, settings: Settings, gate: Gate, stack: Stack) -> Environment:
+    async def _open_environment(self, settings: Settings, gate: Gate, stack: Stack, store: Store | None) -> Environment:
         """Open an environment, and close the one before it."""
         async with contextlib.AsyncExitStack() as opening:
-            plain = await opening.enter_async_context(open_environment(settings, gate, stack))
+            plain = await opening.enter_async_context(open_environment(settings, gate, stack, store=store))
             await self._close_environment()
             self._environment = opening.pop_all()
         return dataclasses.replace(plain, may_follow_up=gate.may_follow_up)
@@ -219,7 +219,9 @@ class Service:
     async def _swap(self, agent: Agent, settings: Settings, loaded: Loaded) -> None:
         """Put what was read into force."""
         _warn_of_restart(agent.environment.settings, settings)
-        agent.environment = await self._open_environment(settings, agent.gate, agent.environment.stack)
+        agent.environment = await self._open_environment(
+            settings, agent.gate, agent.environment.stack, agent.store
+        )
         agent.monitor.adopt(agent.environment)
         agent.gate.adopt(settings.limits)
         self._take_targets(agent, settings, loaded)

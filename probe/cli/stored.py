@@ -51,6 +51,7 @@ def case_of(measurement: Measurement) -> Case:
         experiments=measurement.experiments,
         baseline=measurement.baseline,
         cites=measurement.cites,
+        proofs=measurement.proofs,
         controls=(*(report for c in measurement.cites for report in c.controls), *measurement.controls),
         round_apart_s=measurement.rounds_apart_s,
         cold_start=bool(measurement.continues),

@@ -87,6 +87,7 @@ def parse_config(text: str, file: str, environ: Mapping[str, str]) -> Settings:
         anchors=shipped_anchors if anchors is None else read_anchors(anchors, shipped_anchors),
         resolvers=_read_resolvers(fields),
         controls=read_controls(fields, folder),
+        references=_read_references(fields, file),
         ca_file="" if tls is None else _readable_file(tls, "ca_file", folder),
         tls_library=TLSLibrary.AUTO if tls is None else tls.choice("library", TLSLibrary, TLSLibrary.AUTO),
         limits=_read_limits(fields),
@@ -164,6 +165,17 @@ def _read_resolvers(fields: Fields) -> tuple[Resolver, ...]:
     return tuple(resolvers)
 
 
+def _read_references(fields: Fields, file: str) -> tuple[TargetSource, ...]:
+    """Read addresses of servers of tunnels' protocols; what they mean is read where targets are."""
+    found = []
+    for item in fields.items("references"):
+        if isinstance(item.value, str):
+            found.append(TargetSource(uri=item.value, place=f"{file}:{item.line}"))
+        else:
+            fields.fail(item, "references: this is no address", "write openvpn://192.0.2.1:1194, ss://…, or a file")
+    return tuple(found)
+
+
 def _read_limits(fields: Fields) -> Limits:
     section = fields.mapping("limits")
     if section is None:
@@ -177,6 +189,7 @@ def _read_limits(fields: Fields) -> Limits:
         bytes_per_day=section.size("bytes_per_day", figures.bytes_per_day, low=1_000_000),
         cool_down_s=section.duration("cool_down", figures.cool_down_s, low=0.1, high=86400.0),
         rounds_apart_s=section.duration("rounds_apart", figures.rounds_apart_s, low=0.1, high=240.0),
+        handshakes_apart_s=section.duration("handshakes_apart", figures.handshakes_apart_s, low=0.1, high=3600.0),
         longest_interval_s=section.duration("longest_interval", figures.longest_interval_s, low=1.0, high=86400.0),
     )
     section.finish()

@@ -5,6 +5,7 @@ import msgspec
 from probe.model.control import ControlReport
 from probe.model.experiment import Experiment
 from probe.model.observation import Observation
+from probe.model.proof import Proof
 from probe.model.target import Target
 from probe.model.vantage import Baseline, Vantage
 from probe.model.verdict import Verdict
@@ -38,6 +39,8 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     """The baseline a failure was judged by; `None` when none was needed."""
     controls: tuple[ControlReport, ...] = ()
     """What controls saw, asked for this run."""
+    proofs: tuple[Proof, ...] = ()
+    """What was known of a tunnel's credentials beforehand."""
     cites: tuple[Citation, ...] = ()
     continues: str = ""
     """Id of the measurement whose pending experiments this one ran."""

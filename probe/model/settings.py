@@ -37,6 +37,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """How long an endpoint stays hot after a step failed there with a name or signature sent."""
     rounds_apart_s: float = 30.0
     """How far apart what a control sees is asked twice, before it counts."""
+    handshakes_apart_s: float = 60.0
+    """How far apart two handshakes with one tunnel's endpoint are, whoever asks."""
     longest_interval_s: float = 3600.0
     """To this the interval of a target doubles while it is unreachable and nothing changes."""
 
@@ -184,6 +186,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     controls: tuple[ControlSettings, ...] = ()
     """In the order in which they are preferred."""
     peers: PeerSettings = PeerSettings()
+    references: tuple[TargetSource, ...] = ()
+    """Servers of tunnels' protocols that are known to work, for comparisons; each with an address literal."""
     ca_file: str = ""
     """Trust these roots instead of certifi's; `SSL_CERT_FILE` comes second, certifi last."""
     tls_library: TLSLibrary = TLSLibrary.AUTO

@@ -122,6 +122,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     exposure: Exposure = Exposure.PUBLIC
     interval_s: float = 300.0
     timeout_s: float = 10.0
+    worked: str = ""
+    """A day (ISO 8601) on which its user says that it worked with these credentials."""
     source: str = ""
     """File and line, or `command line`."""
 

@@ -37,6 +37,8 @@ class Vantage(msgspec.Struct, frozen=True, kw_only=True):
     country_code: str = "ZZ"
     resolver_asn: int = 0
     families: tuple[int, ...] = (4,)
+    network: str = ""
+    """Which access network this is, as a hash of its gateway and nameservers; tells two of one host apart."""
     via: str = ""
     """The tunnel that the default route leads into, such as `wg0`: what is seen is seen from its far end."""
     software_version: str = ""

@@ -129,6 +129,8 @@ class Manners:
 
     deepest: Depth = Depth.PROOF
     """Go no further; a password is sent only beyond `proof`."""
+    spacing_s: float = 60.0
+    """Between two handshakes with any endpoint."""
     private_spacing_s: float = 60.0
     """Between two handshakes with an endpoint of exposure `private`; all others have a minute."""
     patience_s: float = 0.0

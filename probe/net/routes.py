@@ -1,5 +1,6 @@
 """Which way out this host has, read from the kernel's tables. Elsewhere than Linux: none known."""
 
+import hashlib
 import ipaddress
 from pathlib import Path
 
@@ -41,6 +42,18 @@ def _read_v6(path: Path) -> tuple[Route, ...]:
         gateway = str(ipaddress.IPv6Address(bytes.fromhex(fields[4])))
         routes.append(Route(family=6, interface=fields[9], gateway="" if gateway == "::" else gateway))
     return tuple(routes)
+
+
+def identify_network(proc: Path = Path("/proc/net"), resolv_conf: Path = Path("/etc/resolv.conf")) -> str:
+    """Return a hash that differs from network to network: of the gateways, their hardware addresses, nameservers.
+
+    It names no network; empty = no way out.
+    """
+    routes = default_routes(proc)
+    hardware = {line.split()[0]: line.split()[3] for line in _lines(proc / "arp")[1:] if len(line.split()) > 3}
+    parts = [f"{r.family} {r.gateway} {hardware.get(r.gateway, '')}" for r in routes]
+    parts += [line for line in _lines(resolv_conf) if line.startswith("nameserver")]
+    return hashlib.blake2s("\n".join(parts).encode(), digest_size=8).hexdigest() if routes else ""
 
 
 def is_tunnel(interface: str, sys_class: Path = Path("/sys/class/net")) -> bool:

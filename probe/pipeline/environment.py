@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from probe.control.client import ControlClient
 from probe.model.fingerprint import Reference
 from probe.model.observation import Resolver
+from probe.model.proof import Proof
 from probe.model.settings import Settings
 from probe.model.target import Target
 from probe.model.vantage import Vantage
-from probe.net.context import Gatekeeper, unknown_asn
+from probe.net.context import Gatekeeper, Manners, unknown_asn
 from probe.net.stack import Stack
 from probe.targets.tunnels import read_secrets
 
@@ -20,6 +21,11 @@ CHECK_BODY_BYTES = 524288
 def follow_freely(_connections: int) -> bool:
     """Allow every follow-up: for a person's own question."""
     return True
+
+
+def know_nothing(_target: Target) -> tuple[Proof, ...]:
+    """Return nothing: there is no database to ask."""
+    return ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,5 +47,11 @@ class Environment:
     """Who measures for us from elsewhere; `None` = nobody."""
     environ: dict[str, str] = dataclasses.field(default_factory=dict)
     """The process environment, for the proxy variables."""
+    references: tuple[Target, ...] = ()
+    """Servers of tunnels' protocols that are known to work."""
+    proofs_of: Callable[[Target], tuple[Proof, ...]] = know_nothing
+    """What is known of a tunnel's credentials."""
+    manners: Manners = dataclasses.field(default_factory=Manners)
+    """How tunnels are spoken with."""
     secrets_of: Callable[[Target], Mapping[str, bytes]] = read_secrets
     """Reads the secrets of a tunnel's target when a conversation begins."""

@@ -14,6 +14,7 @@ import msgspec
 
 from probe.checks import CHECKS
 from probe.checks.experiment import run_experiment
+from probe.checks.vpn import HARMLESS, goes_by_udp
 from probe.classify.case import Case
 from probe.classify.clean import judge_clean, looks_clean
 from probe.classify.facts import build_table
@@ -89,6 +90,7 @@ class Run:
         self._looking = False
         self._controls: list[ControlReport] = []
         self._settled = False
+        self._proofs = environment.proofs_of(target) if target.check is CheckName.VPN else ()
         self._check: asyncio.Task[Any] | None = None
         self._spawned: list[asyncio.Task[None]] = []
         self._replan_due = False
@@ -107,6 +109,8 @@ class Run:
             body_limit_bytes=(wish or Wish()).body_limit_bytes,
             asn_of=environment.asn_of,
             secrets_of=environment.secrets_of,
+            manners=environment.manners,
+            references={reference.id: reference for reference in (*environment.references, HARMLESS)},
             confirms=(wish or Wish()).confirms,
         )
 
@@ -156,6 +160,7 @@ class Run:
             experiments=tuple(self._experiments),
             baseline=self._baseline,
             controls=tuple(self._controls),
+            proofs=self._proofs,
             cites=self._wish.cites,
             continues=self._wish.continues,
             rounds_apart_s=self._environment.settings.limits.rounds_apart_s,
@@ -186,6 +191,7 @@ class Run:
             silences=tuple(self._journal.silences),
             experiments=tuple(self._experiments),
             running=tuple(self._running),
+            proofs=self._proofs,
             baseline=self._baseline,
         )
 
@@ -264,7 +270,7 @@ class Run:
     async def _ask_control(self) -> None:
         """Ask for the outside view, once in a run; a control that does not answer is in the report."""
         controls, target = self._environment.controls, self._target
-        if controls is None or not self._environment.may_follow_up(1):
+        if controls is None or goes_by_udp(target) or not self._environment.may_follow_up(1):
             return
         # A late round makes experiments only: what the name led to was seen by the run that it continues.
         earlier = [o for citation in self._wish.cites for o in citation.observations]
@@ -274,7 +280,8 @@ class Run:
             if isinstance(o, DNSLookup) and o.role is Role.TARGET and not o.hop
         ]
         request = ControlRequest(
-            check=target.check,
+            # Of a tunnel a control can say whether its port takes connections: nobody's secrets go to it.
+            check=CheckName.TCP if target.check is CheckName.VPN else target.check,
             host=target.host,
             port=DNS_PORT if target.check is CheckName.DNS else target.port,
             path=target.path,
@@ -366,5 +373,7 @@ def build_case(
         round_apart_s=environment.settings.limits.rounds_apart_s,
         cold_start=bool(wish.pending),
         deep=wish.deep,
+        references=environment.references if target.check is CheckName.VPN else (),
+        spacing_s=environment.settings.limits.handshakes_apart_s,
         **seen,  # type: ignore[arg-type]
     )

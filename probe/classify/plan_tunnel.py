@@ -1,0 +1,148 @@
+"""Follow-ups about a tunnel: another service of its host, and its protocol with a reference server.
+
+None touches the endpoint's own protocol again before a minute is over (VERDICTS section 6): what is repeated there is
+pending, and so is what a second round of a control needs.
+"""
+
+from probe.classify.case import Case
+from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try
+from probe.classify.tunnel_facts import PAIRS, PASSES
+from probe.model.endpoint import Endpoint
+from probe.model.experiment import Design, Experiment, NameKind, Pending, Place, Step
+from probe.model.observation import DialogueExchange
+from probe.model.target import CheckName, Target
+
+STUN = "stun"
+ENDPOINTS_AT_MOST = 2
+AGAIN = 30
+_SERVICE_PORTS = (443, 80)
+
+
+def plan_tunnel(case: Case, table: tuple[Try, ...]) -> tuple[Experiment, ...]:
+    """Return what to try next for the endpoints that are silent or broke off."""
+    wanted: list[Experiment] = []
+    for endpoint, over_udp in _troubled(case, table)[:ENDPOINTS_AT_MOST]:
+        wanted.append(_service(endpoint))
+        reference = _find_reference(case, over_udp=over_udp)
+        if reference is not None:
+            wanted += _compare(case, table, endpoint, reference, over_udp=over_udp)
+    return tuple(wanted)
+
+
+def tunnel_later(case: Case, table: tuple[Try, ...]) -> tuple[Pending, ...]:
+    """Return the handshake that is made once more when its spacing allows: one failure may be an accident."""
+    if case.cold_start or case.target.check is not CheckName.VPN:
+        return ()
+    broken = [
+        (row, row.observation)
+        for row in table
+        if row.layer is Layer.VPN and row.experiment is None and not row.measurement and row.outcome in TRIGGERABLE
+    ]
+    # Without proof of its credentials nothing could come of it.
+    if not broken or not case.proofs:
+        return ()
+    again = tuple(
+        Experiment(
+            id=f"{Design.REPEAT.value}.test.{row.spot}.0.{AGAIN}",
+            design=Design.REPEAT,
+            step=Step.CONVERSE,
+            name="",
+            name_kind=NameKind.TEST,
+            place=Place.OWN,
+            endpoint=seen.endpoint,
+            cell=AGAIN,
+        )
+        for row, seen in broken[:ENDPOINTS_AT_MOST]
+        if isinstance(seen, DialogueExchange)
+    )
+    due_s = max(case.spacing_s, case.round_apart_s) + 1.0
+    return (Pending(due_in_s=due_s, question="whether the same handshake fails again", experiments=again),)
+
+
+def _troubled(case: Case, table: tuple[Try, ...]) -> list[tuple[Endpoint, bool]]:
+    """Return the endpoints that broke off or keep silent, and whether by datagrams."""
+    found: dict[Endpoint, bool] = {}
+    done = {observation.transaction for observation in case.observations}
+    for silence in case.silences:
+        waits = silence.transaction not in done and not silence.experiment
+        if waits and silence.layer == Layer.VPN.value and silence.endpoint is not None:
+            found[silence.endpoint] = not _connected(table, silence.endpoint)
+    for row in table:
+        seen = row.observation
+        is_own = row.experiment is None and not row.measurement
+        if is_own and row.outcome in TRIGGERABLE and isinstance(seen, DialogueExchange):
+            found[seen.endpoint] = seen.transport.startswith("udp")
+    return list(found.items())
+
+
+def _connected(table: tuple[Try, ...], endpoint: Endpoint) -> bool:
+    return any(row.layer is Layer.TCP and row.spot == str(endpoint) and row.experiment is None for row in table)
+
+
+def _service(endpoint: Endpoint) -> Experiment:
+    port = next(port for port in _SERVICE_PORTS if port != endpoint.port)
+    other = Endpoint(address=endpoint.address, port=port)
+    return Experiment(
+        id=f"{Design.SERVICE.value}.none.{other}.0.1", design=Design.SERVICE, step=Step.CONNECT, name="",
+        name_kind=NameKind.NONE, place=Place.UNRELATED, endpoint=other, about=str(endpoint), cell=1,
+    )  # fmt: skip
+
+
+def _find_reference(case: Case, *, over_udp: bool) -> Target | None:
+    """Return a reference that speaks the target's protocol over the same transport; it is no endpoint of its own."""
+    wanted = (case.target.params.get("protocol"), over_udp)
+    for reference in case.references:
+        by_udp = reference.params.get("over") == "udp"
+        if (reference.params.get("protocol"), by_udp) == wanted and reference.host != case.target.host:
+            return reference
+    return None
+
+
+def _compare(
+    case: Case, table: tuple[Try, ...], endpoint: Endpoint, reference: Target, *, over_udp: bool
+) -> list[Experiment]:
+    """Return five harmless exchanges; when all passed, five beginnings; when none did, whether connections open."""
+    place = Endpoint(address=reference.host, port=reference.port)
+    harmless = [_try(endpoint, place, reference, n, over_udp=over_udp, kind=NameKind.NEUTRAL) for n in _numbers()]
+    rows = {row.experiment.id: row for row in table if row.experiment is not None and row.layer in _final(over_udp)}
+    met = [rows[e.id] for e in harmless if e.id in rows]
+    if len(met) < PAIRS:
+        return harmless
+    if all(row.outcome is Outcome.OK for row in met):
+        return [_try(endpoint, place, reference, n, over_udp=over_udp, kind=NameKind.TEST) for n in _numbers()]
+    if over_udp and all(row.outcome is Outcome.SILENT for row in met):
+        return [_open(endpoint, place, n) for n in range(1, PASSES + 1)]
+    return []
+
+
+def _final(over_udp: bool) -> tuple[Layer, ...]:
+    return (Layer.VPN,) if over_udp else (Layer.HTTP,)
+
+
+def _numbers() -> range:
+    return range(1, PAIRS + 1)
+
+
+def _try(
+    endpoint: Endpoint, place: Endpoint, reference: Target, number: int, *, over_udp: bool, kind: NameKind
+) -> Experiment:
+    harmless = kind is NameKind.NEUTRAL
+    return Experiment(
+        id=f"{Design.REFERENCE.value}.{kind.value}.{place}.{endpoint}.{number}",
+        design=Design.REFERENCE,
+        step=Step.FETCH if harmless and not over_udp else Step.CONVERSE,
+        name=(STUN if over_udp else "") if harmless else reference.id,
+        name_kind=kind,
+        place=Place.UNRELATED,
+        endpoint=place,
+        secure=False,
+        about=str(endpoint),
+        cell=number,
+    )
+
+
+def _open(endpoint: Endpoint, place: Endpoint, number: int) -> Experiment:
+    return Experiment(
+        id=f"{Design.REFERENCE.value}.none.{place}.{endpoint}.{number}", design=Design.REFERENCE, step=Step.CONNECT,
+        name="", name_kind=NameKind.NONE, place=Place.UNRELATED, endpoint=place, about=str(endpoint), cell=number,
+    )  # fmt: skip

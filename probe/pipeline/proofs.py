@@ -1,0 +1,56 @@
+"""What is known of a tunnel's credentials from before: handshakes that succeeded, and the user's word."""
+
+import datetime
+
+from probe.model.proof import Proof, ProofSource
+from probe.model.target import Target
+from probe.model.vantage import Vantage
+from probe.model.verdict import Status
+from probe.store.store import Store
+
+REMEMBERED_S = 90 * 86400.0
+_LOOKED_AT = 8
+"""The newest stored successes; older ones say nothing that these do not."""
+
+
+def find_proofs(store: Store, target: Target, vantage: Vantage, wall_s: float) -> tuple[Proof, ...]:
+    """Return what the database knows, newest first. A handshake from any network proves the credentials."""
+    found: list[Proof] = []
+    for line in store.load_stored(target.id, wall_s - REMEMBERED_S, Status.OK, _LOOKED_AT):
+        measurement = store.load_measurement(line.id)
+        if measurement is not None:
+            found.append(
+                Proof(
+                    source=ProofSource.HISTORY,
+                    age_s=wall_s - measurement.started_at,
+                    elsewhere=_differ(measurement.vantage, vantage),
+                    measurement=measurement.id,
+                )
+            )
+    history = store.load_history(target.id, limit=1)
+    last_ok_at = history.tally.last_ok_at if history is not None and history.tally is not None else 0.0
+    if last_ok_at and not found and wall_s - last_ok_at <= REMEMBERED_S:
+        found.append(Proof(source=ProofSource.HISTORY, age_s=wall_s - last_ok_at))
+    return tuple(found)
+
+
+def read_word(date: str, wall_s: float) -> Proof:
+    """Return the user's word that it worked on a day, at its end.
+
+    Raises:
+        ValueError: it is no date, or one to come.
+    """
+    day = datetime.datetime.fromisoformat(date)
+    day = day if day.tzinfo is not None else day.replace(tzinfo=datetime.UTC)
+    age_s = wall_s - day.timestamp()
+    if age_s < -86400.0:
+        raise ValueError("this day is still to come")
+    return Proof(source=ProofSource.USER, age_s=max(0.0, age_s))
+
+
+def _differ(one: Vantage, other: Vantage) -> bool:
+    """Tell whether two runs were surely made from different networks."""
+    if one.id != other.id:
+        return True
+    pairs = ((one.network, other.network), (one.asn, other.asn))
+    return any(a and b and a != b for a, b in pairs)
