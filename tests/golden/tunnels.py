@@ -5,6 +5,7 @@ from probe.model.endpoint import Endpoint
 from probe.model.failure import Failure, FailureCode, Stage
 from probe.model.observation import DialogueExchange
 from probe.model.target import CheckName
+from tests.golden import tunnel_proofs  # noqa: F401 (it registers its stories)
 from tests.golden.story import Half, golden, half
 from tests.unit.classify.cases import OWN, Story
 
