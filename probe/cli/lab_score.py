@@ -13,7 +13,7 @@ import msgspec
 from probe.lab.agent import COOL_DOWN, ROUNDS_APART
 from probe.lab.exam import hold_exam
 from probe.lab.grade import Grade
-from probe.lab.scenarios import build_scenarios
+from probe.lab.scenarios import build_all_scenarios, build_scenarios
 from probe.lab.score import Figures, Mark, Score
 from probe.lab.world.atlas import build_world
 from probe.model.errors import UserError
@@ -107,11 +107,12 @@ def choose_scenarios(wanted: tuple[str, ...], seed: int) -> tuple[str, ...]:
     Raises:
         UserError: there is no scenario of that name.
     """
-    known = build_scenarios(build_world(seed))
+    world = build_world(seed)
+    known = build_all_scenarios(world)
     for name in wanted:
         if name not in known:
             raise UserError("lab score", f"there is no scenario {name!r}", "`wallprobe lab list` shows them all")
-    return tuple(dict.fromkeys(wanted)) or tuple(known)
+    return tuple(dict.fromkeys(wanted)) or tuple(build_scenarios(world))
 
 
 def render_mark(mark: Mark) -> list[str]:

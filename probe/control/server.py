@@ -12,6 +12,7 @@ from aiohttp.typedefs import Middleware
 from probe.control.admission import Admission
 from probe.control.api import ControlApi
 from probe.control.echo import EchoPorts
+from probe.control.hello_ports import HelloPorts
 from probe.control.ooni_helper import OoniHelper
 from probe.control.settings import ServeSettings
 from probe.control.tokens import Callers
@@ -55,10 +56,18 @@ def build_view(settings: ServeSettings, stack: Stack, asn_of: Callable[[str], in
 class ControlServer:
     """A control that listens; `close` it before its stack."""
 
-    def __init__(self, runner: web.AppRunner, servers: list[asyncio.Server], echo: EchoPorts, api: ControlApi) -> None:
+    def __init__(
+        self,
+        runner: web.AppRunner,
+        servers: list[asyncio.Server],
+        echo: EchoPorts,
+        api: ControlApi,
+        hellos: HelloPorts,
+    ) -> None:
         self._runner = runner
         self._servers = servers
         self.echo = echo
+        self.hellos = hellos
         self.api = api
         self.addresses = tuple(_format(one.getsockname()) for server in servers for one in server.sockets)
         """Where it listens, as `host:port`."""
@@ -68,6 +77,7 @@ class ControlServer:
         for server in self._servers:
             server.close()
         await self.echo.close()
+        await self.hellos.close()
         await self._runner.cleanup()
 
 
@@ -90,6 +100,8 @@ async def start_control(
         frozenset(int(name[1]) for name in names),
     )
     echo.start()
+    hellos = HelloPorts(settings.hellos, tuple(dict.fromkeys(str(name[0]) for name in names)))
+    await hellos.start()
     callers = Callers(settings.tokens, settings.limits.per_minute, stack.clock.boot_s())
     admission = Admission(
         callers,
@@ -113,7 +125,7 @@ async def start_control(
         await loop.create_server(factory, sock=one, ssl=context, ssl_handshake_timeout=handshake_s, backlog=1024)
         for one in listeners
     ]
-    return ControlServer(runner, servers, echo, api)
+    return ControlServer(runner, servers, echo, api, hellos)
 
 
 async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from probe.control.hello_answers import Hello
 from probe.control.policy import PORTS, Network, Policy
 from probe.model.errors import CombinedUserError, UserError
 from probe.model.observation import Resolver
@@ -75,6 +76,8 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy = Policy()
     limits: ControlLimits = ControlLimits()
     echo: EchoSettings = EchoSettings()
+    hellos: dict[Hello, int] = {}
+    """Reference servers of tunnels' protocols, by port; none unless named."""
     ooni_open: bool = False
     """Serve OONI probes, which have no token, without one."""
     ca_file: str = ""
@@ -125,6 +128,7 @@ def parse_serve_settings(text: str, file: str) -> ServeSettings:
         policy=_read_policy(fields),
         limits=limits,
         echo=_read_echo(fields),
+        hellos=_read_hellos(fields),
         ooni_open=fields.truth("ooni_open", False),
         ca_file=_path(fields, "ca_file", folder),
     )
@@ -228,6 +232,15 @@ def _read_limits(fields: Fields) -> ControlLimits:
     )
     section.finish()
     return limits
+
+
+def _read_hellos(fields: Fields) -> dict[Hello, int]:
+    section = fields.mapping("hellos")
+    if section is None:
+        return {}
+    found = {hello: section.integer(hello.value, 0, low=0, high=65535) for hello in Hello}
+    section.finish()
+    return {hello: port for hello, port in found.items() if port}
 
 
 def _read_echo(fields: Fields) -> EchoSettings:

@@ -19,12 +19,27 @@ ROUNDS_APART = "3s"
 Controls = tuple[dict[str, str], ...]
 
 
-def render_config(world: World, controls: Controls = (), *, asn_file: str = "") -> str:
+HANDSHAKES_APART = "1s"
+"""And two handshakes with one tunnel."""
+TUNNEL_TIMEOUT = "3s"
+
+
+def render_config(
+    world: World,
+    controls: Controls = (),
+    *,
+    asn_file: str = "",
+    vantage: str = "lab",
+    references: tuple[str, ...] = (),
+    patience: str = "",
+) -> str:
     """Return a configuration with the world's anchors, its resolvers, controls outside it, and a file of AS data."""
     anchors = [world.sites[f"anchor{n}"].url for n in range(1, 6)]
     return yaml.safe_dump(
         {
-            "vantage": {"id": "lab", "country": "ZZ"},
+            "vantage": {"id": vantage, "country": "ZZ"},
+            **({"references": list(references)} if references else {}),
+            **({"defaults": {"timeout": patience}} if patience else {}),
             "anchors": {
                 "foreign": anchors,
                 "domestic": [world.sites["home1"].url, world.sites["home2"].url],
@@ -38,7 +53,11 @@ def render_config(world: World, controls: Controls = (), *, asn_file: str = "") 
                 "doh+https://1.1.1.1/dns-query#cloudflare-dns.com",
             ],
             **({"knowledge": {"asn_file": asn_file}} if asn_file else {}),
-            "limits": {"cool_down": COOL_DOWN, "rounds_apart": ROUNDS_APART},
+            "limits": {
+                "cool_down": COOL_DOWN,
+                "rounds_apart": ROUNDS_APART,
+                "handshakes_apart": HANDSHAKES_APART,
+            },
             **({"control": [dict(one) for one in controls]} if controls else {}),
         },
         sort_keys=False,
@@ -53,6 +72,9 @@ async def check(
     timeout_s: float = 120.0,
     options: tuple[str, ...] = (),
     memory: str = "state",
+    vantage: str = "lab",
+    references: tuple[str, ...] = (),
+    patience: str = "",
 ) -> dict[str, Any]:
     """Run `wallprobe check --json` on a target in the client and return what it printed.
 
@@ -62,7 +84,10 @@ async def check(
         UserError: it printed something else.
     """
     asn_file = lab.write_file("asn.mmdb", build_asn_file())
-    path = lab.write_file("wallprobe.yml", render_config(lab.world, controls, asn_file=asn_file))
+    config = render_config(
+        lab.world, controls, asn_file=asn_file, vantage=vantage, references=references, patience=patience
+    )
+    path = lab.write_file("wallprobe.yml", config)
     argv = [sys.executable, "-m", "probe", "check", "--json", "--config.file", path, *options, target]
     folder = {"XDG_STATE_HOME": str(FOLDER / memory)}
     finished = await lab.run_in_client(argv, timeout_s=timeout_s, environment=folder)

@@ -1,20 +1,22 @@
 """The exam: the real `check` in every scenario, each in a lab of its own making, its answers held against the truth."""
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import Callable
 
 import msgspec
 
-from probe.lab.agent import Controls, check
+from probe.lab.agent import TUNNEL_TIMEOUT, Controls, check
 from probe.lab.grade import Grade, Said, grade
 from probe.lab.line import Line
-from probe.lab.outside import raise_control
+from probe.lab.outside import raise_control, reference_addresses
 from probe.lab.run import Lab, UnsupportedError
 from probe.lab.scenarios.model import Scenario
 from probe.lab.score import Mark, Score, Skipped
 from probe.lab.spread import spread
+from probe.lab.tunnels import set_up_tunnel
 from probe.model.errors import UserError
 from probe.model.verdict import Cause, Status
 
@@ -39,15 +41,31 @@ async def mark_scenario(lab: Lab, scenario: Scenario, line: Line | None = None, 
 
     With a control it is the final verdict that counts: what a control says once is asked again before it counts.
     """
-    await lab.play(scenario, line)
-    await asyncio.sleep(scenario.settles_s)
+    async with contextlib.AsyncExitStack() as stays:
+        memory = f"state-{scenario.name}-{len(controls)}"
+        target = scenario.target
+        if scenario.tunnel is not None:
+            target = await stays.enter_async_context(set_up_tunnel(lab, scenario, line, memory))
+        else:
+            await lab.play(scenario, line)
+        await asyncio.sleep(scenario.settles_s)
+        return await _mark(lab, scenario, target, controls, memory)
+
+
+async def _mark(lab: Lab, scenario: Scenario, target: str, controls: Controls, memory: str) -> Mark:
     started_s = time.monotonic()
     reasons: tuple[str, ...] = ()
     try:
         # The scenario before may have made the same addresses hot: that was in another world.
         options = ("--wait",) if controls else ()
         record = await check(
-            lab, scenario.target, controls=controls, options=options, memory=f"state-{scenario.name}-{len(controls)}"
+            lab,
+            target,
+            controls=controls,
+            options=options,
+            memory=memory,
+            references=reference_addresses() if controls and scenario.tunnel is not None else (),
+            patience=TUNNEL_TIMEOUT if scenario.tunnel is not None else "",
         )
     except (UserError, TimeoutError) as error:
         said = Said(status=Status.INSUFFICIENT, cause=Cause.INSTRUMENT)

@@ -11,6 +11,7 @@ import sys
 import yaml
 
 from probe.control.certificates import hash_certificate, make_certificate
+from probe.control.hello_answers import Hello, reference_links
 from probe.control.tokens import hash_token, make_token
 from probe.lab.agent import Controls
 from probe.lab.run import Lab
@@ -21,6 +22,15 @@ PORT = 8443
 ECHO_PORTS = "20000-20127"
 """Fewer than in the field, where a port rests for 200 s after each use."""
 READY_S = 30.0
+HELLOS = {Hello.OPENVPN: 1194, Hello.IKEV2: 500, Hello.SHADOWSOCKS: 8388}
+"""The reference servers of tunnels' protocols that stand at the control's address."""
+TUNNEL_PORTS = (1080, 1194, 2222, 8488)
+"""What it may be asked to connect to, besides the web's ports."""
+
+
+def reference_addresses() -> tuple[str, ...]:
+    """Return the references as the client's configuration names them."""
+    return tuple(link for hello, port in HELLOS.items() for link in reference_links(hello, CONTROL_V4, port))
 
 
 def render_serve_config(token: str, files: dict[str, str]) -> str:
@@ -35,6 +45,8 @@ def render_serve_config(token: str, files: dict[str, str]) -> str:
             "resolvers": ["udp://9.9.9.9", "udp://8.8.8.8"],
             "limits": {"per_minute": "6000"},
             "echo": {"ports": ECHO_PORTS},
+            "hellos": {hello.value: port for hello, port in HELLOS.items()},
+            "policy": {"ports": [str(port) for port in TUNNEL_PORTS]},
         },
         sort_keys=False,
     )
@@ -57,7 +69,8 @@ async def raise_control(lab: Lab) -> Controls:
     read, write = os.pipe2(os.O_CLOEXEC)
     lab.spawn(argv, (write, write, write), in_world=True)
     os.close(write)
-    await _await_listening(read)
+    if not await await_words(read, b"listening"):
+        raise UserError("lab", "the control of the lab did not come up", "run it by hand: wallprobe control serve")
     return (
         {
             "url": f"https://{CONTROL_V4}:{PORT}",
@@ -68,15 +81,14 @@ async def raise_control(lab: Lab) -> Controls:
     )
 
 
-async def _await_listening(descriptor: int) -> None:
-    """Read what the control says until it listens, and go on reading: nobody else empties the pipe.
+async def await_words(descriptor: int, words: bytes) -> bool:
+    """Read what a program says until these words come, and go on reading: nobody else empties the pipe.
 
-    Raises:
-        UserError: it ended, or took too long.
+    False = it ended, or took too long.
     """
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[bool] = loop.create_future()
-    transport, _ = await loop.connect_read_pipe(lambda: _Said(ready), os.fdopen(descriptor, "rb"))
+    transport, _ = await loop.connect_read_pipe(lambda: _Said(ready, words), os.fdopen(descriptor, "rb"))
     try:
         async with asyncio.timeout(READY_S):
             came_up = await ready
@@ -84,21 +96,22 @@ async def _await_listening(descriptor: int) -> None:
         came_up = False
     if not came_up:
         transport.close()
-        raise UserError("lab", "the control of the lab did not come up", "run it by hand: wallprobe control serve")
+    return came_up
 
 
 class _Said(asyncio.Protocol):
-    """Looks for the line that says that the control listens."""
+    """Looks for the words that say that a program listens."""
 
-    def __init__(self, ready: "asyncio.Future[bool]") -> None:
+    def __init__(self, ready: "asyncio.Future[bool]", words: bytes) -> None:
         self._ready = ready
+        self._words = words
         self._text = b""
 
     def data_received(self, data: bytes) -> None:
         if self._ready.done():
             return
         self._text += data
-        if b"listening" in self._text:
+        if self._words in self._text:
             self._ready.set_result(True)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
 from probe.lab.run import Lab
-from probe.lab.scenarios import build_scenarios
+from probe.lab.scenarios import build_all_scenarios
 from probe.lab.scenarios.model import Scenario
 
 T = TypeVar("T")
@@ -25,7 +25,7 @@ async def spread(
 
     async def run_lab() -> None:
         async with Lab(seed) as lab:
-            scenarios = build_scenarios(lab.world)
+            scenarios = build_all_scenarios(lab.world)
             while waiting:
                 ready.put_nowait((await work(lab, scenarios[waiting.pop()]),))
 

@@ -14,6 +14,7 @@ from probe.lab.scenarios.servers import SERVERS
 from probe.lab.scenarios.transports import TRANSPORTS
 from probe.lab.scenarios.tunnels import TUNNELS
 from probe.lab.scenarios.vantages import VANTAGES
+from probe.lab.scenarios.vpn import VPN
 from probe.lab.world.plan import World
 
 BUILDS: tuple[Build, ...] = (
@@ -34,6 +35,20 @@ BUILDS: tuple[Build, ...] = (
 
 
 def build_scenarios(world: World) -> dict[str, Scenario]:
-    """Return every scenario in this world, by name, in the order of the tables."""
-    built = [build(world) for build in BUILDS]
+    """Return every scenario in this world, by name, in the order of the tables; those of tunnels are an exam apart."""
+    return _build(BUILDS, world)
+
+
+def build_tunnel_scenarios(world: World) -> dict[str, Scenario]:
+    """Return the scenarios whose target is a tunnel."""
+    return _build(VPN, world)
+
+
+def build_all_scenarios(world: World) -> dict[str, Scenario]:
+    """Return both."""
+    return {**build_scenarios(world), **build_tunnel_scenarios(world)}
+
+
+def _build(builds: tuple[Build, ...], world: World) -> dict[str, Scenario]:
+    built = [build(world) for build in builds]
     return {scenario.name: scenario for scenario in built}

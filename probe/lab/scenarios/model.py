@@ -211,6 +211,44 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     neighbour: Neighbour | None = None
 
 
+class Server(msgspec.Struct, frozen=True, kw_only=True):
+    """A real server that runs in the world; in its words `{folder}` is where its files are.
+
+    `{certificate}` and `{key}` are paths of a certificate that is its own authority.
+    """
+
+    program: str
+    words: tuple[str, ...]
+    files: dict[str, str] = {}
+    before: tuple[str, ...] = ()
+    """A command that must end before it starts."""
+    says: str = ""
+    """Part of the line that it writes once it listens; empty = it says nothing."""
+
+
+class Proven(StrEnum):
+    """What is known of a tunnel's credentials before it is judged."""
+
+    NO = "no"
+    BEFORE = "before"
+    """The same handshake succeeded from here, before the censor was there."""
+    ELSEWHERE = "elsewhere"
+    """It succeeded twice from another network just now."""
+
+
+class Tunnel(msgspec.Struct, frozen=True, kw_only=True):
+    """What a scenario about a tunnel needs besides."""
+
+    servers: tuple[Server, ...] = ()
+    proven: Proven = Proven.NO
+    proven_world: World | None = None
+    """The world of that time; `None` = the same."""
+    proven_servers: tuple[Server, ...] | None = None
+    """The servers of that time; `None` = the same."""
+    file: str = ""
+    """A client's file or link; the target is then the file's name."""
+
+
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """One situation."""
 
@@ -225,6 +263,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     line: Line = Line()
     symptoms: tuple[Symptom, ...] = ()
     client: Client = Client()
+    tunnel: Tunnel | None = None
     settles_s: float = 0.0
     """How long to wait before the target is judged."""
 

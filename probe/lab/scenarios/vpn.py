@@ -1,0 +1,409 @@
+"""Tunnels as targets: what a filter does to them, what is the server's own, and what cannot be told apart.
+
+Source: `reference/vpn-and-censorship.md` A.12 (the reading table), C.7 to C.9 and C.11, D.8 (what looks like blocking).
+With a control and proven credentials most of it can be said; without proof silence is never more than insufficient.
+"""
+
+import msgspec
+
+from probe.lab.censor.rules import Drop, Finish, FirstBytes, Opening, Reset, Speaks, Then, ToAddress, Volume
+from probe.lab.censor.rules import Rule as CensorRule
+from probe.lab.censor.signatures import Signature
+from probe.lab.scenarios.model import Build, Proven, Scenario, Truth
+from probe.lab.scenarios.parts import FINE, gone, own_doing, rules, works
+from probe.lab.scenarios.vpn_parts import (
+    IKE_PORT,
+    OPENVPN_PORT,
+    SOCKS_PORT,
+    SS_PORT,
+    SSH_PORT,
+    Key,
+    certain,
+    likely,
+    mute,
+    openvpn_file,
+    openvpn_server,
+    shadowsocks_link,
+    shadowsocks_server,
+    socks_server,
+    ssh_server,
+    tunnel_scenario,
+    untold,
+    without,
+)
+from probe.lab.world.plan import Service, World
+from probe.model.pattern import Pattern
+from probe.model.verdict import Cause, Status
+
+UDP = 17
+DATA_PACKETS = 4
+FREEZES_AFTER = 1500
+BEFORE, ELSEWHERE, NO = Proven.BEFORE, Proven.ELSEWHERE, Proven.NO
+RESET: Then = Reset(in_path=True, ip_ttl=59)
+HANDSHAKE, RST, ENDPOINT = Pattern.VPN_HANDSHAKE_DROP, Pattern.VPN_RESET, Pattern.VPN_ENDPOINT_BLOCK
+
+
+class _Plain(msgspec.Struct, frozen=True, kw_only=True):
+    """OpenVPN or IKEv2 without keys, at the stand-in of the standard world."""
+
+    name: str
+    about: str
+    truth: Truth
+    scheme: str = "openvpn"
+    port: int = OPENVPN_PORT
+    over_tcp: bool = False
+    when: str = ""
+    """`signature`, `here`, `port`, `address`, `syn`, `udp` or nothing."""
+    then: Then = Drop()
+    proven: Proven = NO
+    now: str = ""
+    """What is at the place: empty = as before, `closed`, `mute`, `gone`."""
+
+    def __call__(self, world: World) -> Scenario:
+        site = world.sites["tunnel"]
+        address = site.v4[0]
+        tail = "?proto=tcp" if self.over_tcp else ""
+        return tunnel_scenario(
+            self.name,
+            self.about,
+            self._world(world),
+            f"{self.scheme}://{address}:{self.port}{tail}",
+            self.truth,
+            rules=rules(*self._rules(address)),
+            symptoms=works(world.sites["anchor2"]),
+            proven=self.proven,
+            proven_world=world,
+        )
+
+    def _world(self, world: World) -> World:
+        match self.now:
+            case "closed":
+                return without(world, self.port, over_tcp=self.over_tcp)
+            case "mute":
+                # What listens for another protocol has nothing to say to this one.
+                other = Service(port=self.port, speaks=Signature.WIREGUARD, over_tcp=self.over_tcp)
+                return mute(world, self.port, over_tcp=self.over_tcp, service=other)
+            case "gone":
+                return world.change("tunnel", is_up=False)
+            case _:
+                return world
+
+    def _rules(self, address: str) -> tuple[CensorRule, ...]:
+        signature = Signature.IKEV2 if self.scheme == "ikev2" else Signature.OPENVPN
+        here = (f"{address}/32",)
+        match self.when:
+            case "signature":
+                return (
+                    CensorRule(id="s", when=Speaks(signatures=(signature,), over_tcp=self.over_tcp), then=self.then),
+                )
+            case "here":
+                when = Speaks(signatures=(signature,), over_tcp=self.over_tcp, prefixes=here)
+                return (CensorRule(id="s", when=when, then=self.then),)
+            case "port":
+                proto = 6 if self.over_tcp else UDP
+                return (
+                    CensorRule(
+                        id="p", when=ToAddress(prefixes=here, ports=(self.port,), protocols=(proto,)), then=self.then
+                    ),
+                )  # fmt: skip
+            case "address":
+                return (CensorRule(id="a", when=ToAddress(prefixes=here), then=self.then),)
+            case "syn":
+                return (CensorRule(id="o", when=Opening(prefixes=here, ports=(self.port,)), then=self.then),)
+            case "udp":
+                when_udp = ToAddress(protocols=(UDP,), except_ports=(53,))
+                return (CensorRule(id="u", when=when_udp, then=self.then),)
+            case _:
+                return ()
+
+
+def _tls_crypt(
+    name: str,
+    about: str,
+    truth: Truth,
+    proto: str,
+    *,
+    then: Then | None = None,
+    after_packets: int = 0,
+    proven: Proven = NO,
+    server: Key = Key.RIGHT,
+    user: Key = Key.RIGHT,
+) -> Build:
+    """Return a scenario with Debian's openvpn behind tls-crypt."""
+
+    def build(world: World) -> Scenario:
+        address = world.sites["tunnel"].v4[0]
+        emptied = without(world, OPENVPN_PORT, over_tcp=proto == "tcp")
+        when = Speaks(signatures=(Signature.OPENVPN,), over_tcp=proto == "tcp", after_packets=after_packets)
+        return tunnel_scenario(
+            name,
+            about,
+            emptied,
+            "office.ovpn",
+            truth,
+            rules=rules(CensorRule(id="s", when=when, then=then)) if then is not None else None,
+            symptoms=works(world.sites["anchor2"]),
+            servers=(openvpn_server(address, proto=proto, key=server),),
+            proven=proven,
+            proven_servers=(openvpn_server(address, proto=proto),),
+            file=openvpn_file(address, proto=proto, key=user),
+        )
+
+    return build
+
+
+def _shadowsocks(
+    name: str,
+    about: str,
+    truth: Truth,
+    *,
+    when: FirstBytes | ToAddress | None = None,
+    proven: Proven = NO,
+    server: Key = Key.RIGHT,
+    user: Key = Key.RIGHT,
+) -> Build:
+    """Return a scenario with shadowsocks-libev."""
+
+    def build(world: World) -> Scenario:
+        site = world.sites["tunnel"]
+        return tunnel_scenario(
+            name,
+            about,
+            world,
+            "links.txt",
+            truth,
+            rules=rules(CensorRule(id="e", when=when, then=Drop())) if when is not None else None,
+            symptoms=works(world.sites["anchor2"]),
+            servers=(shadowsocks_server(site.v4[0], key=server),),
+            proven=proven,
+            proven_servers=(shadowsocks_server(site.v4[0]),),
+            file=shadowsocks_link(site.v4[0], site.v4[0], key=user),
+        )
+
+    return build
+
+
+def socks_works(world: World) -> Scenario:
+    """Nothing is wrong."""
+    address = world.sites["tunnel"].v4[0]
+    return tunnel_scenario(
+        "socks5-works", "a SOCKS5 proxy relays; nothing is wrong", world,
+        f"socks5://{address}:{SOCKS_PORT}?relay={address}:443", FINE, servers=(socks_server(address),),
+    )  # fmt: skip
+
+
+def socks_wants_login(world: World) -> Scenario:
+    """The proxy refuses whoever has no password."""
+    address = world.sites["tunnel"].v4[0]
+    return tunnel_scenario(
+        "socks5-login-refused", "a SOCKS5 proxy refuses whoever has no password", world,
+        f"socks5://{address}:{SOCKS_PORT}?relay={address}:443", own_doing(Pattern.SRV_AUTH_FAILED),
+        servers=(socks_server(address, login=True),),
+    )  # fmt: skip
+
+
+def ssh_works(world: World) -> Scenario:
+    """Nothing is wrong."""
+    address = world.sites["tunnel"].v4[0]
+    return tunnel_scenario(
+        "ssh-works", "an SSH server answers; nothing is wrong", world, f"ssh://{address}:{SSH_PORT}", FINE,
+        servers=(ssh_server(address),),
+    )  # fmt: skip
+
+
+def ssh_freezes(world: World) -> Scenario:
+    """The connection freezes after some bytes."""
+    address = world.sites["tunnel"].v4[0]
+    when = Volume(after_bytes=FREEZES_AFTER, prefixes=(f"{address}/32",))
+    return tunnel_scenario(
+        "ssh-freezes", f"an SSH connection carries {FREEZES_AFTER} bytes to the client and then nothing", world,
+        f"ssh://{address}:{SSH_PORT}", likely(Pattern.VPN_DATA_DROP, seen=(Pattern.FLOW_FREEZE,)),
+        rules=rules(CensorRule(id="v", when=when, then=Drop())), servers=(ssh_server(address),), proven=ELSEWHERE,
+    )  # fmt: skip
+
+
+def vmess_wrong_clock(world: World) -> Scenario:
+    """A clock that is ten minutes off makes every VMess server silent."""
+    address = world.sites["tunnel"].v4[0]
+    other = Service(port=SS_PORT, speaks=Signature.WIREGUARD, over_tcp=True)
+    services = world.sites["tunnel"].services
+    late = msgspec.structs.replace(world.change("tunnel", services=(*services, other)), clock_offset_s=600.0)
+    return tunnel_scenario(
+        "vmess-clock-off", "the host's clock is ten minutes slow, and VMess allows two", late, "links.txt",
+        Truth(status=Status.IMPAIRED, patterns=(Pattern.NET_CLOCK,), cause=Cause.LOCAL),
+        file=f"vmess://0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0@{address}:{SS_PORT}?encryption=auto&security=none\n",
+    )  # fmt: skip
+
+
+def _udp(name: str, about: str, truth: Truth, when: str = "", **more: object) -> _Plain:
+    return _Plain(name=f"openvpn-udp-{name}", about=about, truth=truth, when=when, **more)  # type: ignore[arg-type]
+
+
+def _tcp(name: str, about: str, truth: Truth, when: str = "", **more: object) -> _Plain:
+    return _Plain(name=f"openvpn-tcp-{name}", about=about, truth=truth, when=when, over_tcp=True, **more)  # type: ignore[arg-type]
+
+
+def _ike(name: str, about: str, truth: Truth, when: str = "", **more: object) -> _Plain:
+    return _Plain(
+        name=f"ikev2-{name}", about=about, truth=truth, when=when, scheme="ikev2", port=IKE_PORT, **more  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def _real(name: str) -> str:
+    return f"tls-crypt-{name}"
+
+
+VPN: tuple[Build, ...] = (
+    _udp("works", "OpenVPN answers over UDP; nothing is wrong", FINE),
+    _tcp("works", "OpenVPN answers over TCP; nothing is wrong", FINE),
+    _ike("works", "IKEv2 answers; nothing is wrong", FINE),
+    _tls_crypt(_real("udp-works"), "OpenVPN behind tls-crypt proves itself over UDP", FINE, "udp"),
+    _tls_crypt(_real("tcp-works"), "OpenVPN behind tls-crypt proves itself over TCP", FINE, "tcp"),
+    _shadowsocks("shadowsocks-works", "a Shadowsocks server relays; nothing is wrong", FINE),
+    socks_works,
+    ssh_works,
+    _udp(
+        "drop",
+        "flows that begin as OpenVPN's are dropped; it worked before",
+        likely(HANDSHAKE),
+        "signature",
+        proven=BEFORE,
+    ),
+    _udp("drop-two-ways", "the same, and it works elsewhere", certain(HANDSHAKE), "signature", proven=ELSEWHERE),
+    _udp("drop-unproven", "the same, and nobody ever saw it work", untold(likely(HANDSHAKE)), "signature"),
+    _tcp("drop", "connections that begin as OpenVPN's are dropped", likely(HANDSHAKE), "signature", proven=BEFORE),
+    _tcp("reset", "connections that begin as OpenVPN's are reset", likely(RST), "signature", then=RESET, proven=BEFORE),
+    _tcp("fin", "they are ended by a forged FIN", likely(RST), "signature", then=Finish(), proven=BEFORE),
+    _tcp(
+        "reset-two-ways",
+        "they are reset, and it works elsewhere",
+        certain(RST),
+        "signature",
+        then=RESET,
+        proven=ELSEWHERE,
+    ),
+    _tcp("reset-unproven", "they are reset, and nobody ever saw it work", untold(likely(RST)), "signature", then=RESET),
+    _ike("drop", "flows that begin as IKEv2's are dropped", likely(HANDSHAKE), "signature", proven=BEFORE),
+    _ike("drop-two-ways", "the same, and it works elsewhere", certain(HANDSHAKE), "signature", proven=ELSEWHERE),
+    _udp("endpoint", "this server's OpenVPN alone is dropped", likely(ENDPOINT), "here", proven=ELSEWHERE),
+    _tcp("endpoint", "this server's OpenVPN alone is reset", likely(ENDPOINT), "here", then=RESET, proven=ELSEWHERE),
+    _udp("port", "one UDP port of one address is dropped", likely(ENDPOINT), "port", proven=ELSEWHERE),
+    _tcp("port", "one TCP port of one address is dropped", likely(Pattern.IP_PORT_DROP), "port", proven=BEFORE),
+    _udp(
+        "address",
+        "all that goes to the server's address is dropped",
+        likely(Pattern.IP_DROP),
+        "address",
+        proven=ELSEWHERE,
+    ),
+    _tcp(
+        "address", "all that goes to the server's address is dropped", likely(Pattern.IP_DROP), "address", proven=BEFORE
+    ),
+    _tcp(
+        "rst-to-syn",
+        "SYNs to the server's port are reset",
+        likely(Pattern.TCP_RST_SYN),
+        "syn",
+        then=RESET,
+        proven=BEFORE,
+    ),
+    _udp("udp-off", "no UDP passes but DNS", likely(Pattern.IP_PROTO_DROP), "udp", proven=BEFORE),
+    _udp(
+        "udp-off-unproven",
+        "no UDP passes but DNS, and nobody ever saw it work",
+        untold(likely(Pattern.IP_PROTO_DROP)),
+        "udp",
+    ),
+    _tls_crypt(
+        _real("udp-drop"), "tls-crypt over UDP is dropped", likely(HANDSHAKE), "udp", then=Drop(), proven=BEFORE
+    ),
+    _tls_crypt(_real("tcp-reset"), "tls-crypt over TCP is reset", likely(RST), "tcp", then=RESET, proven=BEFORE),
+    _tls_crypt(
+        _real("data-drop"),
+        f"OpenVPN's flow is dropped after {DATA_PACKETS} packets: the certificate never comes",
+        likely(Pattern.VPN_DATA_DROP),
+        "udp",
+        then=Drop(),
+        after_packets=DATA_PACKETS,
+        proven=ELSEWHERE,
+    ),
+    _shadowsocks(
+        "shadowsocks-entropy",
+        "connections that look fully encrypted are dropped",
+        likely(Pattern.FLOW_ENTROPY, HANDSHAKE),
+        when=FirstBytes(fully_encrypted=True),
+        proven=BEFORE,
+    ),
+    ssh_freezes,
+    _udp(
+        "closed",
+        "nobody listens at the port any more",
+        gone(Pattern.SRV_DOWN, seen=(Pattern.VPN,)),
+        now="closed",
+        proven=BEFORE,
+    ),
+    _tcp(
+        "closed",
+        "nobody listens at the port any more",
+        gone(Pattern.SRV_DOWN, seen=(Pattern.TCP,)),
+        now="closed",
+        proven=BEFORE,
+    ),
+    _tcp("gone", "the host is gone", gone(Pattern.SRV_DOWN, seen=(Pattern.IP,)), now="gone", proven=BEFORE),
+    _udp("gone", "the host is gone", untold(gone(Pattern.SRV_DOWN), Status.IMPAIRED), now="gone", proven=BEFORE),
+    _udp(
+        "silent",
+        "a server that is silent, as one that counts half-open sessions or replayed stamps is",
+        untold(own_doing(Pattern.VPN), Status.IMPAIRED),
+        now="mute",
+        proven=BEFORE,
+    ),
+    _ike(
+        "half-open",
+        "the server answers no more, as strongSwan does after five half-open sessions",
+        untold(own_doing(Pattern.VPN), Status.IMPAIRED),
+        now="mute",
+        proven=BEFORE,
+    ),
+    _ike(
+        "silent-unproven", "a silent server, and nobody ever saw it answer", untold(own_doing(Pattern.VPN)), now="mute"
+    ),
+    _tls_crypt(
+        _real("wrong-key-udp"),
+        "a wrong tls-crypt key: the server is silent",
+        untold(own_doing(Pattern.VPN)),
+        "udp",
+        user=Key.WRONG,
+    ),
+    _tls_crypt(
+        _real("wrong-key-tcp"),
+        "a wrong tls-crypt key: the server hangs up",
+        untold(own_doing(Pattern.VPN)),
+        "tcp",
+        user=Key.WRONG,
+    ),
+    _tls_crypt(
+        _real("key-changed"),
+        "the server's key was changed since it last worked",
+        untold(own_doing(Pattern.VPN), Status.IMPAIRED),
+        "udp",
+        server=Key.WRONG,
+        proven=BEFORE,
+    ),
+    _shadowsocks(
+        "shadowsocks-wrong-key",
+        "a wrong password: the server is silent",
+        untold(own_doing(Pattern.VPN)),
+        user=Key.WRONG,
+    ),
+    _shadowsocks(
+        "shadowsocks-key-changed",
+        "the server's password was changed since it last worked",
+        untold(own_doing(Pattern.VPN), Status.IMPAIRED),
+        server=Key.WRONG,
+        proven=BEFORE,
+    ),
+    socks_wants_login,
+    vmess_wrong_clock,
+)
+"""Those with a server of Debian's need it installed."""

@@ -1,0 +1,134 @@
+"""Real servers in the lab's world, and what is known of them before they are judged."""
+
+import asyncio
+import contextlib
+import datetime
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from probe.control.certificates import make_certificate
+from probe.lab.agent import ROUNDS_APART, TUNNEL_TIMEOUT, check
+from probe.lab.censor.rules import RuleSet
+from probe.lab.line import Line
+from probe.lab.outside import await_words
+from probe.lab.run import Lab, UnsupportedError
+from probe.lab.scenarios.model import Proven, Scenario, Server, Tunnel
+from probe.model.errors import UserError
+from probe.model.units import parse_duration
+
+_PLACES = ":/usr/sbin:/sbin"
+_SETTLES_S = 0.3
+"""For servers that do not say when they listen."""
+_TRIES = 3
+
+
+class Servers:
+    """Servers that run in the world while the block lasts."""
+
+    def __init__(self, lab: Lab, servers: tuple[Server, ...], certificate: tuple[bytes, bytes]) -> None:
+        self._lab = lab
+        self._servers = servers
+        self._certificate = certificate
+        self._running: list[tuple[int, asyncio.Future[int]]] = []
+
+    async def __aenter__(self) -> Self:
+        """Start them and wait until they listen.
+
+        Raises:
+            UnsupportedError: a program is not installed, or does not come up.
+        """
+        paths = {
+            "certificate": self._lab.write_file("tunnel-certificate.pem", self._certificate[0]),
+            "key": self._lab.write_file("tunnel-key.pem", self._certificate[1]),
+        }
+        for server in self._servers:
+            await self._start(server, paths)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, exited in self._running:
+            self._lab.kill(number, signal.SIGKILL)
+            with contextlib.suppress(asyncio.CancelledError):
+                await exited
+        self._running.clear()
+
+    async def _start(self, server: Server, paths: dict[str, str]) -> None:
+        program = _find(server.program)
+        folder = str(Path(paths["key"]).parent)
+        known = {**paths, "folder": folder}
+        for name, content in server.files.items():
+            self._lab.write_file(name, content.replace("{folder}", folder))
+        if server.before:
+            made = [_find(server.before[0]), *(word.format(**known) for word in server.before[1:])]
+            # OpenSSH wants a folder to shut its children into, and no key that is there already.
+            await self._lab.run_in_client(["sh", "-c", 'rm -f "$0"/host*; mkdir -p /run/sshd', folder])
+            await self._lab.run_in_client(made)
+        read, write = os.pipe2(os.O_CLOEXEC)
+        argv = [program, *(word.format(**known) for word in server.words)]
+        self._running.append(self._lab.spawn(argv, (write, write, write), in_world=True))
+        os.close(write)
+        if server.says and not await await_words(read, server.says.encode()):
+            raise UnsupportedError("lab", f"{server.program} does not come up", "run it by hand to see why")
+        if not server.says:
+            await asyncio.sleep(_SETTLES_S)
+            os.close(read)
+
+
+def _find(program: str) -> str:
+    found = shutil.which(program, path=os.environ.get("PATH", "") + _PLACES)
+    if found is None:
+        raise UnsupportedError("lab", f"{program} is not installed", f"install {program}, or leave the scenario out")
+    return found
+
+
+@contextlib.asynccontextmanager
+async def set_up_tunnel(lab: Lab, scenario: Scenario, line: Line | None, memory: str) -> AsyncIterator[str]:
+    """Prove what is to be proven, put the scenario's servers up, play it; hand over the target.
+
+    Raises:
+        UnsupportedError: a server is not to be had here.
+        UserError: what worked before, in the scenario's telling, does not.
+    """
+    tunnel = scenario.tunnel or Tunnel()
+    certificate = make_certificate("tunnel", datetime.datetime.now(datetime.UTC))
+    target = scenario.target
+    if tunnel.file:
+        text = tunnel.file.replace("{certificate}", certificate[0].decode())
+        target = lab.write_file(scenario.target, text)
+    if tunnel.proven is not Proven.NO:
+        world = tunnel.proven_world or scenario.world
+        before = msgspec.structs.replace(scenario, world=world, rules=RuleSet())
+        await lab.play(before, line)
+        servers = tunnel.servers if tunnel.proven_servers is None else tunnel.proven_servers
+        async with Servers(lab, servers, certificate):
+            await _prove(lab, target, tunnel.proven, memory)
+    await lab.play(scenario, line)
+    async with Servers(lab, tunnel.servers, certificate):
+        yield target
+
+
+async def _prove(lab: Lab, target: str, proven: Proven, memory: str) -> None:
+    """Let the agent succeed, from here or twice from elsewhere."""
+    elsewhere = proven is Proven.ELSEWHERE
+    for round_number in range(2 if elsewhere else 1):
+        if round_number:
+            await asyncio.sleep(parse_duration(ROUNDS_APART) + 0.2)
+        for _ in range(_TRIES):
+            record = await check(
+                lab, target, memory=memory, vantage="elsewhere" if elsewhere else "lab", patience=TUNNEL_TIMEOUT
+            )
+            if record["status"] == "ok":
+                break
+            await asyncio.sleep(1.0)
+        else:
+            what = f"{target} does not work before the censor is there: {record['summary']}"
+            raise UserError("lab", what, "run it by `lab run` without the censor")
