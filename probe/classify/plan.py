@@ -23,7 +23,7 @@ from probe.classify.trouble import find_troubles, first_troubled_hop
 from probe.model.experiment import Design, Experiment, Pending, Step
 
 AT_ONCE = 6
-CALM = frozenset({Design.HTTP3, Design.HELLO, Design.RESOLVERS})
+CALM = frozenset({Design.HTTP3, Design.HELLO, Design.RESOLVERS, Design.REFERENCE})
 """What a deep run of a good target does by itself: no sign of trouble, so no look at the vantage goes with it."""
 
 

@@ -21,12 +21,30 @@ _SERVICE_PORTS = (443, 80)
 def plan_tunnel(case: Case, table: tuple[Try, ...]) -> tuple[Experiment, ...]:
     """Return what to try next for the endpoints that are silent or broke off."""
     wanted: list[Experiment] = []
+    if case.deep:
+        wanted += _get_to_know(case, table)
     for endpoint, over_udp in _troubled(case, table)[:ENDPOINTS_AT_MOST]:
         wanted.append(_service(endpoint))
         reference = _find_reference(case, over_udp=over_udp)
         if reference is not None:
             wanted += _compare(case, table, endpoint, reference, over_udp=over_udp)
     return tuple(wanted)
+
+
+def _get_to_know(case: Case, table: tuple[Try, ...]) -> list[Experiment]:
+    """Return one beginning with the reference while the tunnel works: later, its silence will mean something."""
+    known = {place for proof in case.proofs for place in proof.references}
+    for row in table:
+        seen = row.observation
+        is_own = row.experiment is None and not row.measurement and row.outcome is Outcome.OK
+        if is_own and isinstance(seen, DialogueExchange):
+            over_udp = seen.transport.startswith("udp")
+            reference = _find_reference(case, over_udp=over_udp)
+            if reference is not None:
+                place = Endpoint(address=reference.host, port=reference.port)
+                if str(place) not in known:
+                    return [_try(seen.endpoint, place, reference, 1, over_udp=over_udp, kind=NameKind.TEST)]
+    return []
 
 
 def tunnel_later(case: Case, table: tuple[Try, ...]) -> tuple[Pending, ...]:
@@ -36,7 +54,10 @@ def tunnel_later(case: Case, table: tuple[Try, ...]) -> tuple[Pending, ...]:
     broken = [
         (row, row.observation)
         for row in table
-        if row.layer is Layer.VPN and row.experiment is None and not row.measurement and row.outcome in TRIGGERABLE
+        if row.layer is Layer.VPN
+        and row.experiment is None
+        and not row.measurement
+        and row.outcome in (*TRIGGERABLE, Outcome.REFUSED)
     ]
     # Without proof of its credentials nothing could come of it.
     if not broken or not case.proofs:

@@ -5,9 +5,8 @@ from collections.abc import Callable
 from probe.classify.facts import PathFacts
 from probe.classify.rule import C0, C1, C2, Rule
 from probe.classify.tries import Layer, Outcome
-from probe.classify.tunnel_facts import TunnelFacts
+from probe.classify.tunnel_facts import TunnelFacts, clock_tolerance_s
 from probe.model.depth import Depth
-from probe.model.observation import DialogueExchange
 from probe.model.pattern import Pattern
 from probe.model.verdict import Cause, Confidence, EvidenceFamily
 
@@ -15,8 +14,6 @@ OBSERVED = EvidenceFamily.OBSERVED
 A, B = EvidenceFamily.DIFFERENTIAL, EvidenceFamily.CONTROL
 VPN = Layer.VPN
 RESET, FIN, SILENT = Outcome.RESET, Outcome.FIN, Outcome.SILENT
-CLOCK_TOLERANCES_S = {"shadowsocks": 30.0, "vmess": 120.0, "obfs4": 3600.0}
-"""How far clocks may differ before a server takes a right key for a wrong one; Shadowsocks' edition of 2022 alone."""
 
 
 def _repeated(facts: PathFacts) -> Confidence:
@@ -37,13 +34,9 @@ def _tunnel(says: Callable[[TunnelFacts], bool], *outcomes: Outcome) -> Callable
 
 def _clock_is_off(facts: PathFacts) -> bool:
     offset_s = facts.case.baseline.clock_offset_s if facts.case.baseline is not None else None
-    if offset_s is None or not facts.failed(VPN, RESET, FIN, SILENT) or facts.failing is None:
+    if offset_s is None or not facts.failed(VPN, RESET, FIN, SILENT):
         return False
-    seen = facts.failing.observation
-    protocol = seen.protocol if isinstance(seen, DialogueExchange) else ""
-    if protocol == "shadowsocks" and not facts.case.target.params.get("method", "").startswith("2022-"):
-        return False
-    return abs(offset_s) > CLOCK_TOLERANCES_S.get(protocol, float("inf"))
+    return abs(offset_s) > clock_tolerance_s(facts.case.target)
 
 
 def _elsewhere(facts: PathFacts) -> Confidence:

@@ -12,6 +12,7 @@ from probe.model.depth import Depth
 from probe.model.experiment import Design, NameKind, Place
 from probe.model.observation import DialogueExchange
 from probe.model.proof import Proof
+from probe.model.target import Target
 
 PAIRS = 5
 """Of each cell: five of five against none of five (VERDICTS section 2)."""
@@ -21,6 +22,16 @@ REMEMBERED_S = 30 * 86400.0
 FRESH_S = 300.0
 """So young, a handshake from elsewhere is a control."""
 _ANYWHERE = tuple(Place)
+_CLOCK_TOLERANCES_S = {"shadowsocks": 30.0, "vmess": 120.0, "obfs4": 3600.0}
+"""How far clocks may differ before a server takes a right key for a wrong one; Shadowsocks' edition of 2022 alone."""
+
+
+def clock_tolerance_s(target: Target) -> float:
+    """Return how far our clock may be off for this target's protocol; infinity = it does not matter."""
+    protocol = target.params.get("protocol", "")
+    if protocol == "shadowsocks" and not target.params.get("method", "").startswith("2022-"):
+        return float("inf")
+    return _CLOCK_TOLERANCES_S.get(protocol, float("inf"))
 
 
 class TunnelFacts:
@@ -77,12 +88,20 @@ class TunnelFacts:
         return self._reference(NameKind.NEUTRAL, Layer.VPN if self.over_udp else Layer.HTTP)
 
     @property
+    def reference_was_good(self) -> bool:
+        """Tell whether the reference was seen to answer its protocol: one that never did proves nothing by silence."""
+        places = {place for proof in self.proofs for place in proof.references}
+        return bool(self.beginnings) and all(row.spot in places for row in self.beginnings)
+
+    @property
     def reference_passes(self) -> bool:
         """Tell whether the protocol works from here with a reference."""
         return len([row for row in self.beginnings if row.outcome is Outcome.OK]) >= PASSES
 
     def reference_ends(self, *outcomes: Outcome) -> bool:
         """Tell whether the protocol alone is ended in one of these ways at a reference whose port works."""
+        if not self.reference_was_good:
+            return False
         tests = [row for row in self.beginnings if row.outcome in outcomes]
         fine = [row for row in self.harmless if row.outcome is Outcome.OK]
         whole = len(tests) == len(self.beginnings) and len(fine) == len(self.harmless)

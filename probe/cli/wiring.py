@@ -64,7 +64,11 @@ async def open_environment(
                 settings=settings,
                 vantage=vantage,
                 references=tuple(r for source in settings.references for r in _read_reference(source)),
-                manners=dataclasses.replace(manners, spacing_s=settings.limits.handshakes_apart_s),
+                manners=dataclasses.replace(
+                    manners,
+                    spacing_s=settings.limits.handshakes_apart_s,
+                    private_spacing_s=settings.limits.handshakes_apart_s,
+                ),
                 proofs_of=functools.partial(_find_proofs, store, vantage, stack),
                 neutral_names=neutral_names(settings),
                 resolvers=tuple(resolver for resolver in settings.resolvers if resolver.endpoint is not None),

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from probe.model.errors import ProtocolError
+from probe.protocols.dialogue import Reached
 from probe.protocols.incoming import Incoming, Reading
 from probe.protocols.shadowsocks_aead import Edition2017
 from probe.protocols.socks_address import split_address
@@ -117,7 +118,9 @@ class _ShadowsocksStream:
 
     def take(self, data: bytes) -> bytes | None:
         try:
-            self._plain.send(data)
+            event = self._plain.send(data)
+            while isinstance(event, Reached):
+                event = self._plain.send(None)
         except StopIteration as end:
             split = split_address(end.value or b"")
             payload = (end.value or b"")[split[1] :] if split is not None else b""

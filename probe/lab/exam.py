@@ -44,15 +44,18 @@ async def mark_scenario(lab: Lab, scenario: Scenario, line: Line | None = None, 
     async with contextlib.AsyncExitStack() as stays:
         memory = f"state-{scenario.name}-{len(controls)}"
         target = scenario.target
+        references = reference_addresses() if controls and scenario.tunnel is not None else ()
         if scenario.tunnel is not None:
-            target = await stays.enter_async_context(set_up_tunnel(lab, scenario, line, memory))
+            target = await stays.enter_async_context(set_up_tunnel(lab, scenario, line, memory, references))
         else:
             await lab.play(scenario, line)
         await asyncio.sleep(scenario.settles_s)
-        return await _mark(lab, scenario, target, controls, memory)
+        return await _mark(lab, scenario, target, controls, memory, references)
 
 
-async def _mark(lab: Lab, scenario: Scenario, target: str, controls: Controls, memory: str) -> Mark:
+async def _mark(
+    lab: Lab, scenario: Scenario, target: str, controls: Controls, memory: str, references: tuple[str, ...]
+) -> Mark:
     started_s = time.monotonic()
     reasons: tuple[str, ...] = ()
     try:
@@ -64,7 +67,7 @@ async def _mark(lab: Lab, scenario: Scenario, target: str, controls: Controls, m
             controls=controls,
             options=options,
             memory=memory,
-            references=reference_addresses() if controls and scenario.tunnel is not None else (),
+            references=references,
             patience=TUNNEL_TIMEOUT if scenario.tunnel is not None else "",
         )
     except (UserError, TimeoutError) as error:

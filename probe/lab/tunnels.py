@@ -14,7 +14,7 @@ from typing import Self
 import msgspec
 
 from probe.control.certificates import make_certificate
-from probe.lab.agent import ROUNDS_APART, TUNNEL_TIMEOUT, check
+from probe.lab.agent import COOL_DOWN, ROUNDS_APART, TUNNEL_TIMEOUT, check
 from probe.lab.censor.rules import RuleSet
 from probe.lab.line import Line
 from probe.lab.outside import await_words
@@ -91,7 +91,9 @@ def _find(program: str) -> str:
 
 
 @contextlib.asynccontextmanager
-async def set_up_tunnel(lab: Lab, scenario: Scenario, line: Line | None, memory: str) -> AsyncIterator[str]:
+async def set_up_tunnel(
+    lab: Lab, scenario: Scenario, line: Line | None, memory: str, references: tuple[str, ...] = ()
+) -> AsyncIterator[str]:
     """Prove what is to be proven, put the scenario's servers up, play it; hand over the target.
 
     Raises:
@@ -110,13 +112,13 @@ async def set_up_tunnel(lab: Lab, scenario: Scenario, line: Line | None, memory:
         await lab.play(before, line)
         servers = tunnel.servers if tunnel.proven_servers is None else tunnel.proven_servers
         async with Servers(lab, servers, certificate):
-            await _prove(lab, target, tunnel.proven, memory)
+            await _prove(lab, target, tunnel.proven, memory, references)
     await lab.play(scenario, line)
     async with Servers(lab, tunnel.servers, certificate):
         yield target
 
 
-async def _prove(lab: Lab, target: str, proven: Proven, memory: str) -> None:
+async def _prove(lab: Lab, target: str, proven: Proven, memory: str, references: tuple[str, ...]) -> None:
     """Let the agent succeed, from here or twice from elsewhere."""
     elsewhere = proven is Proven.ELSEWHERE
     for round_number in range(2 if elsewhere else 1):
@@ -124,11 +126,16 @@ async def _prove(lab: Lab, target: str, proven: Proven, memory: str) -> None:
             await asyncio.sleep(parse_duration(ROUNDS_APART) + 0.2)
         for _ in range(_TRIES):
             record = await check(
-                lab, target, memory=memory, vantage="elsewhere" if elsewhere else "lab", patience=TUNNEL_TIMEOUT
+                lab,
+                target,
+                memory=memory,
+                vantage="elsewhere" if elsewhere else "lab",
+                references=references,
+                patience=TUNNEL_TIMEOUT,
             )
             if record["status"] == "ok":
                 break
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(parse_duration(COOL_DOWN) + 0.5)
         else:
             what = f"{target} does not work before the censor is there: {record['summary']}"
             raise UserError("lab", what, "run it by `lab run` without the censor")

@@ -22,5 +22,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """How long before the run that leans on it."""
     elsewhere: bool = False
     """From another network than the one that is judged: then it is a control as well."""
+    references: tuple[str, ...] = ()
+    """Places of reference servers that answered in the same run: so they were good as well."""
     measurement: str = ""
     """Of history: which."""

@@ -7,6 +7,7 @@ planner is asked what would change the verdict. The run ends when nothing is in 
 import asyncio
 import contextlib
 import dataclasses
+import math
 from collections.abc import Coroutine
 from typing import Any
 
@@ -22,6 +23,7 @@ from probe.classify.fitness import needs_baseline
 from probe.classify.judge import judge
 from probe.classify.plan import CALM, plan, plan_second_round
 from probe.classify.tries import Layer
+from probe.classify.tunnel_facts import clock_tolerance_s
 from probe.model.control import ControlReport, ControlRequest
 from probe.model.experiment import Design, Experiment, HelloShape, Pending, Step
 from probe.model.measurement import Citation, Measurement
@@ -177,7 +179,8 @@ class Run:
         if clean is not None:
             return clean
         verdict = judge(case)
-        if verdict.status in (Status.OK, Status.INSUFFICIENT):
+        is_open = verdict.status is Status.INSUFFICIENT and self._target.check is not CheckName.VPN
+        if verdict.status is Status.OK or is_open:
             return verdict
         return msgspec.structs.replace(verdict, pending=(*plan(case).later, *_second_round(case, verdict)))
 
@@ -333,6 +336,8 @@ class Run:
         """Return a look at the vantage that started at this moment or later; `None` = none came in time."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HELD_AT_MOST_S):
+                if math.isfinite(clock_tolerance_s(self._target)):
+                    return await self._monitor.look_fully_after(boot_s)
                 return await self._monitor.look_after(boot_s)
         return None
 

@@ -40,6 +40,10 @@ class VantageMonitor:
         # Anchors under somebody else's certificate: inspection or a portal, and only the full look asks which.
         return await self._shared(boot_s, quick=False)
 
+    async def look_fully_after(self, boot_s: float) -> Baseline:
+        """Return a full baseline that started then or later: the quick one does not look at the clock."""
+        return await self._shared(boot_s, quick=False)
+
     def adopt(self, environment: Environment) -> None:
         """Look with other settings from now on, as after a reload."""
         self._environment = environment

@@ -2,6 +2,9 @@
 
 import datetime
 
+from probe.model.experiment import Design, NameKind
+from probe.model.measurement import Measurement
+from probe.model.observation import DialogueExchange
 from probe.model.proof import Proof, ProofSource
 from probe.model.target import Target
 from probe.model.vantage import Vantage
@@ -24,6 +27,7 @@ def find_proofs(store: Store, target: Target, vantage: Vantage, wall_s: float) -
                     source=ProofSource.HISTORY,
                     age_s=wall_s - measurement.started_at,
                     elsewhere=_differ(measurement.vantage, vantage),
+                    references=_good_references(measurement),
                     measurement=measurement.id,
                 )
             )
@@ -32,6 +36,22 @@ def find_proofs(store: Store, target: Target, vantage: Vantage, wall_s: float) -
     if last_ok_at and not found and wall_s - last_ok_at <= REMEMBERED_S:
         found.append(Proof(source=ProofSource.HISTORY, age_s=wall_s - last_ok_at))
     return tuple(found)
+
+
+def _good_references(measurement: Measurement) -> tuple[str, ...]:
+    """Return the references that answered in their protocol in this run."""
+    good = {
+        observation.experiment
+        for observation in measurement.observations
+        if isinstance(observation, DialogueExchange) and observation.failure is None
+    }
+    return tuple(
+        dict.fromkeys(
+            str(experiment.endpoint)
+            for experiment in measurement.experiments
+            if experiment.id in good and experiment.design is Design.REFERENCE and experiment.name_kind is NameKind.TEST
+        )
+    )
 
 
 def read_word(date: str, wall_s: float) -> Proof:

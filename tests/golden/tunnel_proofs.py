@@ -15,10 +15,10 @@ from tests.unit.classify.cases import FIT, OWN, Story
 
 REFERENCE = "45.90.9.9"
 SILENT, RESET, FIN = FailureCode.TIMEOUT, FailureCode.CONNECTION_RESET, FailureCode.EOF
-EARLIER = (Proof(source=ProofSource.HISTORY, age_s=86400.0, measurement="01"),)
+EARLIER = (Proof(source=ProofSource.HISTORY, age_s=86400.0, references=(f"{REFERENCE}:1194",), measurement="01"),)
 SAID = (Proof(source=ProofSource.USER, age_s=86400.0),)
 ELSEWHERE = tuple(
-    Proof(source=ProofSource.HISTORY, age_s=age_s, elsewhere=True, measurement=name)
+    Proof(source=ProofSource.HISTORY, age_s=age_s, elsewhere=True, references=(f"{REFERENCE}:1194",), measurement=name)
     for age_s, name in ((20.0, "02"), (80.0, "03"))
 )
 
@@ -140,14 +140,14 @@ def data_dropped() -> tuple[Half, Half]:
 def handshake_dropped() -> tuple[Half, Half]:
     return (
         half(
-            Tunnel().own(SILENT).harmless().reference(SILENT).known(SAID),
+            Tunnel().own(SILENT).harmless().reference(SILENT).known(EARLIER),
             "likely_blocked network C2",
             "No answer here, none from a reference whose port answers all else, five of five.",
         ),
         half(
-            Tunnel().own(SILENT).harmless().reference(SILENT).known(()),
-            "insufficient unknown C0",
-            "The same, and nobody ever saw these credentials work: silence is what a wrong key gets.",
+            Tunnel().own(SILENT, times=2).harmless().reference(SILENT).known(SAID),
+            "impaired unknown C1",
+            "The user says that it worked; of the reference nobody knows that it ever answered.",
         ),
     )
 

@@ -37,7 +37,7 @@ from probe.model.verdict import Cause, Status
 
 UDP = 17
 DATA_PACKETS = 4
-FREEZES_AFTER = 1500
+FREEZES_AFTER = 1000
 BEFORE, ELSEWHERE, NO = Proven.BEFORE, Proven.ELSEWHERE, Proven.NO
 RESET: Then = Reset(in_path=True, ip_ttl=59)
 HANDSHAKE, RST, ENDPOINT = Pattern.VPN_HANDSHAKE_DROP, Pattern.VPN_RESET, Pattern.VPN_ENDPOINT_BLOCK
@@ -338,7 +338,7 @@ VPN: tuple[Build, ...] = (
     _udp(
         "closed",
         "nobody listens at the port any more",
-        gone(Pattern.SRV_DOWN, seen=(Pattern.VPN,)),
+        untold(gone(Pattern.SRV_DOWN), Status.IMPAIRED),
         now="closed",
         proven=BEFORE,
     ),
