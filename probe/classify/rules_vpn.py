@@ -123,6 +123,15 @@ VPN_RULES: tuple[Rule[PathFacts], ...] = (
         reason="From another network it works at this moment; to us none of the address's ports answers.",
     ),
     Rule(
+        id="vpn.data_drop.elsewhere_ok",
+        when=_tunnel(lambda t: t.rounds_elsewhere() > 0 and _late(t)),
+        pattern=Pattern.VPN_DATA_DROP,
+        cause=Cause.NETWORK,
+        family=B,
+        level=_elsewhere,
+        reason="The server answers and is then cut off; from another network it is not.",
+    ),
+    Rule(
         id="vpn.endpoint_block.elsewhere_ok",
         when=_tunnel(lambda t: t.rounds_elsewhere() > 0 and t.reference_passes),
         pattern=Pattern.VPN_ENDPOINT_BLOCK,

@@ -19,7 +19,7 @@ ROUNDS_APART = "3s"
 Controls = tuple[dict[str, str], ...]
 
 
-HANDSHAKES_APART = "1s"
+HANDSHAKES_APART = "300ms"
 """And two handshakes with one tunnel."""
 TUNNEL_TIMEOUT = "3s"
 

@@ -211,8 +211,8 @@ class Run:
         asyncio.get_running_loop().call_soon(self._replan_if_due)
 
     def _consider_page(self) -> None:
-        """A page in the clear proves nothing by itself: on first sight it is held against the encrypted one."""
-        if self._wish.deep and self._target.check is CheckName.WEB:
+        """On first sight a page in the clear is held against the encrypted one, and a tunnel's reference is met."""
+        if self._wish.deep and self._target.check in (CheckName.WEB, CheckName.VPN):
             self._replan()
 
     def _replan_if_due(self) -> None:

@@ -195,6 +195,17 @@ def endpoint_blocked() -> tuple[Half, Half]:
     )
 
 
+@golden("vpn.data_drop.elsewhere_ok")
+def data_dropped_here() -> tuple[Half, Half]:
+    def story(depth: Depth) -> Case:
+        return Tunnel().own(SILENT, depth, times=2).known(ELSEWHERE)
+
+    return (
+        half(story(Depth.HELLO), "likely_blocked network C2", "It answers, and then nothing: elsewhere all goes on."),
+        half(story(Depth.NONE), "likely_blocked network C2", "It does not answer at all: not its data alone is lost."),
+    )
+
+
 @golden("vpn.elsewhere_ok")
 def elsewhere() -> tuple[Half, Half]:
     late = tuple(msgspec.structs.replace(proof, age_s=proof.age_s + 600.0) for proof in ELSEWHERE)

@@ -9,7 +9,7 @@ import msgspec
 from probe.lab.censor.rules import Drop, Finish, FirstBytes, Opening, Reset, Speaks, Then, ToAddress, Volume
 from probe.lab.censor.rules import Rule as CensorRule
 from probe.lab.censor.signatures import Signature
-from probe.lab.scenarios.model import Build, Proven, Scenario, Truth
+from probe.lab.scenarios.model import Build, Outcome, Proven, Scenario, Speak, Symptom, Truth
 from probe.lab.scenarios.parts import FINE, gone, own_doing, rules, works
 from probe.lab.scenarios.vpn_parts import (
     IKE_PORT,
@@ -36,7 +36,7 @@ from probe.model.pattern import Pattern
 from probe.model.verdict import Cause, Status
 
 UDP = 17
-DATA_PACKETS = 4
+DATA_PACKETS = 2
 FREEZES_AFTER = 1000
 BEFORE, ELSEWHERE, NO = Proven.BEFORE, Proven.ELSEWHERE, Proven.NO
 RESET: Then = Reset(in_path=True, ip_ttl=59)
@@ -70,10 +70,25 @@ class _Plain(msgspec.Struct, frozen=True, kw_only=True):
             f"{self.scheme}://{address}:{self.port}{tail}",
             self.truth,
             rules=rules(*self._rules(address)),
-            symptoms=works(world.sites["anchor2"]),
+            symptoms=(self._symptom(address), *works(world.sites["anchor2"])),
             proven=self.proven,
             proven_world=world,
         )
+
+    def _symptom(self, address: str) -> Symptom:
+        """Return what the tunnel's first packet meets."""
+        trial = Speak(
+            address=address,
+            port=self.port,
+            signature=Signature.IKEV2 if self.scheme == "ikev2" else Signature.OPENVPN,
+            over_tcp=self.over_tcp,
+        )
+        if self.when == "syn" or self.now == "closed":
+            return Symptom(trial=trial, outcome=Outcome.REFUSED)
+        if not self.when and not self.now:
+            return Symptom(trial=trial, outcome=Outcome.OK)
+        ended = {Reset: Outcome.RESET, Finish: Outcome.END}.get(type(self.then), Outcome.SILENCE)
+        return Symptom(trial=trial, outcome=ended)
 
     def _world(self, world: World) -> World:
         match self.now:
