@@ -125,8 +125,7 @@ def _compare(
     """Return five harmless exchanges; when all passed, five beginnings; when none did, whether connections open."""
     place = Endpoint(address=reference.host, port=reference.port)
     harmless = [_try(endpoint, place, reference, n, over_udp=over_udp, kind=NameKind.NEUTRAL) for n in _numbers()]
-    rows = {row.experiment.id: row for row in table if row.experiment is not None and row.layer in _final(over_udp)}
-    met = [rows[e.id] for e in harmless if e.id in rows]
+    met = [row for row in table if row.layer in _final(over_udp) and _is_harmless(row, endpoint)]
     if len(met) < PAIRS:
         return harmless
     if all(row.outcome is Outcome.OK for row in met):
@@ -134,6 +133,16 @@ def _compare(
     if over_udp and all(row.outcome is Outcome.SILENT for row in met):
         return [_open(endpoint, place, n) for n in range(1, PASSES + 1)]
     return []
+
+
+def _is_harmless(row: Try, endpoint: Endpoint) -> bool:
+    experiment = row.experiment
+    return (
+        experiment is not None
+        and experiment.design is Design.REFERENCE
+        and experiment.name_kind is NameKind.NEUTRAL
+        and experiment.about == str(endpoint)
+    )
 
 
 def _final(over_udp: bool) -> tuple[Layer, ...]:

@@ -12,7 +12,7 @@ from probe.lab.agent import render_config
 from probe.lab.outside import raise_control
 from probe.lab.proof import prove_scenario
 from probe.lab.run import Lab, UnsupportedError
-from probe.lab.scenarios import build_scenarios
+from probe.lab.scenarios import build_all_scenarios
 from probe.lab.scenarios.model import Scenario
 from probe.lab.selfcheck import Proof
 from probe.lab.spread import spread
@@ -32,7 +32,7 @@ def lab() -> None:
 @_SEED
 def list_scenarios(seed: int) -> None:
     """Show the scenarios, and what is true in each."""
-    for scenario in build_scenarios(build_world(seed)).values():
+    for scenario in build_all_scenarios(build_world(seed)).values():
         truth = scenario.truth
         said = ", ".join(pattern.value for pattern in truth.patterns) or "-"
         click.echo(f"{scenario.name:28} {truth.status.value:15} {said:28} {scenario.about}")
@@ -70,7 +70,7 @@ def find_scenario(world: World, name: str) -> Scenario:
     Raises:
         UserError: there is none.
     """
-    known = build_scenarios(world)
+    known = build_all_scenarios(world)
     if name not in known:
         raise UserError("lab", f"there is no scenario {name!r}", "`wallprobe lab list` shows them all")
     return known[name]
@@ -97,10 +97,10 @@ async def _stand_in(name: str, command: tuple[str, ...], seed: int, *, control: 
 async def _prove(names: tuple[str, ...], seed: int) -> int:
     failed = 0
     chosen = tuple(find_scenario(build_world(seed), name).name for name in names) or tuple(
-        build_scenarios(build_world(seed))
+        build_all_scenarios(build_world(seed))
     )
     async for name, proofs, lacking in spread(
-        chosen or tuple(build_scenarios(build_world(seed))), _prove_one, seed=seed
+        chosen or tuple(build_all_scenarios(build_world(seed))), _prove_one, seed=seed
     ):
         if lacking:
             click.echo(f"- {name}: skipped, {lacking}")

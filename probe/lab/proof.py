@@ -7,6 +7,7 @@ import msgspec
 from probe.lab.run import Lab
 from probe.lab.scenarios.model import Scenario
 from probe.lab.selfcheck import Proof
+from probe.lab.tunnels import Servers
 
 
 async def prove_scenario(lab: Lab, scenario: Scenario) -> tuple[Proof, ...]:
@@ -14,8 +15,14 @@ async def prove_scenario(lab: Lab, scenario: Scenario) -> tuple[Proof, ...]:
 
     Raises:
         RuntimeError: the tries themselves failed.
+        UnsupportedError: something that the scenario needs is not to be had here.
     """
     await lab.play(scenario)
+    async with Servers(lab, scenario.tunnel.servers if scenario.tunnel is not None else ()):
+        return await _prove(lab, scenario)
+
+
+async def _prove(lab: Lab, scenario: Scenario) -> tuple[Proof, ...]:
     path = lab.write_file("symptoms.json", msgspec.json.encode(scenario.symptoms).decode())
     finished = await lab.run_in_client([sys.executable, "-m", "probe.lab.selfcheck", path])
     if finished.code:

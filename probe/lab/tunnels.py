@@ -32,7 +32,7 @@ _TRIES = 3
 class Servers:
     """Servers that run in the world while the block lasts."""
 
-    def __init__(self, lab: Lab, servers: tuple[Server, ...], certificate: tuple[bytes, bytes]) -> None:
+    def __init__(self, lab: Lab, servers: tuple[Server, ...], certificate: tuple[bytes, bytes] | None = None) -> None:
         self._lab = lab
         self._servers = servers
         self._certificate = certificate
@@ -44,9 +44,12 @@ class Servers:
         Raises:
             UnsupportedError: a program is not installed, or does not come up.
         """
+        if not self._servers:
+            return self
+        certificate, key = self._certificate or make_tunnel_certificate()
         paths = {
-            "certificate": self._lab.write_file("tunnel-certificate.pem", self._certificate[0]),
-            "key": self._lab.write_file("tunnel-key.pem", self._certificate[1]),
+            "certificate": self._lab.write_file("tunnel-certificate.pem", certificate),
+            "key": self._lab.write_file("tunnel-key.pem", key),
         }
         for server in self._servers:
             await self._start(server, paths)
@@ -83,6 +86,11 @@ class Servers:
             os.close(read)
 
 
+def make_tunnel_certificate() -> tuple[bytes, bytes]:
+    """Return a certificate that is its own authority, and its key."""
+    return make_certificate("tunnel", datetime.datetime.now(datetime.UTC))
+
+
 def _find(program: str) -> str:
     found = shutil.which(program, path=os.environ.get("PATH", "") + _PLACES)
     if found is None:
@@ -101,7 +109,7 @@ async def set_up_tunnel(
         UserError: what worked before, in the scenario's telling, does not.
     """
     tunnel = scenario.tunnel or Tunnel()
-    certificate = make_certificate("tunnel", datetime.datetime.now(datetime.UTC))
+    certificate = make_tunnel_certificate()
     target = scenario.target
     if tunnel.file:
         text = tunnel.file.replace("{certificate}", certificate[0].decode())

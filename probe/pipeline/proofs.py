@@ -55,7 +55,7 @@ def _good_references(measurement: Measurement) -> tuple[str, ...]:
 
 
 def read_word(date: str, wall_s: float) -> Proof:
-    """Return the user's word that it worked on a day, at its end.
+    """Return the user's word that it worked on a day, which counts from its beginning.
 
     Raises:
         ValueError: it is no date, or one to come.

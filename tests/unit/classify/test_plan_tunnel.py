@@ -1,0 +1,90 @@
+"""What is tried about a tunnel that fails: never its own protocol again before a minute is over."""
+
+import msgspec
+
+from probe.classify.facts import build_table
+from probe.classify.plan import plan
+from probe.classify.plan_tunnel import STUN
+from probe.model.experiment import Design, NameKind, Step
+from probe.model.failure import FailureCode
+from probe.model.proof import Proof, ProofSource
+from probe.model.target import CheckName, Exposure, Target
+from tests.golden.tunnel_proofs import EARLIER, REFERENCE, SILENT, Tunnel
+from tests.unit.classify.cases import OWN
+
+
+def reference(over: str = "udp", protocol: str = "openvpn", host: str = REFERENCE) -> Target:
+    return Target(
+        id="ref", check=CheckName.VPN, address=f"{protocol}://{host}:1194", host=host, port=1194,
+        params={"protocol": protocol, "over": over}, exposure=Exposure.PUBLIC,
+    )  # fmt: skip
+
+
+def planned(story: Tunnel, **fields):
+    fields = {"references": (reference(),), "proofs": EARLIER} | fields
+    case = story.case(**fields)
+    assert build_table(case)
+    return plan(case)
+
+
+def test_a_silent_tunnel_gets_a_sibling_and_harmless_questions_first():
+    now = planned(Tunnel().own(SILENT)).now
+    assert {e.design for e in now} == {Design.SERVICE, Design.REFERENCE}
+    service = next(e for e in now if e.design is Design.SERVICE)
+    assert (service.step, str(service.endpoint)) == (Step.CONNECT, f"{OWN}:443")
+    asked = [e for e in now if e.design is Design.REFERENCE]
+    assert {(e.step, e.name, e.name_kind) for e in asked} == {(Step.CONVERSE, STUN, NameKind.NEUTRAL)}
+
+
+def test_the_protocol_itself_is_tried_with_the_reference_once_all_harmless_ones_passed():
+    now = planned(Tunnel().own(SILENT).harmless()).now
+    beginnings = [e for e in now if e.design is Design.REFERENCE]
+    assert [(e.name, e.name_kind) for e in beginnings] == [("ref", NameKind.TEST)] * 5
+    assert not [e for e in planned(Tunnel().own(SILENT).harmless(times=4)).now if e.name_kind is NameKind.TEST]
+
+
+def test_where_no_datagram_is_answered_connections_are_tried():
+    now = planned(Tunnel().own(SILENT).harmless(SILENT)).now
+    assert {(e.step, e.name_kind) for e in now if e.design is Design.REFERENCE} == {(Step.CONNECT, NameKind.NONE)}
+
+
+def test_over_a_stream_the_harmless_one_is_a_page():
+    story = Tunnel(transport="tcp").own(FailureCode.CONNECTION_RESET)
+    asked = [e for e in planned(story, references=(reference("tcp"),)).now if e.design is Design.REFERENCE]
+    assert {(e.step, e.secure) for e in asked} == {(Step.FETCH, False)}
+
+
+def test_a_reference_of_another_kind_or_the_target_itself_is_none():
+    for other in (reference("tcp"), reference(protocol="wireguard"), reference(host=OWN)):
+        now = planned(Tunnel().own(SILENT), references=(other,)).now
+        assert {e.design for e in now} == {Design.SERVICE}
+
+
+def test_the_endpoints_own_protocol_is_tried_again_only_later_and_only_with_proven_credentials():
+    result = planned(Tunnel().own(SILENT))
+    assert not [e for e in result.now if e.step is Step.CONVERSE and e.endpoint.address == OWN]
+    (pending,) = result.later
+    assert pending.due_in_s > 60
+    assert [(e.design, str(e.endpoint)) for e in pending.experiments] == [(Design.REPEAT, f"{OWN}:1194")]
+    assert planned(Tunnel().own(SILENT), proofs=()).later == ()
+
+
+def test_a_reference_is_met_once_while_the_tunnel_works():
+    met = [e for e in planned(Tunnel().own(None), deep=True, proofs=()).now if e.design is Design.REFERENCE]
+    assert [(e.name, e.name_kind) for e in met] == [("ref", NameKind.TEST)]
+    assert not planned(Tunnel().own(None), deep=True, proofs=EARLIER).now, "it is known already"
+    assert not planned(Tunnel().own(None), deep=False, proofs=()).now
+
+
+def test_a_refused_port_is_tried_again_too():
+    assert planned(Tunnel().own(FailureCode.CONNECTION_REFUSED)).later
+
+
+def test_proof_that_is_old_proves_nothing():
+    old = (msgspec.structs.replace(EARLIER[0], age_s=40 * 86400.0),)
+    case = Tunnel().own(SILENT, times=2).harmless().reference(SILENT).known(old)
+    assert Proof(source=ProofSource.HISTORY, age_s=0.0) not in case.proofs
+    from probe.classify.judge import judge
+    from probe.model.verdict import Status
+
+    assert judge(case).status is Status.INSUFFICIENT

@@ -1,0 +1,154 @@
+"""The reference servers of a control: our own clients understand them, and they serve nobody to hurt a third."""
+
+import asyncio
+import os
+import socket
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probe.control.hello_answers import (
+    SHADOWSOCKS_METHOD,
+    SHADOWSOCKS_PASSWORD,
+    Hello,
+    answer_datagram,
+    answer_stun,
+    open_stream,
+    reference_links,
+)
+from probe.control.hello_ports import HelloPorts
+from probe.control.settings import parse_serve_settings
+from probe.model.depth import Depth
+from probe.model.errors import ProtocolError
+from probe.protocols import load_specs
+from probe.protocols.dialogue import Ask, Reached, Receive, Send
+from probe.targets.tunnel_texts import parse_link
+
+ASKS = {
+    Hello.OPENVPN: Ask(entropy=os.urandom),
+    Hello.IKEV2: Ask(entropy=os.urandom, host="192.0.2.1", address="192.0.2.1", port=500),
+    Hello.SHADOWSOCKS: Ask(
+        entropy=os.urandom, params={"method": SHADOWSOCKS_METHOD}, secrets={"password": SHADOWSOCKS_PASSWORD}
+    ),
+}
+
+
+def hold(name, ask, answer):
+    """Hold a conversation; return the stages and what came of it."""
+    dialogue = load_specs()[name].start(ask)
+    stages, waiting, resume = [], None, None
+    while True:
+        try:
+            event = dialogue.send(resume)
+        except StopIteration as end:
+            return stages, end.value
+        resume = None
+        match event:
+            case Send():
+                waiting = answer(event.data)
+            case Receive():
+                resume, waiting = waiting, None
+            case Reached():
+                stages.append(event.depth)
+
+
+@pytest.mark.parametrize("hello", [Hello.OPENVPN, Hello.IKEV2])
+def test_our_client_reaches_the_hello_over_udp(hello):
+    stages, reply = hold(hello.value, ASKS[hello], lambda data: answer_datagram(hello, data))
+    assert Depth.HELLO in stages
+    assert reply is not None
+
+
+def test_our_client_reaches_the_hello_of_openvpn_over_tcp_whole_and_byte_by_byte():
+    ask = Ask(entropy=os.urandom, params={"proto": "tcp"})
+    stages, reply = hold("openvpn", ask, open_stream(Hello.OPENVPN))
+    assert stages == [Depth.HELLO]
+    assert reply is not None
+
+    def slowly(data):
+        take = open_stream(Hello.OPENVPN)
+        return b"".join(answer for at in range(len(data)) if (answer := take(data[at : at + 1])))
+
+    assert hold("openvpn", ask, slowly)[0] == [Depth.HELLO]
+
+
+def test_our_client_gets_an_answer_through_shadowsocks_and_nothing_is_relayed():
+    stages, reply = hold("shadowsocks", ASKS[Hello.SHADOWSOCKS], open_stream(Hello.SHADOWSOCKS))
+    assert stages[-1] is Depth.DATA
+    assert reply.answer == "tls handshake"
+
+
+def test_a_stun_question_is_answered_on_every_port():
+    transaction = os.urandom(12)
+    question = struct.pack("!HHI", 1, 0, 0x2112A442) + transaction
+    for hello in Hello:
+        assert answer_datagram(hello, question) == struct.pack("!HHI", 0x0101, 0, 0x2112A442) + transaction
+    assert hold("stun", Ask(entropy=os.urandom), lambda data: answer_datagram(Hello.OPENVPN, data))[0] == [Depth.HELLO]
+    assert answer_stun(question[:19]) is None
+    assert answer_stun(b"\x01\x01" + question[2:]) is None, "an answer is no question"
+
+
+@given(st.binary(max_size=600), st.sampled_from(list(Hello)))
+def test_any_datagram_is_answered_briefly_or_not_at_all(data, hello):
+    answer = answer_datagram(hello, data)
+    assert answer is None or len(answer) <= 2 * len(data) + 26
+
+
+@given(st.lists(st.binary(max_size=300), max_size=6), st.sampled_from(list(Hello)))
+def test_any_chunks_are_borne(chunks, hello):
+    take = open_stream(hello)
+    try:
+        for chunk in chunks:
+            take(chunk)
+    except ProtocolError:
+        pass
+
+
+def test_two_references_do_not_answer_each_other_for_ever():
+    answer = answer_datagram(Hello.OPENVPN, b"\x38" + bytes(13))
+    assert answer_datagram(Hello.OPENVPN, answer) is None
+    for hello in Hello:
+        assert answer_datagram(hello, answer_stun(struct.pack("!HHI", 1, 0, 0x2112A442) + bytes(12))) is None
+
+
+@pytest.mark.parametrize("hello", list(Hello))
+def test_the_links_say_how_to_use_them(hello):
+    for link in reference_links(hello, "192.0.2.1", 1194):
+        entry = parse_link(link)
+        assert (entry.parsed.host, entry.parsed.port) == ("192.0.2.1", 1194)
+
+
+@pytest.mark.asyncio
+async def test_the_ports_serve_both_transports_and_pages(unused_tcp_port):
+    ports = HelloPorts({Hello.OPENVPN: unused_tcp_port}, ("127.0.0.1",))
+    await ports.start()
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 200 OK")
+        writer.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
+        reset = b"\x38" + bytes(13)
+        writer.write(len(reset).to_bytes(2, "big") + reset)
+        assert (await reader.readexactly(3))[2] == 0x40
+        writer.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
+        writer.write(b"\0\x04rest")
+        assert await reader.read() == b"", "what is no reset is closed on"
+        writer.close()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+            asking.setblocking(False)
+            asking.connect(("127.0.0.1", unused_tcp_port))
+            asking.send(reset)
+            answer = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(asking, 100), 5)
+        assert answer[0] == 0x40
+    finally:
+        await ports.close()
+
+
+def test_a_set_up_names_the_ports():
+    settings = parse_serve_settings("hellos: {openvpn: 1194, shadowsocks: 8388}\n", "control.yml")
+    assert settings.hellos == {Hello.OPENVPN: 1194, Hello.SHADOWSOCKS: 8388}
+    assert parse_serve_settings("", "control.yml").hellos == {}

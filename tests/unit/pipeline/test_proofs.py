@@ -1,0 +1,88 @@
+"""What a database knows of a tunnel's credentials: successes from any network, and references that answered then."""
+
+import asyncio
+
+import pytest
+
+from probe.model.endpoint import Endpoint
+from probe.model.experiment import Design, Experiment, NameKind, Place, Step
+from probe.model.measurement import Measurement
+from probe.model.observation import DialogueExchange, Role
+from probe.model.proof import ProofSource
+from probe.model.settings import StoreSettings
+from probe.model.target import CheckName, Target
+from probe.model.vantage import Vantage
+from probe.model.verdict import Cause, Confidence, Status, Verdict
+from probe.pipeline.proofs import find_proofs, read_word
+from probe.store.store import Store
+from tests.fakes import FakeClock
+
+TARGET = Target(
+    id="openvpn~1", check=CheckName.VPN, address="openvpn://192.0.2.1:1194", host="192.0.2.1", port=1194,
+    params={"protocol": "openvpn"},
+)  # fmt: skip
+HOME, CAFE = Vantage(network="home"), Vantage(network="cafe")
+
+
+def run(name: str, at: float, status: Status = Status.OK, vantage: Vantage = HOME) -> Measurement:
+    there = Endpoint(address="192.0.2.9", port=1194)
+    planned = Experiment(
+        id="reference.test.1", design=Design.REFERENCE, step=Step.CONVERSE, name="ref", name_kind=NameKind.TEST,
+        place=Place.UNRELATED, endpoint=there,
+    )  # fmt: skip
+    answered = DialogueExchange(
+        transaction=1, t0_s=0.0, t_s=0.1, endpoint=there, protocol="openvpn", transport="udp",
+        role=Role.EXPERIMENT, experiment=planned.id,
+    )  # fmt: skip
+    cause = Cause.NONE if status is Status.OK else Cause.UNKNOWN
+    return Measurement(
+        id=name.ljust(26, "0"), target=TARGET, vantage=vantage, started_at=at, runtime_s=0.1,
+        observations=(answered,), experiments=(planned,),
+        verdict=Verdict(status=status, cause=cause, confidence=Confidence.C2),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def store(tmp_path):
+    clock = FakeClock()
+    with Store.open(StoreSettings(path=str(tmp_path / "w.db")), clock) as opened:
+        yield opened, clock
+
+
+def find(opened, clock, vantage=HOME):
+    asyncio.run(opened.flush())
+    return find_proofs(opened, TARGET, vantage, clock.wall_s())
+
+
+def test_a_success_proves_and_from_another_network_it_is_a_control(store):
+    opened, clock = store
+    now_s = clock.wall_s()
+    opened.add(run("01A", now_s - 500), whole=True)
+    opened.add(run("01B", now_s - 100, vantage=CAFE), whole=True)
+    opened.add(run("01C", now_s - 50, Status.INSUFFICIENT), whole=True)
+    proofs = find(opened, clock)
+    assert [(p.elsewhere, round(p.age_s)) for p in proofs] == [(True, 100), (False, 500)]
+    assert {p.references for p in proofs} == {("192.0.2.9:1194",)}
+    assert [p.elsewhere for p in find(opened, clock, CAFE)] == [False, True]
+
+
+def test_networks_that_are_not_known_to_differ_are_one(store):
+    opened, clock = store
+    opened.add(run("01A", clock.wall_s() - 5, vantage=Vantage()), whole=True)
+    assert [p.elsewhere for p in find(opened, clock)] == [False]
+    assert [p.elsewhere for p in find(opened, clock, Vantage(id="other"))] == [True]
+
+
+def test_what_never_worked_has_no_proof(store):
+    opened, clock = store
+    opened.add(run("01C", clock.wall_s() - 50, Status.INSUFFICIENT), whole=True)
+    assert find(opened, clock) == ()
+
+
+def test_a_users_word_is_a_day_that_has_been():
+    word = read_word("2026-11-20", 1_796_000_000.0)
+    assert word.source is ProofSource.USER
+    assert word.age_s > 0
+    for wrong in ("yesterday", "2099-01-01", ""):
+        with pytest.raises(ValueError, match=r"isoformat|still to come"):
+            read_word(wrong, 1_796_000_000.0)
