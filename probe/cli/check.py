@@ -64,7 +64,7 @@ Examples:
 @click.option("--exit-status", is_flag=True, help="Exit 0 = usable, 3 = not, 4 = cannot tell.")
 @click.option("--textfile", metavar="PATH", default="", help="Write metrics for node_exporter's textfile collector.")
 @click.option("--pushgateway", metavar="URL", default="", help="Push metrics to this Pushgateway.")
-def check(
+def check(  # noqa: PLR0913, PLR0917 - one for each option
     targets: tuple[str, ...],
     config_file: str,
     as_json: bool,

@@ -219,9 +219,7 @@ class Service:
     async def _swap(self, agent: Agent, settings: Settings, loaded: Loaded) -> None:
         """Put what was read into force."""
         _warn_of_restart(agent.environment.settings, settings)
-        agent.environment = await self._open_environment(
-            settings, agent.gate, agent.environment.stack, agent.store
-        )
+        agent.environment = await self._open_environment(settings, agent.gate, agent.environment.stack, agent.store)
         agent.monitor.adopt(agent.environment)
         agent.gate.adopt(settings.limits)
         self._take_targets(agent, settings, loaded)

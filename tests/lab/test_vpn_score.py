@@ -21,7 +21,7 @@ from probe.lab.spread import spread
 from probe.lab.world.atlas import build_world
 from tests.lab.conftest import SEED
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(600)]
 
 JOBS = int(os.environ.get("LAB_JOBS", "6"))
 EXACT_RATIO = 0.95
@@ -83,6 +83,7 @@ async def proofs():
     return {name: found async for name, found in spread(NAMES, prove, seed=SEED, jobs=JOBS)}
 
 
+@pytest.mark.asyncio(loop_scope="session")
 @pytest.mark.parametrize("name", NAMES)
 async def test_the_client_meets_what_the_scenario_claims(proofs, name):
     if isinstance(proofs[name], str):

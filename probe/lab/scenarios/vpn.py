@@ -9,7 +9,7 @@ import msgspec
 from probe.lab.censor.rules import Drop, Finish, FirstBytes, Opening, Reset, Speaks, Then, ToAddress, Volume
 from probe.lab.censor.rules import Rule as CensorRule
 from probe.lab.censor.signatures import Signature
-from probe.lab.scenarios.model import Build, Outcome, Proven, Scenario, Speak, Symptom, Truth
+from probe.lab.scenarios.model import Build, Outcome, Proven, Reach, Scenario, Speak, Symptom, Truth
 from probe.lab.scenarios.parts import FINE, gone, own_doing, rules, works
 from probe.lab.scenarios.vpn_parts import (
     IKE_PORT,
@@ -198,12 +198,16 @@ def _shadowsocks(
     return build
 
 
+def _takes(address: str, port: int) -> tuple[Symptom, ...]:
+    return (Symptom(trial=Reach(address=address, port=port)),)
+
+
 def socks_works(world: World) -> Scenario:
     """Nothing is wrong."""
     address = world.sites["tunnel"].v4[0]
     return tunnel_scenario(
         "socks5-works", "a SOCKS5 proxy relays; nothing is wrong", world,
-        f"socks5://{address}:{SOCKS_PORT}?relay={address}:443", FINE, servers=(socks_server(address),),
+        f"socks5://{address}:{SOCKS_PORT}?relay={address}:443", FINE, servers=(socks_server(address),), symptoms=_takes(address, SOCKS_PORT),
     )  # fmt: skip
 
 
@@ -213,7 +217,7 @@ def socks_wants_login(world: World) -> Scenario:
     return tunnel_scenario(
         "socks5-login-refused", "a SOCKS5 proxy refuses whoever has no password", world,
         f"socks5://{address}:{SOCKS_PORT}?relay={address}:443", own_doing(Pattern.SRV_AUTH_FAILED),
-        servers=(socks_server(address, login=True),),
+        servers=(socks_server(address, login=True),), symptoms=_takes(address, SOCKS_PORT),
     )  # fmt: skip
 
 
@@ -222,7 +226,7 @@ def ssh_works(world: World) -> Scenario:
     address = world.sites["tunnel"].v4[0]
     return tunnel_scenario(
         "ssh-works", "an SSH server answers; nothing is wrong", world, f"ssh://{address}:{SSH_PORT}", FINE,
-        servers=(ssh_server(address),),
+        servers=(ssh_server(address),), symptoms=_takes(address, SSH_PORT),
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import msgspec
 
 from probe.lab.censor.rules import RuleSet
 from probe.lab.scenarios.model import Scenario, Server, Symptom, Truth, Tunnel
+from probe.lab.scenarios.parts import works
 from probe.lab.world.plan import Service, World
 from probe.model.pattern import Pattern
 from probe.model.verdict import Cause, Status
@@ -131,6 +132,6 @@ def tunnel_scenario(
         target=target,
         truth=truth,
         rules=rules or RuleSet(),
-        symptoms=symptoms,
+        symptoms=symptoms or works(world.sites["anchor2"]),
         tunnel=Tunnel(**tunnel),  # type: ignore[arg-type]
     )
