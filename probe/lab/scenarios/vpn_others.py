@@ -63,7 +63,8 @@ def ssh_freezes(world: World) -> Scenario:
     return tunnel_scenario(
         "ssh-freezes", f"an SSH connection carries {FREEZES_AFTER} bytes to the client and then nothing", world,
         f"ssh://{address}:{SSH_PORT}", likely(Pattern.VPN_DATA_DROP, seen=(Pattern.FLOW_FREEZE,)),
-        rules=rules(CensorRule(id="v", when=when, then=Drop())), servers=(ssh_server(address),), proven=Proven.ELSEWHERE,
+        rules=rules(CensorRule(id="v", when=when, then=Drop())), servers=(ssh_server(address),),
+        proven=Proven.ELSEWHERE,
     )  # fmt: skip
 
 
