@@ -30,8 +30,15 @@ class Pki:
 class Server:
     """Answers what is sent to it; `stream` frames as over TCP."""
 
-    def __init__(self, pki: Pki, *, stream: bool = False, pushes: tuple[str, ...] = (PUSH + ",cipher AES-256-GCM",)):
-        self.stream, self.pushes = stream, pushes
+    def __init__(
+        self,
+        pki: Pki,
+        *,
+        stream: bool = False,
+        echoes: bool = True,
+        pushes: tuple[str, ...] = (PUSH + ",cipher AES-256-GCM",),
+    ):
+        self.stream, self.pushes, self.echoes = stream, pushes, echoes
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = pki.context.wrap_bio(self.incoming, self.outgoing, server_side=True)
         self.client = b""
@@ -108,6 +115,6 @@ class Server:
         assert packet[:4] == bytes((9 << 3, 0, 0, 5))
         inner = self.tunnel.open(packet)
         self.inner.append(inner)
-        if inner in (PING, EXIT):
+        if inner in (PING, EXIT) or not self.echoes:
             return []
         return [self.tunnel.seal(inner[:12] + inner[16:20] + inner[12:16] + b"\0" + inner[21:])]

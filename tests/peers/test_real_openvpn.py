@@ -159,7 +159,7 @@ def log_in(
     return talk_over(lambda _: SPEC.start(ask), seal.connect(("127.0.0.1", port), udp=proto[:3] == "udp"))
 
 
-needs_tun = pytest.mark.skipif(not os.path.exists("/dev/net/tun"), reason="there is no /dev/net/tun")
+needs_tun = pytest.mark.skipif(not os.access("/dev/net/tun", os.R_OK | os.W_OK), reason="there is no /dev/net/tun")
 THROUGH = [Depth.HELLO, Depth.PROOF, Depth.AUTH, Depth.DATA]
 
 

@@ -152,7 +152,9 @@ def device(tmp_path_factory) -> Iterator[Sealed]:
 
 
 needs_wireguard_go = pytest.mark.skipif(
-    find_program("wireguard-go") is None or find_program("wg") is None or not os.path.exists("/dev/net/tun"),
+    find_program("wireguard-go") is None
+    or find_program("wg") is None
+    or not os.access("/dev/net/tun", os.R_OK | os.W_OK),
     reason="wireguard-go is not installed (apt-get install wireguard-go wireguard-tools), or there is no /dev/net/tun",
 )
 

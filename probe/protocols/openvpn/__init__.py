@@ -38,6 +38,7 @@ from probe.protocols.relayed import goes_to
 
 _DATA_WAITS_S = (1.0, 3.0, 8.0)
 """Longer than the ten seconds after which most servers send a ping of their own."""
+_PING_DUE_S = 10
 _MOST_MESSAGES = 32
 
 
@@ -164,7 +165,8 @@ def _pass_data(ask: Ask, session: Session, tunnel: DataChannel, push: Push) -> R
         if came is not None:
             break
     else:
-        return None
+        # A server need not answer echoes. Only where it owes us its own ping by now, its silence says something.
+        return None if 0 < push.ping_s <= _PING_DUE_S or session.packets.ended else ("", 0)
     yield Reached(Depth.DATA)
     said = "ping" if came == PING else name_packet(came, identifier)
     if inner is None or said != ECHO_REPLY or not goes_to(ask, Depth.VOLUME):

@@ -40,6 +40,8 @@ class Push(msgspec.Struct, frozen=True, kw_only=True):
     peer_id: int | None = None
     address: str = ""
     gateway: str = ""
+    ping_s: int = 0
+    """How often the server says that it is there, as it asks of us; 0 = never."""
     compressed: bool = False
     more: bool = False
     """Another part follows."""
@@ -99,12 +101,13 @@ def parse_push(message: str) -> Push:
         if words:
             options.setdefault(words[0], words[1:])
     first = {name: words[0] if words else "" for name, words in options.items()}
-    peer = first.get("peer-id", "")
+    peer, ping = first.get("peer-id", ""), first.get("ping", "")[:9]
     return Push(
         cipher=first.get("cipher", "").upper(),
         peer_id=int(peer) if peer.isascii() and peer.isdecimal() and int(peer) < 1 << 24 else None,
         address=_literal(first.get("ifconfig", "")),
         gateway=_literal(first.get("route-gateway", "")) or _other_end(options.get("ifconfig", [])),
+        ping_s=int(ping) if ping.isascii() and ping.isdecimal() else 0,
         compressed="comp-lzo" in options or "compress" in options,
         more=first.get("push-continuation") == "2",
     )
@@ -113,7 +116,8 @@ def parse_push(message: str) -> Push:
 def join_pushes(first: Push, second: Push) -> Push:
     """Return what two parts of a push say together."""
     said = {name: value for name, value in msgspec.structs.asdict(second).items() if value not in ("", None)}
-    return msgspec.structs.replace(first, **said | {"compressed": first.compressed or second.compressed})
+    both = {"compressed": first.compressed or second.compressed, "ping_s": second.ping_s or first.ping_s}
+    return msgspec.structs.replace(first, **said | both)
 
 
 def _other_end(ifconfig: list[str]) -> str:

@@ -58,6 +58,15 @@ def test_a_volume_goes_through(pki):
     assert played.reply.carried_bytes >= 65536
 
 
+def test_silence_in_the_tunnel_counts_only_where_the_server_owes_a_ping(pki):
+    owing = talk(pki, Server(pki, echoes=False))
+    assert (owing.reached, owing.reply) == (FULL[:3], None)
+    for push in (PUSH.replace("ping 10,", ""), PUSH.replace("ping 10", "ping 60")):
+        played = talk(pki, Server(pki, echoes=False, pushes=(push + ",cipher AES-256-GCM",)))
+        assert played.reached == FULL[:3]
+        assert played.reply is not None
+
+
 def test_over_udp_lost_packets_are_sent_again(pki):
     server, lost = Server(pki), [False, False, True]
     waiting: list[bytes] = []
