@@ -126,11 +126,11 @@ class View:
         store = self._agent.store
         return {} if store is None else await asyncio.to_thread(store.load_numbers)
 
-    async def hour(self, hour: int) -> HourCells:
-        """Return what every target came to in an hour."""
+    async def hour(self, hour: int, parts: int) -> HourCells:
+        """Return what every target came to in each part of an hour."""
         store = self._agent.store
-        nothing = HourCells(hour=hour, cells=b"")
-        return nothing if store is None else await asyncio.to_thread(store.load_hour, hour)
+        nothing = HourCells(hour=hour, parts=parts, cells=b"")
+        return nothing if store is None else await asyncio.to_thread(store.load_hour, hour, parts)
 
     async def reload(self) -> None:
         """Read the configuration again."""

@@ -20,7 +20,7 @@ from probe.model.vantage import Baseline
 from probe.model.verdict import Cause, Confidence, Status
 from probe.store.cards import HOUR_MS
 from probe.store.errors import build_user_error
-from probe.store.hours import HourCells, load_hour
+from probe.store.hours import QUARTERS, HourCells, load_hour
 from probe.store.segments import decode_phases
 from probe.store.values import History, Kept, PhaseSpread, Run, Spread, StoredMeasurement, Tally
 from probe.store.vault import Vault
@@ -184,9 +184,9 @@ class Reader:
         )
         return tuple(msgspec.msgpack.decode(zlib.decompress(row[0]), type=Baseline) for row in rows)
 
-    def load_hour(self, hour: int) -> HourCells:
-        """Return the worst that each target came to in each quarter of an hour since the epoch."""
-        return load_hour(self._ask, hour)
+    def load_hour(self, hour: int, parts: int = QUARTERS) -> HourCells:
+        """Return the worst that each target came to in each part of an hour since the epoch."""
+        return load_hour(self._ask, hour, parts)
 
     def load_addresses(self) -> dict[str, str]:
         """Return the address of each target that was ever run, by target id."""

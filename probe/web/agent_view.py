@@ -85,8 +85,8 @@ class AgentView(Protocol):
         """Return the number of each target, by its id, at which its cells are in an hour."""
         ...
 
-    async def hour(self, hour: int) -> HourCells:
-        """Return what every target came to in an hour since the epoch."""
+    async def hour(self, hour: int, parts: int) -> HourCells:
+        """Return what every target came to in each part of an hour since the epoch."""
         ...
 
     async def reload(self) -> None:

@@ -4,10 +4,16 @@ An hour that is over does not change, so it is read once. Reading and folding go
 """
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from enum import StrEnum
+
+from aiohttp import web
 
 from probe.export.grid import HOUR_S, Grid, build_grid, fold_hour
 from probe.export.pictures.cells import Axis
+from probe.model.errors import UserError
+from probe.store.hours import MINUTES, QUARTERS
 from probe.web.agent_view import AgentView
 
 _FRESH_S = 10.0
@@ -18,12 +24,13 @@ _KEPT_QUARTERS = 26
 class Span(StrEnum):
     """How far back a heat map goes."""
 
+    HOUR = "hour"
     DAY = "day"
     WEEK = "week"
     MONTH = "month"
 
 
-_CELLS = {Span.DAY: (96, 900), Span.WEEK: (168, HOUR_S), Span.MONTH: (180, 4 * HOUR_S)}
+_CELLS = {Span.HOUR: (60, 60), Span.DAY: (96, 900), Span.WEEK: (168, HOUR_S), Span.MONTH: (180, 4 * HOUR_S)}
 """How many cells, and the seconds of each."""
 
 
@@ -37,6 +44,17 @@ class HeatMap:
         self._quarters: dict[int, bytes] = {}
         self._grids: dict[Span, tuple[float, Grid]] = {}
         self._locks = {span: asyncio.Lock() for span in Span}
+
+    async def warm(self, _app: web.Application) -> AsyncIterator[None]:
+        """Read the last day before anybody asks, so that the first page is as quick as the next."""
+        reading = asyncio.create_task(self._warm())
+        yield
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+
+    async def _warm(self) -> None:
+        with contextlib.suppress(UserError):  # what is wrong with the store is told to who asks for a page
+            await self.grid(Span.DAY)
 
     async def grid(self, span: Span) -> Grid:
         """Return the cells of a span that ends now; at most ten seconds old."""
@@ -55,19 +73,24 @@ class HeatMap:
         axis = Axis(from_at=(end - cells) * cell_s, cell_s=cell_s, cells=cells)
         current = int(now_s // HOUR_S)
         hours = range(int(axis.from_at // HOUR_S), current + 1)
-        quarters = span is Span.DAY
-        for hour in hours:
-            known = hour in (self._quarters if quarters else self._hours)
-            if not known or hour >= current - 1:
-                await self._read(hour, current)
-        self._forget(current)
+        if span is Span.HOUR:
+            parts, source = MINUTES, {hour: (await self._view.hour(hour, MINUTES)).cells for hour in hours}
+        else:
+            parts, source = (QUARTERS, self._quarters) if span is Span.DAY else (1, self._hours)
+            for hour in hours:
+                if hour not in source or hour >= current - 1:
+                    await self._read(hour, current)
+            self._forget(current)
         numbers = await self._view.numbers()
-        source = self._quarters if quarters else self._hours
-        parts = {hour: source.get(hour, b"") for hour in hours}
-        return await asyncio.to_thread(build_grid, axis, parts, numbers, quarters=quarters)
+        return await asyncio.to_thread(build_grid, axis, {h: source.get(h, b"") for h in hours}, numbers, parts=parts)
+
+    async def find_span(self) -> Span:
+        """Return the span that shows something: the last hour to an agent that is not older, else the day."""
+        counts = (await self.grid(Span.DAY)).counts
+        return Span.DAY if any(counts[: -2 * QUARTERS]) else Span.HOUR
 
     async def _read(self, hour: int, current: int) -> None:
-        found = await self._view.hour(hour)
+        found = await self._view.hour(hour, QUARTERS)
         self._hours[hour] = await asyncio.to_thread(fold_hour, found)
         if hour > current - _KEPT_QUARTERS:
             self._quarters[hour] = found.cells

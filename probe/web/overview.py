@@ -1,6 +1,7 @@
 """The page at `/`: how many targets are how, what changed, the vantage, and every target over time, 50 at a time.
 
-Narrowed by `status`, `group`, `category`, `pattern` and `q`; `span` is `day`, `week` or `month`; `page` counts from 1.
+Narrowed by `status`, `group`, `category`, `pattern` and `q`; `span` is `hour`, `day`, `week` or `month`; `page` counts
+from 1.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,7 @@ from probe.web.templating import picture
 
 ROWS = 50
 _EVENTS = 7
-SPANS = ((Span.DAY, "24 hours"), (Span.WEEK, "7 days"), (Span.MONTH, "30 days"))
+SPANS = ((Span.HOUR, "1 hour"), (Span.DAY, "24 hours"), (Span.WEEK, "7 days"), (Span.MONTH, "30 days"))
 ORDER = tuple(reversed(SEVERITY))
 """Worst first."""
 
@@ -34,7 +35,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     """What part of the list is asked for."""
 
     wanted: Filter
-    span: Span
+    span: Span | None
+    """`None` = what shows something."""
     page: int
 
 
@@ -45,7 +47,16 @@ def read_place(query: Mapping[str, str]) -> Place:
         ParameterError: a part of it is not known.
     """
     refuse_unknown(query, (*NAMES, "span", "page"))
-    return Place(wanted=read_filter(query), span=read_choice(query, "span", Span, Span.DAY), page=read_page(query))
+    return Place(wanted=read_filter(query), span=read_span(query), page=read_page(query))
+
+
+def read_span(query: Mapping[str, str]) -> Span | None:
+    """Return `span`; `None` = it was not said.
+
+    Raises:
+        ParameterError: there is no such span.
+    """
+    return read_choice(query, "span", Span, Span.DAY) if query.get("span") else None
 
 
 class Overview:
@@ -70,7 +81,8 @@ class Overview:
         matching = await sort_worst_first(found.matching)
         pages = max(1, -(-len(matching) // ROWS))
         page = min(place.page, pages)
-        grid = await self._heat.grid(place.span)
+        span = place.span or await self._heat.find_span()
+        grid = await self._heat.grid(span)
         shown = matching[(page - 1) * ROWS : page * ROWS]
         events = await self._view.events("", since=0.0, limit=_EVENTS)
         return await send_page(
@@ -82,9 +94,9 @@ class Overview:
             counts=found.counts,
             order=ORDER,
             wanted=place.wanted,
-            span=place.span.value,
+            span=span.value,
             spans=[(one.value, words) for one, words in SPANS],
-            span_words=dict(SPANS)[place.span],
+            span_words=dict(SPANS)[span],
             shares=picture(render_shares(grid.counts, grid.axis)),
             events=events,
             addresses=self._name_targets([event.target for event in events]),

@@ -105,6 +105,7 @@ def build_app(
     inner.add_routes(Operations(view).routes())
     inner.add_routes(Api(view).routes())
     heat = HeatMap(view)
+    outer.cleanup_ctx.append(heat.warm)
     inner.add_routes(HeatApi(view, heat).routes())
     inner.add_routes([web.get(OPENAPI_PATH, send_openapi)])
     inner.add_routes([web.get("/static/{name}", send_static)])

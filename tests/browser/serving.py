@@ -56,8 +56,8 @@ class Seeded(FakeAgent):
     async def numbers(self) -> dict[str, int]:
         return await asyncio.to_thread(self.store.load_numbers)
 
-    async def hour(self, hour: int) -> HourCells:
-        return await asyncio.to_thread(self.store.load_hour, hour)
+    async def hour(self, hour: int, parts: int) -> HourCells:
+        return await asyncio.to_thread(self.store.load_hour, hour, parts)
 
 
 class Serving:

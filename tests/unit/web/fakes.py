@@ -11,7 +11,7 @@ from probe.model.measurement import Measurement
 from probe.model.settings import PerTarget
 from probe.model.snapshot import TargetSnapshot
 from probe.model.vantage import Baseline, Vantage
-from probe.store.hours import HourCells
+from probe.store.hours import QUARTERS, HourCells
 from probe.store.values import History, Kept, Run, StoredMeasurement
 from tests.unit.export.snapshots import NOW
 
@@ -101,9 +101,11 @@ class FakeAgent:
     async def numbers(self) -> dict[str, int]:
         return {snapshot.target.id: number for number, snapshot in enumerate(self._snapshots, 1)}
 
-    async def hour(self, hour: int) -> HourCells:
+    async def hour(self, hour: int, parts: int) -> HourCells:
         self.hours_asked.append(hour)
-        return HourCells(hour=hour, cells=self.hours.get(hour, b""))
+        quarters = self.hours.get(hour, b"")
+        cells = b"".join(bytes([code]) * (parts // QUARTERS) for code in quarters)
+        return HourCells(hour=hour, parts=parts, cells=cells)
 
     async def reload(self) -> None:
         self.reloads += 1

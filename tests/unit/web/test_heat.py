@@ -1,3 +1,10 @@
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probe.export.grid import _fill
 from probe.model.cell import encode_cell
 from probe.model.pattern import Pattern
 from probe.model.verdict import Status
@@ -68,6 +75,37 @@ async def test_longer_spans_show_the_worst_of_each_cell():
     assert list(month.row(FIRST)).count(OK) in (9, 10)
 
 
+async def test_the_last_hour_is_shown_minute_by_minute():
+    agent = make_agent()
+    hour = int(agent.now_s // 3600)
+    agent.hours[hour] = bytes(4) + bytes([OK, BLOCKED, 0, 0])
+    agent.hours[hour - 1] = bytes(4) + bytes([0, 0, 0, OK])
+    grid = await HeatMap(agent).grid(Span.HOUR)
+    assert (grid.axis.cells, grid.axis.cell_s) == (60, 60)
+    row = list(grid.row(FIRST))
+    now = int(agent.now_s % 3600 // 60)
+    assert row[-1 - now :] == [OK] * 15 + [BLOCKED] * (now - 14)
+    assert row[: 59 - now - 15].count(0) == 59 - now - 15
+
+
+async def test_an_agent_of_less_than_an_hour_is_shown_by_the_minute():
+    agent = make_agent()
+    hour = int(agent.now_s // 3600)
+    assert await HeatMap(agent).find_span() is Span.HOUR
+    agent.hours[hour] = bytes(4) + bytes([OK] * 4)
+    assert await HeatMap(agent).find_span() is Span.HOUR
+    agent.hours[hour - 5] = bytes(4) + bytes([OK] * 4)
+    assert await HeatMap(agent).find_span() is Span.DAY
+
+
+async def test_the_last_day_is_read_before_anybody_asks():
+    agent = make_agent()
+    heat = HeatMap(agent)
+    async with asynccontextmanager(heat.warm)(web.Application()):
+        await heat.grid(Span.DAY)
+    assert len(agent.hours_asked) == 25
+
+
 async def test_hours_out_of_reach_are_forgotten():
     agent = make_agent()
     heat = HeatMap(agent)
@@ -75,3 +113,12 @@ async def test_hours_out_of_reach_are_forgotten():
     agent.now_s += 40 * 86400
     await heat.grid(Span.DAY)
     assert len(heat._hours) <= 26
+
+
+@given(st.binary(min_size=1, max_size=40), st.binary(min_size=40, max_size=40))
+def test_what_is_empty_is_taken_from_before_byte_by_byte(column: bytes, more: bytes):
+    before = more[: len(column)]
+    expected = [cell or other for cell, other in zip(column, before, strict=True)]
+    filled = list(_fill(column, before))
+    assert filled[1:] == expected[1:]
+    assert filled[0] in (column[0], expected[0]), "no target has the number 0"

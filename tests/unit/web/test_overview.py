@@ -76,7 +76,7 @@ async def test_a_strip_says_in_words_what_it_shows(connect: Connect):
     for back in range(24):
         code = encode_cell(Status.OK) if back else blocked
         agent.hours[hour - back] = bytes(4) + bytes([code] * 4)
-    page = await read(connect, agent)
+    page = await read(connect, agent, "/?span=day")
     labels = [str(a.get("aria-label")) for tag, a in page.tags if tag == "svg" and a.get("class") == "strip"]
     assert len(labels) == 1
     assert labels[0].startswith("24 hours: ok 9")
@@ -120,7 +120,7 @@ async def test_the_filter_shows_one_status_and_counts_all(connect: Connect):
     assert "2 targets of 3" in page.text
     tiles = [attributes for _, attributes in page.tags if str(attributes.get("class")).startswith("tile")]
     current = [one["href"] for one in tiles if "aria-current" in one]
-    assert current == ["/?status=blocked&span=day#map"]
+    assert current == ["/?status=blocked&span=hour#map"]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import pytest
 
 from probe.model.cell import encode_cell
 from probe.model.episode import Episode, Event, EventKind, Interval
-from probe.model.measurement import Measurement
+from probe.model.measurement import Citation, Measurement
 from probe.model.pattern import Pattern
 from probe.model.target import Header, Request
 from probe.model.verdict import Status
@@ -115,7 +115,7 @@ async def test_history_phases_and_the_strip_are_there(connect: Connect):
         )
     ]
     agent.hours[int(NOW // 3600)] = bytes(4) + bytes([encode_cell(Status.BLOCKED, Pattern.TLS_RESET_SNI)] * 4)
-    page = await read(connect, agent, f"/targets/{ID}")
+    page = await read(connect, agent, f"/targets/{ID}?span=day")
     for words in (
         "likely blocked",
         "2 h unobserved",
@@ -138,6 +138,21 @@ async def test_an_earlier_measurement_can_be_looked_at_but_not_one_of_another_ta
     assert "not the last run" in page.text
     await read(connect, agent, f"/targets/{ID}?measurement=01JX", status=404)
     await read(connect, agent, f"/targets/{ID}?measurement=none", status=404)
+
+
+async def test_comparisons_that_are_leaned_on_are_shown_with_where_they_are_from(connect: Connect):
+    first = measure("tls.reset.sni.neutral_ok", id="01JA")
+    own = tuple(one for one in first.observations if not one.experiment)
+    later = msgspec.structs.replace(
+        first, id="01JC", observations=own, experiments=(), cites=(Citation(measurement="01JA", age_s=300.0),)
+    )
+    agent = agent_of(later)
+    agent.kept_whole["01JA"] = first
+    text = (await read(connect, agent, f"/targets/{ID}")).text
+    assert "taken over from 01JA , which failed in the same way" in text
+    assert "TLS with another name same address ✓ ok 5/5" in text
+    del agent.kept_whole["01JA"]
+    assert "taken over" not in (await read(connect, agent, f"/targets/{ID}")).text
 
 
 async def test_a_target_of_which_nothing_is_kept_has_a_page(connect: Connect):
