@@ -17,6 +17,7 @@ from probe.model.errors import UserError
 from probe.model.settings import Settings
 from probe.model.verdict import Status
 from probe.net.clock import SystemClock
+from probe.store.hours import QUARTERS
 from probe.store.store import Store
 from probe.web.api_heat import HeatAnswer, VantageAnswer
 from probe.web.openapi import EventsAnswer
@@ -110,7 +111,7 @@ class FileSource:
             events = store.load_events(limit=_EVENTS)
             numbers, addresses = store.load_numbers(), store.load_addresses()
             axis = _axis(now)
-            grid = build_grid(axis, _read_hours(store, axis), numbers, quarters=True)
+            grid = build_grid(axis, _read_hours(store, axis), numbers, parts=QUARTERS)
             path = str(store.path)
         found = []
         for target in tallies:

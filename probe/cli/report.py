@@ -108,7 +108,7 @@ def read_grid(store: Store, numbers: dict[str, int], from_at: float, to_at: floa
     axis = Axis(from_at=first * cell_s, cell_s=cell_s, cells=last - first + 1)
     hours = range(first * hours_per_cell, (last + 1) * hours_per_cell)
     parts = {hour: _only(fold_hour(store.load_hour(hour)), numbers) for hour in hours if hour * HOUR_S <= to_at}
-    return build_grid(axis, parts, numbers, quarters=False)
+    return build_grid(axis, parts, numbers, parts=1)
 
 
 def _only(cells: bytes, numbers: dict[str, int]) -> bytes:

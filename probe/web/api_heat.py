@@ -1,7 +1,7 @@
 """The API's view over time, and of the vantage. Times are seconds since the epoch (UTC).
 
-`GET /api/v1/heatmap?span=&status=&group=&category=&pattern=&q=&offset=&limit=` (`span` day, week or month; limit up to
-10,000, default 1,000): what the runs of each target came to, worst targets first. A row is `[id, address, status,
+`GET /api/v1/heatmap?span=&status=&group=&category=&pattern=&q=&offset=&limit=` (`span` hour, day, week or month; limit
+up to 10,000, default 1,000): what the runs of each target came to, worst targets first. A row is `[id, address, status,
 since, pattern, confidence, runs]`; `runs` is code, count, code, count, … from `from_at` on, each cell `cell_s` long. A
 code is 16 times the number of a status in `statuses` plus the number of a layer in `layers`; 0 = not measured.
 `GET /api/v1/vantage`: where we stand, the last look at it, and how many targets are in each status.

@@ -22,13 +22,14 @@ from probe.store.values import Run
 from probe.web.agent_view import AgentView
 from probe.web.api import leave_out_request
 from probe.web.frame import send_page, send_problem
-from probe.web.heat import HeatMap, Span
-from probe.web.overview import ORDER, SPANS
-from probe.web.parameters import ParameterError, read_choice, read_text, refuse_unknown
+from probe.web.heat import HeatMap
+from probe.web.overview import ORDER, SPANS, read_span
+from probe.web.parameters import ParameterError, read_text, refuse_unknown
 from probe.web.templating import picture
 
 _RUNS = 5000
 _KEPT = 20
+_CITED = 3
 _OBSERVATIONS_SHOWN = 60
 
 
@@ -38,7 +39,8 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     measurement: Measurement
     path: str
     ladder: tuple[str, ...]
-    cells: tuple[Cell, ...]
+    designs: tuple[tuple[str, tuple[Cell, ...]], ...]
+    """Comparisons, own ones and those of earlier measurements; the id of where they are from, empty = this one."""
     evidence: tuple[Evidence, ...]
     advice: tuple[str, ...]
     observations: tuple[tuple[str, str], ...]
@@ -46,16 +48,17 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     left_out: int
 
 
-def show(measurement: Measurement) -> Shown:
-    """Prepare a measurement; runs in a thread."""
+def show(measurement: Measurement, cited: Sequence[Measurement] = ()) -> Shown:
+    """Prepare a measurement and the comparisons of those that it leans on; runs in a thread."""
     safe = leave_out_request(measurement)
     own = safe.observations[:_OBSERVATIONS_SHOWN]
+    designs = [("", build_cells(safe)), *((one.id, build_cells(one)) for one in cited)]
     encoded = [msgspec.json.format(msgspec.json.encode(one), indent=2).decode() for one in own]
     return Shown(
         measurement=safe,
         path=picture(render_path(build_path(safe))),
         ladder=build_ladder(safe),
-        cells=build_cells(safe),
+        designs=tuple((source, cells) for source, cells in designs if cells),
         evidence=tuple({one.rule_id: one for one in safe.verdict.evidence}.values()),
         advice=advise(safe),
         observations=tuple(zip((_name(one) for one in own), encoded, strict=True)),
@@ -86,7 +89,7 @@ class TargetPage:
         """Send the page of one target."""
         try:
             refuse_unknown(request.query, ("span", "measurement"))
-            span = read_choice(request.query, "span", Span, Span.DAY)
+            asked_span = read_span(request.query)
             asked = read_text(request.query, "measurement")
         except ParameterError as error:
             return await send_problem(request, self._view, str(error), 400)
@@ -94,6 +97,7 @@ class TargetPage:
         if snapshot is None:
             return await send_problem(request, self._view, "There is no such target on the list.", 404)
         target = snapshot.target.id
+        span = asked_span or await self._heat.find_span()
         grid = await self._heat.grid(span)
         history = await self._view.history(target, since=0.0)
         kept = await self._view.kept(target, limit=_KEPT)
@@ -109,7 +113,7 @@ class TargetPage:
             target=snapshot.target,
             verdict=snapshot.verdict,
             status=shown_status(snapshot),
-            shown=await asyncio.to_thread(show, measurement) if measurement is not None else None,
+            shown=await self._show(measurement) if measurement is not None else None,
             latest=measurement is not None and measurement.id == snapshot.measurement,
             history=history,
             kept=kept,
@@ -123,6 +127,10 @@ class TargetPage:
             heights=HEIGHTS,
             drawn=await asyncio.to_thread(_draw_timings, runs, grid),
         )
+
+    async def _show(self, measurement: Measurement) -> Shown:
+        cited = [await self._view.measurement(one.measurement) for one in measurement.cites[:_CITED]]
+        return await asyncio.to_thread(show, measurement, [one for one in cited if one is not None])
 
     async def _find(self, snapshot: TargetSnapshot, asked: str, kept: Sequence[str]) -> Measurement | None:
         """Return the measurement that is asked for; else the one behind the verdict, or the newest that is kept."""

@@ -96,8 +96,8 @@ def _clock(at: float, axis: Axis) -> str:
 def find_ticks(axis: Axis, wanted: int = 6) -> list[tuple[float, str]]:
     """Return round times inside the axis as (share of the width, words)."""
     span_s = axis.to_at - axis.from_at
-    steps = (3600, 3 * 3600, 4 * 3600, 6 * 3600, 12 * 3600, 86400, 2 * 86400, 5 * 86400, 7 * 86400, 14 * 86400)
-    step_s = next((step for step in steps if span_s / step <= wanted), 30 * 86400)
+    minutes = (10, 30, 60, 180, 240, 360, 720, 1440, 2880, 7200, 10_080, 20_160)
+    step_s = next((60 * step for step in minutes if span_s / (60 * step) <= wanted), 30 * 86400)
     at, ticks = (axis.from_at // step_s + 1) * step_s, []
     while at < axis.to_at:
         moment = find_moment(at)
