@@ -187,6 +187,7 @@ class Service:
         agent.schedule.longest_interval_s = settings.limits.longest_interval_s
         agent.schedule.set_stretch(load.stretch, agent.environment.stack.clock.boot_s())
         agent.gate.expect(load.connections_per_s)
+        agent.pace.expect(load.checks_per_s / load.stretch)
         return load
 
     async def _reload(self, agent: Agent, view: View) -> None:
@@ -263,6 +264,8 @@ class Service:
     async def _feed_watchdog(self, agent: Agent) -> None:
         period_s = (self._notifier.watchdog_s or 20.0) / 2
         while True:
+            if agent.store is not None and not agent.store.works:
+                raise RuntimeError("the store's thread has ended")
             state = agent.monitor.latest.state.value if agent.monitor.latest else "not yet known"
             self._notifier.alive(f"vantage {state}, {agent.in_flight} runs under way")
             await asyncio.sleep(period_s)

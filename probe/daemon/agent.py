@@ -10,9 +10,10 @@ from probe.classify.symptom import find_symptom
 from probe.daemon.alarm import MassAlarm
 from probe.daemon.board import Board
 from probe.daemon.evidence import EvidenceMemory
-from probe.daemon.figures import LoopLag
+from probe.daemon.figures import HELD_BACK_S, LAG_LIMIT_S, LoopLag, StartPace
 from probe.daemon.groups import Groups
 from probe.daemon.probes import Probes
+from probe.daemon.run_log import log_run
 from probe.episodes import fold, reanchor
 from probe.export.durations import LagCounts
 from probe.gate import Gate
@@ -30,14 +31,7 @@ from probe.schedule import DueRun, RunKind, Schedule
 from probe.store.store import Store
 
 log = logging.getLogger("wallprobe")
-measurements = logging.getLogger("wallprobe.measurement")
-"""One line a run, with a level of its own (`--log.prober`): debug = fine, info = not usable."""
 DEEP_EVERY_S = 86400.0
-LAG_LIMIT_S = 0.02
-"""Starts are held back while the loop wakes later than this: a burst falsifies timings."""
-HELD_BACK_S = 0.02
-"""One start in this time then: a host that is always slow must measure as well."""
-STARTS_AT_ONCE = 8
 COLD_MARGIN_S = 0.5
 STATES_EVERY_S = 1.0
 STATES_PER_S = 5000
@@ -71,6 +65,7 @@ class Agent:
         self.board = board
         self.states = states
         self.lag = LoopLag()
+        self.pace = StartPace()
         self.crashes_total = 0
         self.sham_interference_total = 0
         self.first_round = False
@@ -169,7 +164,7 @@ class Agent:
         self._save_states()
         room = self.environment.settings.limits.sockets // 2 - len(self._tasks)
         lagging = self.lag.recent_s > LAG_LIMIT_S
-        for due in self.schedule.due(now_s, max(0, min(room, 1 if lagging else STARTS_AT_ONCE))):
+        for due in self.schedule.due(now_s, max(0, min(room, self.pace.allow(now_s, lagging=lagging)))):
             self._start(due, now_s)
         if room <= 0 or lagging:
             return HELD_BACK_S
@@ -248,7 +243,7 @@ class Agent:
         if measurement.verdict.status is not Status.INSUFFICIENT:
             self._memory.take(measurement, find_symptom(measurement.observations))
         phases = self.board.update(measurement, folded.state, interval_s)
-        _log_run(measurement)
+        log_run(measurement)
         self.probes.take(measurement)
         self._reschedule(measurement, folded, now_s)
         if measurement.target.labels.get(SHAM) and measurement.verdict.cause is Cause.NETWORK:
@@ -361,25 +356,6 @@ class Agent:
 
 def _meaning(verdict: Verdict) -> tuple[object, ...]:
     return verdict.status, verdict.patterns, verdict.cause, verdict.confidence, verdict.summary
-
-
-def _log_run(measurement: Measurement) -> None:
-    verdict = measurement.verdict
-    level = logging.DEBUG if verdict.status.reachable else logging.INFO
-    if not measurements.isEnabledFor(level):
-        return
-    measurements.log(
-        level,
-        "measured",
-        extra={
-            "target": measurement.target.id,
-            "status": verdict.status.value,
-            "patterns": ",".join(verdict.patterns),
-            "confidence": verdict.confidence.value,
-            "duration_s": round(measurement.runtime_s, 3),
-            "measurement": measurement.id,
-        },
-    )
 
 
 def _outcome(measurement: Measurement) -> RunOutcome:

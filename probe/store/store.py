@@ -172,6 +172,11 @@ class Store:
             self._lock.release()
         return writer is None or writer.queue.outstanding == 0
 
+    @property
+    def works(self) -> bool:
+        """Tell whether somebody still writes what is added: a thread that crashed would lose it without a word."""
+        return self._writer is None or self._writer.is_alive()
+
     def stats(self) -> StoreStats:
         """Return the store's figures."""
         size_bytes = 0

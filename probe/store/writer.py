@@ -57,6 +57,8 @@ class Writer(threading.Thread):
         self._clock = clock
         self.queue = JobQueue()
         self._wake = threading.Event()
+        self._breath = threading.Event()
+        """Never set: waiting for it lets the loop's thread have its turn."""
         self._idle = False
         self._urgent = False
         self._stopping = False
@@ -182,7 +184,7 @@ class Writer(threading.Thread):
             for number, (job, _) in enumerate(jobs):
                 self._recorder.apply(job)
                 if number % _BREATH_JOBS == 0:
-                    time.sleep(_BREATH_S)
+                    self._breath.wait(_BREATH_S)
             self._recorder.before_commit()
             self._connection.execute("COMMIT")
         except BaseException:

@@ -15,6 +15,7 @@ PACKAGES = {
     "amtool": "prometheus-alertmanager",
     "prometheus-blackbox-exporter": "prometheus-blackbox-exporter",
     "prometheus-pushgateway": "prometheus-pushgateway",
+    "faketime": "faketime",
     "curl": "curl",
     "chromium": "chromium",
     "ip": "iproute2",

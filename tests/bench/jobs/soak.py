@@ -68,7 +68,7 @@ def _watch(daemon: Daemon, targets: int, watch_s: float) -> list[Figure]:
         return sum_samples(after, name, **labels) - sum_samples(before, name, **labels)
 
     runs = grown("wallprobe_check_runs_total")
-    starts, in_time = grown(f"{_LAG}_count"), grown(f"{_LAG}_bucket", holding=f'le="{_LAG_LIMIT}"')
+    starts, in_time = max(1.0, grown(f"{_LAG}_count")), grown(f"{_LAG}_bucket", holding=f'le="{_LAG_LIMIT}"')
     third = max(1, len(resident_mb) // 3)
     first, last = statistics.median(resident_mb[:third]), statistics.median(resident_mb[-third:])
     return [
@@ -76,7 +76,16 @@ def _watch(daemon: Daemon, targets: int, watch_s: float) -> list[Figure]:
         reading(
             "runs that the interval asks for, not made", targets * took_s / INTERVAL_S - runs, "", limit=targets / 50
         ),
-        reading("starts later than 250 ms", 100 * (1 - in_time / max(1.0, starts)), "%", limit=1.0, digits=2),
+        reading("starts later than 250 ms", 100 * (1 - in_time / starts), "%", limit=1.0, digits=2),
+        *(
+            reading(
+                f"starts later than {bound} s",
+                100 * (1 - grown(f"{_LAG}_bucket", holding=f'le="{bound}"') / starts),
+                "%",
+                digits=2,
+            )
+            for bound in ("0.025", "0.1", "1", "5")
+        ),
         reading("missed runs", grown("wallprobe_scheduler_missed_runs_total"), "", limit=0, digits=0),
         reading("crashes", grown("wallprobe_measurement_crashes_total"), "", limit=0, digits=0),
         reading("dropped by the store", grown("wallprobe_store_dropped_total"), "", limit=0, digits=0),

@@ -352,3 +352,11 @@ async def test_targets_are_found_by_id_address_or_a_part_of_them(store: Store) -
     assert store.find_targets(make_target(12).id) == (make_target(12).id,)
     assert store.find_targets("example1") == (make_target(1).id, make_target(12).id)
     assert store.find_targets("nothing") == ()
+
+
+def test_a_store_whose_thread_has_ended_says_that_it_does_not_work(tmp_path: Path) -> None:
+    with Store.open(StoreSettings(path=str(tmp_path / "w.db")), FakeClock(wall_s=START)) as store:
+        assert store.works
+        assert store._writer is not None
+        store._writer.stop(5.0)
+        assert not store.works
