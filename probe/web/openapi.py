@@ -63,6 +63,9 @@ def _choice(name: str, words: str, choices: list[str]) -> dict[str, Any]:
     return {"name": name, "in": "query", "description": words, "schema": {"type": "string", "enum": choices}}
 
 
+_UNREADABLE = {"text/plain": {"schema": {"type": "string"}}}
+"""Of a request that is no HTTP, or longer than we read, no path is known, so its answer is a line of text."""
+
 _FILTER = [
     _choice("status", "Only targets that are so.", [status.value for status in Status]),
     _text("group", "Only of this group."),
@@ -129,7 +132,11 @@ def build_openapi() -> dict[str, Any]:
                     "200": {"description": "As asked.", "content": {"application/json": {"schema": schema}}},
                     "304": {"description": "Nothing changed since the tag in If-None-Match."},
                     **{
-                        code: {"description": words, "content": {"application/json": {"schema": schemas[-1]}}}
+                        code: {
+                            "description": words,
+                            "content": {"application/json": {"schema": schemas[-1]}}
+                            | (_UNREADABLE if code == "400" else {}),
+                        }
                         for code, words in failures.items()
                     },
                 },
