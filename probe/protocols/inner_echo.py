@@ -45,7 +45,7 @@ def name_packet(packet: bytes, identifier: int) -> str:
         return "keepalive"
     version = packet[0] >> 4
     head_bytes, protocol, reply = (40, 6, 129) if version == 6 else ((packet[0] & 15) * 4, 9, 0)
-    if version not in (4, 6) or len(packet) < head_bytes + 8:
+    if version not in (4, 6) or head_bytes < 20 or len(packet) < head_bytes + 8:  # RFC 791: a header has 20 at least
         return "packet"
     if packet[protocol] not in (_ICMP, _ICMP_V6):
         return "packet"

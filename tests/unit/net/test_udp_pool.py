@@ -43,7 +43,7 @@ async def test_a_retired_socket_still_hears_late_replies() -> None:
 
 async def test_more_questions_than_room_wait_and_say_how_long() -> None:
     def slowly(query: bytes) -> list[Reply]:
-        return [Reply(reply.data, after_s=0.05) for reply in answer_plainly(query)]
+        return [Reply(reply.data, after_s=0.2) for reply in answer_plainly(query)]
 
     pool = DnsSockets(SystemClock(), sockets_per_family=1, in_flight_per_socket=2)
     async with run_resolver(slowly) as fake:
@@ -52,8 +52,8 @@ async def test_more_questions_than_room_wait_and_say_how_long() -> None:
         await asyncio.gather(*(lookup(ctx, fake.resolver, "www.example.com") for ctx in contexts))
         waits = sorted(ctx.journal.observations[0].queued_s for ctx in contexts)
         assert waits[:2] == [0.0, 0.0]
-        assert waits[-1] >= 0.08
-        assert all(o.t_s - o.t0_s < 0.1 for ctx in contexts for o in ctx.journal.observations)
+        assert waits[-1] >= 0.35  # two rounds of others
+        assert all(o.t_s - o.t0_s < 0.35 for ctx in contexts for o in ctx.journal.observations)
         await stack.close()
 
 
