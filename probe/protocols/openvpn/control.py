@@ -33,7 +33,7 @@ class ControlChannel:
         self._next_in = 0
         self._early: dict[int, bytes] = {}
         self._to_ack: list[int] = []
-        self._unacked: dict[int, bytes] = {}
+        self._unacked: dict[int, tuple[int, bytes]] = {}
         self._send_wkc = False
 
     def reset(self) -> bytes:
@@ -48,7 +48,7 @@ class ControlChannel:
             opcode = CONTROL_WKC_V1 if self._send_wkc else CONTROL_V1
             self._send_wkc = False
             body = self._acks() + struct.pack("!I", self._next_out) + data[start : start + PAYLOAD_BYTES]
-            self._unacked[self._next_out] = body
+            self._unacked[self._next_out] = opcode, body
             self._next_out += 1
             packets.append(self._wrapping.seal(opcode, self.session, body))
         return packets
@@ -62,7 +62,7 @@ class ControlChannel:
 
     def resend(self) -> list[bytes]:
         """Return what was never acked, once more."""
-        return [self._wrapping.seal(CONTROL_V1, self.session, body) for body in self._unacked.values()]
+        return [self._wrapping.seal(opcode, self.session, body) for opcode, body in self._unacked.values()]
 
     def take(self, packet: bytes) -> list[bytes]:
         """Read a packet; return the payloads that are next in order.
