@@ -12,6 +12,7 @@ from probe.cli.deliver import check_textfile, push, push_url, render_page, write
 from probe.cli.loop import run
 from probe.cli.paint import paint
 from probe.cli.process_title import hide_argument
+from probe.cli.surveying import plan_surveys, show_surveys
 from probe.config.reader import load_config
 from probe.export.group_report import build_group_report
 from probe.export.network import build_network_report
@@ -42,6 +43,7 @@ Examples:
   wallprobe check office.ovpn              a VPN's file: each of its servers
   wallprobe check links.txt                share links, or a subscription, in a file; - reads standard input
   wallprobe check env:PROXY_LINK           a link in a variable; credential:NAME = one of systemd's
+  wallprobe check vpn.office.example       the site, and which VPN gateways live there
   wallprobe check                          describe this network
   wallprobe check example.org --textfile /var/lib/prometheus/node-exporter/wallprobe.prom
 """
@@ -62,6 +64,12 @@ Examples:
     "--worked", metavar="DATE", default="", help="Tunnels: they worked with these credentials on that day (2026-11-20)."
 )
 @click.option("--exit-status", is_flag=True, help="Exit 0 = usable, 3 = not, 4 = cannot tell.")
+@click.option(
+    "--vpn/--no-vpn",
+    "vpn",
+    default=None,
+    help="Greet bare names as the VPN gateways of offices, without credentials; unsaid, those called vpn, remote ...",
+)
 @click.option("--textfile", metavar="PATH", default="", help="Write metrics for node_exporter's textfile collector.")
 @click.option("--pushgateway", metavar="URL", default="", help="Push metrics to this Pushgateway.")
 def check(  # noqa: PLR0913, PLR0917 - one for each option
@@ -73,6 +81,7 @@ def check(  # noqa: PLR0913, PLR0917 - one for each option
     login: bool,
     worked: str,
     exit_status: bool,
+    vpn: bool | None,
     textfile: str,
     pushgateway: str,
 ) -> int:
@@ -84,6 +93,7 @@ def check(  # noqa: PLR0913, PLR0917 - one for each option
     settings = load_config(config_file)
     given = Given()
     parsed = parse_targets(targets, given, Traits(timeout_s=settings.defaults.timeout_s))
+    surveys = plan_surveys(targets, parsed, vpn)
     if textfile:
         check_textfile(textfile)
     group_url = push_url(pushgateway, settings.vantage.id) if pushgateway else ""
@@ -95,6 +105,7 @@ def check(  # noqa: PLR0913, PLR0917 - one for each option
         show_progress=sys.stderr.isatty() and not as_json,
         given=given,
         manners=Manners(deepest=Depth.DATA) if login else None,
+        surveys=surveys,
     )
 
     groups = build_groups(parsed)
@@ -116,7 +127,11 @@ def check(  # noqa: PLR0913, PLR0917 - one for each option
         raise click.ClickException(f"the daemon that shares its budgets with this check went away: {error}") from error
     by_target = {measurement.target.id: measurement for measurement in outcome.measurements}
     runs = [by_target[target.id] for target in parsed if target.id in by_target]
-    statuses = [run.verdict.status for run in runs if run.target.id not in grouped]
+    live = show_surveys(surveys, outcome.surveyed, as_json=as_json, verbose=verbose)
+    # A gateway need not have a web site beside it.
+    statuses = [
+        Status.OK if run.target.id in live else run.verdict.status for run in runs if run.target.id not in grouped
+    ]
     for group in groups:
         members = [run for run in runs if is_member(run.target, group)]
         if members:

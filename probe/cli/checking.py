@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,6 +13,7 @@ from probe.gate import Gate
 from probe.gate.remote import GateUnreachable, RemoteGate
 from probe.model.errors import UserError
 from probe.model.measurement import Citation, Measurement
+from probe.model.observation import DNSLookup, Role, TCPConnect
 from probe.model.settings import Settings
 from probe.model.target import CheckName, Target
 from probe.model.vantage import Baseline
@@ -25,6 +26,7 @@ from probe.pipeline.monitor import VantageMonitor
 from probe.store.place import find_path
 from probe.store.store import Store
 from probe.targets.secret_places import Given
+from probe.targets.survey import Survey
 
 Show = Callable[[Measurement, bool], None]
 """Called with a measurement and whether it is the last one of its target."""
@@ -38,6 +40,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     measurements: tuple[Measurement, ...] = ()
     baseline: Baseline | None = None
     notes: tuple[str, ...] = ()
+    surveyed: dict[str, tuple[Measurement, ...]] = {}
+    """What was found by a survey, by the id of its target."""
 
 
 class Checking:
@@ -52,12 +56,16 @@ class Checking:
         show_progress: bool,
         given: Given | None = None,
         manners: Manners | None = None,
+        surveys: Sequence[Survey] = (),
     ) -> None:
+        """Prepare; `surveys` are walked each after the target that it belongs to."""
         self._settings = settings
         self._targets = targets
         self._wait = wait
         self._given = given
         self._manners = manners
+        self._surveys = {survey.target: survey for survey in surveys}
+        self._surveyed: dict[str, tuple[Measurement, ...]] = {}
         self._progress = Progress(len(targets), enabled=show_progress)
         self._notes: list[str] = []
         self._finals: list[Measurement] = []
@@ -89,7 +97,9 @@ class Checking:
                             baseline = await monitor.look()
                             return Outcome(baseline=baseline, notes=tuple(self._notes))
                         await self._check_all(environment, monitor, show)
-                return Outcome(measurements=tuple(self._finals), notes=tuple(self._notes))
+                return Outcome(
+                    measurements=tuple(self._finals), notes=tuple(self._notes), surveyed=dict(self._surveyed)
+                )
         finally:
             await stack.close()
 
@@ -123,9 +133,31 @@ class Checking:
             cites = (*cites, _cite(measurement, environment.stack.clock))
             late = Wish(cites=cites, continues=measurement.id, pending=pending, body_limit_bytes=CHECK_BODY_BYTES)
             measurement = await self._measure(environment, monitor, target, late)
+        survey = self._surveys.get(target.id)
+        if survey is not None and _has_address(measurement):
+            self._surveyed[target.id] = await self._walk(environment, monitor, survey)
         self._finals.append(measurement)
         self._progress.advance(target.address)
         self._show(show, measurement, final=True)
+
+    async def _walk(self, environment: Environment, monitor: VantageMonitor, survey: Survey) -> tuple[Measurement, ...]:
+        """Greet a host in each protocol: chains side by side, the members of a chain one after another."""
+        async with asyncio.TaskGroup() as group:
+            chains = [group.create_task(self._walk_chain(environment, monitor, chain)) for chain in survey.chains]
+        return tuple(measurement for chain in chains for measurement in chain.result())
+
+    async def _walk_chain(
+        self, environment: Environment, monitor: VantageMonitor, chain: tuple[Target, ...]
+    ) -> tuple[Measurement, ...]:
+        """Return what was seen; a port that does not answer is not asked again."""
+        seen: list[Measurement] = []
+        for target in chain:
+            measurement = await self._measure(environment, monitor, target, Wish())
+            seen.append(measurement)
+            reached = [o for o in measurement.observations if isinstance(o, TCPConnect) and o.role is Role.TARGET]
+            if reached and all(observation.failure is not None for observation in reached):
+                break
+        return tuple(seen)
 
     async def _measure(
         self, environment: Environment, monitor: VantageMonitor, target: Target, wish: Wish
@@ -186,6 +218,12 @@ class Checking:
             yield remote
         finally:
             await remote.close()
+
+
+def _has_address(measurement: Measurement) -> bool:
+    """Tell whether the name leads anywhere; a literal does."""
+    lookups = [o for o in measurement.observations if isinstance(o, DNSLookup) and o.role is Role.TARGET]
+    return not lookups or any(lookup.addresses for lookup in lookups)
 
 
 def gate_socket(settings: Settings) -> Path:

@@ -36,9 +36,16 @@ ADDRESSES = {
     "closed.wall.example": CLOSED,
     "filtered.wall.example": FILTERED,
     "silent.wall.example": NOWHERE,
+    "vpn.wall.example": SHARED,
 }
 WEB_PORT = 9785
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 18\r\n\r\n<title>Ok</title>!"
+FORM = (
+    b'<config-auth type="auth-request"><version who="sg">9.1</version>'
+    b'<auth><form><input name="username"/></form></auth></config-auth>'
+)
+GATE = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n%s" % (len(FORM), FORM)
+"""What AnyConnect's clients get, here at every site that they ask."""
 FAULT = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -126,6 +133,11 @@ class Sites(threading.Thread):
                     if not piece:
                         return
                     request += piece
+                if b"X-Aggregate-Auth" in request:
+                    secured.sendall(GATE)
+                    while secured.recv(4096):
+                        pass
+                    return
                 failing = json.loads((self._folder / "answers").read_text())
                 host = request.split(b"Host: ", 1)[-1].split(b"\r\n", 1)[0].decode()
                 secured.sendall(FAULT if host in failing else PAGE)
