@@ -94,8 +94,7 @@ def _log_in(ask: Ask, proxy: QuicProxy) -> Reading[int | None]:
 
     if (yield from proxy.wait(has_status)):
         return found[0]
-    if proxy.engine.closed_by_peer:
-        raise Refused("the connection is closed at the login")
+    proxy.check_end()
     return None
 
 

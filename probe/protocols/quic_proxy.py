@@ -207,12 +207,24 @@ class QuicProxy:
                 yield Reached(depth)
             yield from self.close()
             return relayed
-        if self.engine.closed_by_peer:
-            raise Refused(f"the connection is closed: {self._farewell()}")
+        self.check_end()
         yield from self.close()
         if came:
             raise Refused("the stream is closed before anything was relayed")
         return None
+
+    def check_end(self) -> None:
+        """Say how a connection ended that ended early; an end for want of any answer is silence, and no word of it.
+
+        Raises:
+            Refused: the server closed it.
+            ProtocolError: we had to, for what the server sent.
+        """
+        farewell = self.engine.farewell
+        if self.engine.closed_by_peer:
+            raise Refused(f"the connection is closed: {self._farewell()}")
+        if farewell is not None and farewell.code != _INTERNAL:
+            raise ProtocolError(f"the connection breaks: {self._farewell()}")
 
     def _farewell(self) -> str:
         farewell = self.engine.farewell

@@ -4,16 +4,21 @@ import contextlib
 
 import certifi
 import pytest
+from aioquic.h3.connection import H3Connection
+from aioquic.h3.events import HeadersReceived
+from aioquic.quic.events import StreamDataReceived
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.model.errors import ProtocolError, UserError
+from probe.model.verdict import Depth
 from probe.protocols import hysteria2, quic_hello, tuic
 from probe.protocols.dialogue import Ask, DialogueSpec, Refused
 from probe.protocols.relayed import Errand
 from probe.protocols.salamander import Salamander
 from tests.dialogues import fixed_entropy, play
 from tests.dialogues.hardship import GARBAGE, LARGE, survive
+from tests.dialogues.quic_server import NAME, Authority, QuicServer
 
 USER = "00000000-0000-0000-0000-000000000007"
 ERRAND = Errand(host="origin.test", port=443, data=b"PAYLOAD", kind="echo")
@@ -167,3 +172,99 @@ def test_floods_and_cuts_of_real_packets_are_borne():
     for data in (*LARGE, ours, versions, *(ours[:length] for length in range(1, 60))):
         survive(lambda: begin(tuic.SPEC), [data] * 3)
     survive(lambda: begin(hysteria2.SPEC), [LARGE[0]] * 2000)
+
+
+# With a server that is played.
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    authority = Authority()
+    authority.roots = str(tmp_path_factory.mktemp("roots") / "ca.pem")
+    authority.ca.cert_pem.write_to_path(authority.roots)
+    return authority
+
+
+def talk(authority, react, spec: DialogueSpec = hysteria2.SPEC, **params: str):
+    ticks = iter(range(10**9))
+    ask = Ask(
+        entropy=fixed_entropy(),
+        params={"sni": NAME, "relay": "192.0.2.9:7", "payload": "echo"} | params,
+        secrets={"password": b"right", "uuid": USER.encode()},
+        host=NAME,
+        address="192.0.2.1",
+        port=443,
+        roots_file=authority.roots,
+        elapsed_s=lambda: next(ticks) * 0.001,
+        deepest=Depth.DATA,
+    )
+    server = QuicServer(authority, react)
+    return play(spec.start(ask), server.serve), server
+
+
+def echo_of_hysteria(status: bytes = b"233", reply: bytes = b"\x00\x00\x00"):
+    """Log in with this status, then relay to an echo service behind this reply."""
+    http: list[H3Connection] = []
+
+    def react(connection, event) -> None:
+        if not http:
+            http.append(H3Connection(connection))
+        if isinstance(event, StreamDataReceived) and event.stream_id == 4:
+            connection.send_stream_data(4, reply + event.data[-64:])
+            return
+        for told in http[0].handle_event(event):
+            if isinstance(told, HeadersReceived):
+                http[0].send_headers(
+                    told.stream_id, [(b":status", status), (b"hysteria-udp", b"true")], end_stream=True
+                )
+
+    return react
+
+
+def test_hysteria_relays_through_a_played_server(authority):
+    played, server = talk(authority, echo_of_hysteria())
+    assert played.reached == [Depth.HELLO, Depth.PROOF, Depth.AUTH, Depth.DATA]
+    assert played.reply.answer == "echo"
+    server.serve(played.sent)
+    assert server.was_told_farewell
+
+
+def test_what_a_server_of_hysteria_refuses_is_its_word(authority):
+    with pytest.raises(Refused, match="status 404"):
+        talk(authority, echo_of_hysteria(b"404"))
+    with pytest.raises(Refused, match="no route"):
+        talk(authority, echo_of_hysteria(reply=b"\x01\x08no route\x00"))
+    with pytest.raises(ProtocolError, match="no reply of Hysteria"):
+        talk(authority, echo_of_hysteria(reply=b"\x09"))
+
+    def hang_up(connection, event) -> None:
+        if isinstance(event, StreamDataReceived):
+            connection.close(error_code=0x10, reason_phrase="go away")
+
+    for spec in (hysteria2.SPEC, tuic.SPEC):
+        with pytest.raises(Refused, match="0x10 go away"):
+            talk(authority, hang_up, spec)
+
+
+def test_a_server_that_speaks_no_http_at_the_login_is_nonsense(authority):
+    def babble(connection, event) -> None:
+        if isinstance(event, StreamDataReceived) and event.stream_id == 0:
+            connection.send_stream_data(0, b"\x00\x04\xff\xff\xff\xff" * 4)
+
+    with pytest.raises(ProtocolError):
+        talk(authority, babble)
+
+
+def test_a_server_that_says_nothing_after_the_handshake_is_silent(authority):
+    played, _ = talk(authority, lambda *_: None, tuic.SPEC)
+    assert played.reached == [Depth.HELLO, Depth.PROOF]
+    assert played.reply is None
+
+
+def test_streams_that_end_early_are_the_proxys_refusal(authority):
+    def end(connection, event) -> None:
+        if isinstance(event, StreamDataReceived) and event.stream_id == 0:
+            connection.send_stream_data(0, b"", end_stream=True)
+
+    with pytest.raises(Refused, match="stream is closed"):
+        talk(authority, end, tuic.SPEC)
