@@ -1,5 +1,8 @@
 """All that a judgement rests on. The same case always gives the same verdict: `reclassify` depends on it."""
 
+import functools
+from typing import Any
+
 import msgspec
 
 from probe.model.control import ControlReport
@@ -12,7 +15,7 @@ from probe.model.target import Target
 from probe.model.vantage import Baseline, Vantage
 
 
-class Case(msgspec.Struct, frozen=True, kw_only=True):
+class Case(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One target's run so far, with the place it was taken from and what is known beforehand."""
 
     target: Target
@@ -49,6 +52,11 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     """The endpoints were left alone for a cool-down before this run: late controls come first."""
     deep: bool = False
     """First sight of the target, or a day since: cheap comparisons run on success too."""
+
+    @functools.cached_property
+    def derived(self) -> dict[str, Any]:
+        """Keep what follows from the case alone, so that planning, judging and every rule work it out once."""
+        return {}
 
 
 def judged_families(case: Case) -> tuple[int, ...]:

@@ -37,6 +37,13 @@ class ControlView:
     @classmethod
     def of(cls, case: Case) -> Self:
         """Return the view that the case's last reports give, with those up to 5 minutes before them."""
+        view: Self | None = case.derived.get("control view")
+        if view is None:
+            view = case.derived["control view"] = cls._newest(case)
+        return view
+
+    @classmethod
+    def _newest(cls, case: Case) -> Self:
         usable = _usable(case)
         newest_s = max((report.asked_at for report in usable), default=0.0)
         return cls(case, tuple(r for r in usable if newest_s - r.asked_at <= WITHIN_S))
@@ -46,16 +53,24 @@ class ControlView:
 
         Two rounds of an earlier run that is cited keep their worth, so all reports are looked at.
         """
-        asked_s = sorted(r.asked_at for r in _usable(self._case) if says(type(self)(self._case, (r,))))
+        asked_s = sorted(r.asked_at for r in _usable(self._case) if says(self._alone(r)))
         if self._case.single_sample and asked_s:
             return Confidence.C2
         apart_s = self._case.round_apart_s
         apart = any(apart_s <= late - early <= WITHIN_S for early in asked_s for late in asked_s)
         return Confidence.C2 if apart else Confidence.C1
 
+    def _alone(self, report: ControlReport) -> Self:
+        """Return the view that one report gives by itself."""
+        key = f"control view {id(report)}"  # it lives as long as the case
+        view: Self | None = self._case.derived.get(key)
+        if view is None:
+            view = self._case.derived[key] = type(self)(self._case, (report,))
+        return view
+
     def method(self, says: Callable[[Self], bool]) -> EvidenceFamily:
         """Return the family of a comparison: C where tunnels alone say this, B where a control's server does."""
-        kinds = {r.kind for r in self._reports if says(type(self)(self._case, (r,)))}
+        kinds = {r.kind for r in self._reports if says(self._alone(r))}
         return EvidenceFamily.TUNNEL if kinds == {ControlKind.TUNNEL} else EvidenceFamily.CONTROL
 
     @functools.cached_property
@@ -138,6 +153,13 @@ class ControlView:
 
 def _usable(case: Case) -> tuple[ControlReport, ...]:
     """Return the reports that answer this case: fresh, and not of an earlier run that failed in another way."""
+    usable: tuple[ControlReport, ...] | None = case.derived.get("usable reports")
+    if usable is None:
+        usable = case.derived["usable reports"] = _find_usable(case)
+    return usable
+
+
+def _find_usable(case: Case) -> tuple[ControlReport, ...]:
     stale = () if may_cite(case) else tuple(report for citation in case.cites for report in citation.controls)
     return tuple(r for r in case.controls if r.answered and r.age_s <= WITHIN_S and r not in stale)
 

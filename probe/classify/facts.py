@@ -27,6 +27,13 @@ OWN, SIBLING, ELSEWHERE = Place.OWN, Place.SIBLING, Place.ELSEWHERE
 
 def build_table(case: Case) -> tuple[Try, ...]:
     """Return every try of the case, cited ones first and with the times they had relative to this run."""
+    table: tuple[Try, ...] | None = case.derived.get("table")
+    if table is None:
+        table = case.derived["table"] = _build_table(case)
+    return table
+
+
+def _build_table(case: Case) -> tuple[Try, ...]:
     rows: list[Try] = []
     for citation in case.cites if may_cite(case) else ():
         for row in build_tries(citation.observations, citation.experiments, citation.measurement):
@@ -79,7 +86,7 @@ class PathFacts:
         self.spot = spot
         self.siblings = siblings
         """The other spots that were tried for the name in this hop."""
-        self.table = tuple(row for row in table if row.hop == hop and row.layer is not Layer.DNS)
+        self.table = tuple([row for row in table if row.hop == hop and row.layer is not Layer.DNS])
         self._pairs: dict[Layer, Pairs] = {}
         self.questions = _questions_at(case, table, spot)
         """What an encrypted resolver under test was asked here, in order."""
@@ -99,15 +106,27 @@ class PathFacts:
         design: Design | None = None,
     ) -> tuple[Try, ...]:
         """Return the tries of this kind; no outcome named = any."""
+        rows = self._by_layer.get(layer)
+        if not rows:
+            return ()
         return tuple(
-            row
-            for row in self.table
-            if row.layer is layer
-            and (not outcomes or row.outcome in outcomes)
-            and (name is None or row.kind is name)
-            and (design is None or (row.experiment is not None and row.experiment.design is design))
-            and (self.place(row) in at or (design is Design.PORTS and _is_about(row, self.spot)))
+            [
+                row
+                for row in rows
+                if (not outcomes or row.outcome in outcomes)
+                and (name is None or row.kind is name)
+                and (design is None or (row.experiment is not None and row.experiment.design is design))
+                and (self.place(row) in at or (design is Design.PORTS and _is_about(row, self.spot)))
+            ]
         )
+
+    @functools.cached_property
+    def _by_layer(self) -> dict[Layer, list[Try]]:
+        """Return the table by layer: most questions are about one."""
+        found: dict[Layer, list[Try]] = {}
+        for row in self.table:
+            found.setdefault(row.layer, []).append(row)
+        return found
 
     def ok(self, layer: Layer, *, name: NameKind = TEST, at: tuple[Place, ...] = (OWN,)) -> bool:
         """Tell whether such a try succeeded."""
@@ -168,9 +187,11 @@ class PathFacts:
         broken = self.failing
         if broken is None:
             return Pairs(tests=0, controls=0)
-        spots = sorted({self.spot, *self.siblings})
-        places = [tuple(r for r in self.table if r.layer in (layer, Layer.TCP) and r.spot == spot) for spot in spots]
-        return count_pairs(places, broken.outcome)
+        tried: dict[str, list[Try]] = {spot: [] for spot in sorted({self.spot, *self.siblings})}
+        for row in self.table:
+            if row.layer in (layer, Layer.TCP) and row.spot in tried:
+                tried[row.spot].append(row)
+        return count_pairs([tuple(rows) for rows in tried.values()], broken.outcome)
 
     def boundary(self, sent: TraceKind, *, siblings: bool = False, answered: bool = False) -> Boundary | None:
         """Return where on the way packets to this path end and a control's go on; at the siblings too if told.

@@ -42,6 +42,8 @@ HOLD_S = 2.0
 CONTROL_AGE_S = 240.0
 """An answer this old still counts as of the same moment: family B allows five minutes."""
 DNS_PORT = 53
+GATHER_S = 0.004
+"""How long the end of one experiment waits for others before it is planned anew: nothing beside a round trip."""
 RETRY_S = 1.0
 RETRIES = 5
 """Each waits twice as long as the one before: after 31 s a run that may not ask ends, and the next one asks instead."""
@@ -96,6 +98,8 @@ class Run:
         self._check: asyncio.Task[Any] | None = None
         self._spawned: list[asyncio.Task[None]] = []
         self._replan_due = False
+        self._counted = 0
+        """Observations at the last append."""
         self._retrying = False
         self._retries = 0
         self._group: asyncio.TaskGroup | None = None
@@ -203,6 +207,9 @@ class Run:
         if self._replan_due or self._group is None:
             return
         newest = self._journal.observations[-1] if self._journal.observations else None
+        counted, self._counted = self._counted, len(self._journal.observations)
+        if newest is not None and counted < self._counted and newest.experiment in self._running:
+            return  # a step of an experiment that goes on: its end plans anew
         calm = not self._experiments and newest is not None and not self._journal.silences and looks_clean(newest)
         # A deep run asks others and sends other hellos while the check goes on: afterwards it would take longer.
         if calm and not (self._wish.deep and isinstance(newest, DNSLookup | TCPConnect)):
@@ -304,6 +311,12 @@ class Run:
     async def _run_experiment(self, experiment: Experiment) -> None:
         await run_experiment(experiment, self._context, self._target)
         self._running.discard(experiment.id)
+        if self._running:
+            # Those that were started together end together: one look at what they found, not six.
+            if not self._replan_due:
+                self._replan_due = True
+                asyncio.get_running_loop().call_later(GATHER_S, self._replan_if_due)
+            return
         # In this task, not in a callback: the group ends with its last task, and takes no new ones then.
         self._replan()
 

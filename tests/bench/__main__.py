@@ -1,4 +1,4 @@
-"""`python -m tests.bench [check|control|latency|memory|metrics|size|soak …] [--quick] [--rounds N] [--json FILE]`.
+"""`python -m tests.bench [JOB …] [--quick] [--rounds N] [--json FILE]`, where JOB is one of JOBS; all without any.
 
 Each job that needs a network of its own runs in namespaces of its own; everything else stays on loopback.
 """
@@ -16,7 +16,7 @@ from tests.bench.host import describe_host
 from tests.bench.isolation import is_inside, run_inside
 from tests.bench.report import Outcome, encode_report, render_header, render_outcome
 
-JOBS = ("check", "control", "latency", "memory", "metrics", "size", "vpn")
+JOBS = ("check", "classify", "control", "latency", "memory", "metrics", "size", "vpn")
 LONG_JOBS = ("soak",)
 """Only when they are named."""
 _ROUNDS, _QUICK_ROUNDS = 5, 2
