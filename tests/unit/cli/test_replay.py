@@ -28,6 +28,7 @@ def stored(case: Case) -> Measurement:
         baseline=case.baseline,
         controls=case.controls[len(cited) :],
         cites=case.cites,
+        proofs=case.proofs,
         continues="first" if case.cold_start else "",
         rounds_apart_s=case.round_apart_s,
         deep=case.deep,
