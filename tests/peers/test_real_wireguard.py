@@ -28,6 +28,8 @@ ip link add out type veth peer name back && ip addr add 192.0.2.1/24 dev out && 
 ip link set back up && ip route add default via 192.0.2.2 && echo ready
 """
 """sing-box puts its tunnels to sleep where there is no default route; this one leads nowhere."""
+MOMENT_S = 0.4
+"""How long silence is waited for."""
 WORD = b"\x01\0\0\0"
 
 
@@ -80,11 +82,11 @@ def talk(seal: Sealed, port: int, *, address: str, deepest: Depth = Depth.DATA, 
     return talk_over(lambda _: SPEC.start(ask), seal.connect(("127.0.0.1", port), udp=True))
 
 
-def send_one(sock: socket.socket, keys: Keys, stamp_ns: int) -> tuple[Initiation, bytes | None]:
-    """Send one initiation by hand; return what comes within a moment, for a silent server is not waited for long."""
+def send_one(sock: socket.socket, keys: Keys, stamp_ns: int, wait_s: float = 5.0) -> tuple[Initiation, bytes | None]:
+    """Send one initiation by hand; return what comes."""
     initiation = Initiation(keys, ephemeral=os.urandom(32), index=os.urandom(4), stamp_ns=stamp_ns, kind=WORD)
     sock.send(initiation.build())
-    sock.settimeout(0.4)
+    sock.settimeout(wait_s)
     try:
         return initiation, sock.recv(2048)
     except TimeoutError:
@@ -126,10 +128,10 @@ def test_strangers_and_timestamps_of_the_past_meet_silence(box: Sealed) -> None:
         keys, now_ns = Keys(CLIENT, public(SERVER)), time.time_ns()
         assert send_one(sock, keys, now_ns)[1] is not None
         time.sleep(0.05)
-        assert send_one(sock, keys, now_ns)[1] is None, "the same timestamp again"
+        assert send_one(sock, keys, now_ns, MOMENT_S)[1] is None, "the same timestamp again"
         assert send_one(sock, keys, now_ns + 1)[1] is not None
-        assert send_one(sock, Keys(STRANGER, public(SERVER)), time.time_ns())[1] is None
-        assert send_one(sock, Keys(CLIENT, public(STRANGER)), time.time_ns())[1] is None
+        assert send_one(sock, Keys(STRANGER, public(SERVER)), time.time_ns(), MOMENT_S)[1] is None
+        assert send_one(sock, Keys(CLIENT, public(STRANGER)), time.time_ns(), MOMENT_S)[1] is None
 
 
 @pytest.fixture(scope="module")
@@ -176,32 +178,44 @@ def test_a_volume_goes_through_the_tunnel_both_ways(device: Sealed) -> None:
 
 @needs_wireguard_go
 def test_a_server_under_load_wants_its_cookie_back(device: Sealed) -> None:
-    with device.connect(("127.0.0.1", KERNEL_LIKE_PORT), udp=True) as sock:
-        sock.settimeout(3)
-        of_a_stranger = Initiation(
-            Keys(STRANGER, public(SERVER)), ephemeral=CLIENT, index=bytes(4), stamp_ns=time.time_ns(), kind=WORD
-        ).build()
-
-        def answer(sent: list[Send]) -> bytes | None:
-            if len(sent) == 2:
-                sock.send(sent[-1].data)
-                return receive_one(sock, sent[-1].data[4:8])
-            if answered:
-                return None  # five seconds pass
-            for _ in range(6000):
-                sock.send(of_a_stranger)
-            sock.settimeout(0.5)
-            while not answered:
-                sock.send(sent[-1].data)  # again, where the server's buffer was full
-                with contextlib.suppress(TimeoutError):
-                    answered.append(receive_one(sock, sent[-1].data[4:8]))
-            return answered[0]
-
-        answered: list[bytes] = []
-        played = play(SPEC.start(make_ask("10.79.0.2/32", Depth.PROOF)), answer)
-    assert len(answered[0]) == 64
+    for _ in range(6):  # until the flood was quicker than the server
+        played, first = talk_under_load(device)
+        if len(first) == 64:
+            break
+    assert len(first) == 64
     assert played.sent[1].data[-16:] != bytes(16)
     assert played.reached == [Depth.HELLO, Depth.PROOF, Depth.AUTH]
+
+
+def talk_under_load(device: Sealed) -> tuple[Played, bytes]:
+    """Shake hands while initiations of a stranger pour in; return what came of it, and the first answer."""
+    time.sleep(0.05)
+    answered: list[bytes] = []
+    of_a_stranger = Initiation(
+        Keys(STRANGER, public(SERVER)), ephemeral=CLIENT, index=bytes(4), stamp_ns=time.time_ns(), kind=WORD
+    ).build()
+    with device.connect(("127.0.0.1", KERNEL_LIKE_PORT), udp=True) as sock:
+        sock.settimeout(0.5)
+
+        def answer(sent: list[Send]) -> bytes | None:
+            if len(sent) > len(answered):
+                for _ in range(6000 if not answered else 0):
+                    sock.send(of_a_stranger)
+                answered.append(ask_until_answered(sock, sent[-1].data))
+                return answered[-1]
+            return None  # five seconds pass
+
+        played = play(SPEC.start(make_ask("10.79.0.2/32", Depth.PROOF)), answer)
+    return played, answered[0]
+
+
+def ask_until_answered(sock: socket.socket, packet: bytes) -> bytes:
+    """Send a packet again for as long as the server's buffer is too full for it."""
+    for _ in range(20):
+        sock.send(packet)
+        with contextlib.suppress(TimeoutError):
+            return receive_one(sock, packet[4:8])
+    raise TimeoutError("no answer")
 
 
 def receive_one(sock: socket.socket, index: bytes) -> bytes:
