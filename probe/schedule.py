@@ -15,10 +15,19 @@ import msgspec
 
 from probe.model.experiment import Pending
 from probe.model.spread import stable_hash
-from probe.model.target import Target
+from probe.model.target import CheckName, Exposure, Target
 
 WALL_STEP_S = 2.0
 """A wall clock that moved by more than this against the boot clock was stepped."""
+
+
+JITTER_RATIO = 0.1
+"""Of the interval, either way: two runs of a private endpoint are an interval ± 20 % apart (VERDICTS section 6)."""
+
+
+def _jitter(target_id: str, due_s: float) -> float:
+    """Return by which share of its interval a run is off the grid; the same whenever it is asked."""
+    return ((stable_hash(f"{target_id} {due_s:.0f}") % 2001) / 1000 - 1) * JITTER_RATIO
 
 
 class RunKind(StrEnum):
@@ -66,14 +75,20 @@ class ScheduleStats(msgspec.Struct, frozen=True, kw_only=True):
 class _Slot:
     """The regular run of one target. It is its own heap entry; what is replaced stays there, dead, until it is due."""
 
-    __slots__ = ("alive", "due_s", "factor", "id", "interval_s")
+    __slots__ = ("alive", "due_s", "factor", "id", "interval_s", "is_jittered", "offset_s")
 
-    def __init__(self, target_id: str, interval_s: float, due_s: float, factor: int = 1) -> None:
+    def __init__(
+        self, target_id: str, interval_s: float, due_s: float, factor: int = 1, *, is_jittered: bool = False
+    ) -> None:
         self.id = target_id
         self.interval_s = interval_s
         self.due_s = due_s
         self.factor = factor
         """The interval counts this many times: back-off. Whole numbers keep the phase."""
+        self.is_jittered = is_jittered
+        """Its runs are not on the grid itself, so that nobody knows a private endpoint's by their regularity."""
+        self.offset_s = 0.0
+        """How far `due_s` is from the grid."""
         self.alive = True
 
     def __lt__(self, other: "_Entry") -> bool:
@@ -118,7 +133,9 @@ class Schedule:
     def replace(self, targets: Iterable[Target], now_s: float) -> ScheduleChange:
         """Run these from now on. Whoever was here with the same interval keeps phase, back-off and extras."""
         # Replaced slots need no mark: the heap is made anew at the end.
+        targets = tuple(targets)
         wanted = {target.id: target.interval_s for target in targets}
+        private = {t.id for t in targets if t.check is CheckName.VPN and t.exposure is Exposure.PRIVATE}
         removed = tuple(target_id for target_id in self._slots if target_id not in wanted)
         added: list[str] = []
         changed: list[str] = []
@@ -132,7 +149,8 @@ class Schedule:
                 changed.append(target_id)
             else:
                 continue
-            self._slots[target_id] = _Slot(target_id, interval_s, self._first_due(target_id, interval_s, now_s))
+            due_s = self._first_due(target_id, interval_s, now_s)
+            self._slots[target_id] = _Slot(target_id, interval_s, due_s, is_jittered=target_id in private)
         self._rebuild()
         return ScheduleChange(added=tuple(added), removed=removed, changed=tuple(changed))
 
@@ -273,17 +291,20 @@ class Schedule:
     def _advance(self, slot: _Slot, now_s: float) -> None:
         """Move to the first slot after now; those in between are missed."""
         step_s = slot.interval_s * slot.factor * self._stretch
-        slot.due_s += step_s
+        slot.due_s += step_s - slot.offset_s
         if slot.due_s <= now_s:
             missed = int((now_s - slot.due_s) // step_s) + 1
             slot.due_s += missed * step_s
             self._missed += missed
+        slot.offset_s = _jitter(slot.id, slot.due_s) * slot.interval_s if slot.is_jittered else 0.0
+        slot.due_s += slot.offset_s
 
     def _move(self, slot: _Slot, due_s: float, factor: int) -> None:
         if due_s == slot.due_s:
             slot.factor = factor
             return
-        moved = self._slots[slot.id] = _Slot(slot.id, slot.interval_s, due_s, factor)
+        moved = self._slots[slot.id] = _Slot(slot.id, slot.interval_s, due_s, factor, is_jittered=slot.is_jittered)
+        moved.offset_s = slot.offset_s
         heapq.heappush(self._heap, moved)  # before the old one dies: that may make the heap anew from the tables
         self._kill(slot)
 

@@ -21,6 +21,7 @@ from probe.classify.plan_tunnel import plan_tunnel, tunnel_later
 from probe.classify.symptom import find_symptom, inherits
 from probe.classify.trouble import find_troubles, first_troubled_hop
 from probe.model.experiment import Design, Experiment, Pending, Step
+from probe.model.target import CheckName, Exposure
 
 AT_ONCE = 6
 CALM = frozenset({Design.HTTP3, Design.HELLO, Design.RESOLVERS, Design.REFERENCE})
@@ -53,6 +54,10 @@ def plan(case: Case) -> Plan:
     tunnel, again = plan_tunnel(case, table), tunnel_later(case, table)
     if hop is None:
         return Plan(now=_limit(case, (*deep, *tunnel)), later=again)
+    if case.target.check is CheckName.VPN and case.target.exposure is Exposure.PRIVATE:
+        # No variants, traces or repeats at an endpoint that probing may burn: its name, one connection, references.
+        named = plan_name(case, table, hop, ())
+        return Plan(now=_limit(case, (*named, *deep, *tunnel)), later=again)
     troubles = tuple(trouble for trouble in found if not trouble.over_quic)
     wanted = (
         *plan_quic(case, table, hop, found),

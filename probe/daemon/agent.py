@@ -11,8 +11,9 @@ from probe.daemon.alarm import MassAlarm
 from probe.daemon.board import Board
 from probe.daemon.evidence import EvidenceMemory
 from probe.daemon.figures import HELD_BACK_S, LAG_LIMIT_S, LoopLag, StartPace
-from probe.daemon.groups import Groups
+from probe.daemon.groups import Groups, is_news
 from probe.daemon.probes import Probes
+from probe.daemon.retries import Retries, is_private_tunnel
 from probe.daemon.run_log import log_run
 from probe.episodes import fold, reanchor
 from probe.export.durations import LagCounts
@@ -22,7 +23,7 @@ from probe.model.episode import EpisodeState, Event, EventKind, Fold, Pace, RunO
 from probe.model.measurement import Measurement
 from probe.model.target import Target
 from probe.model.vantage import Baseline, VantageState
-from probe.model.verdict import Cause, Status, Verdict
+from probe.model.verdict import Cause, Status
 from probe.net.clock import Clock
 from probe.pipeline.environment import Environment
 from probe.pipeline.measure import Run, Wish
@@ -76,6 +77,7 @@ class Agent:
         """Targets of which nothing is known yet: neither from this process nor from an earlier one."""
         self.probes = Probes(self._clock, self._run_soon)
         self._groups = Groups()
+        self._retries = Retries()
         self._memory = EvidenceMemory()
         self._alarm = MassAlarm()
         self._tasks: dict[asyncio.Task[None], Run] = {}
@@ -111,6 +113,7 @@ class Agent:
         self._targets = {target.id: target for target in targets}
         self.schedule.replace(targets, self._clock.boot_s())
         self._groups.adopt(targets)
+        self._retries.keep_only(self._targets)
         self._memory.keep_only(self._targets)
         self.probes.keep_only(self._targets)
         ran_at = {snapshot.target.id: snapshot.last_run_at for snapshot in self.board.snapshots()}
@@ -265,9 +268,7 @@ class Agent:
         folded = fold(known, _outcome(measurement), max(interval_s, measurement.target.interval_s))
         self.states[group] = folded.state
         phases = self.board.update(measurement, folded.state, measurement.target.interval_s)
-        said = before.verdict if before is not None else None
-        is_new = said is None or _meaning(said) != _meaning(measurement.verdict)
-        if self.store is not None and (folded.events or is_new):
+        if self.store is not None and (folded.events or is_news(before, measurement.verdict)):
             self.store.add(measurement, episode=folded.state.episode, events=folded.events, phases=phases)
         self._states_changed |= folded.state.unsettled or (known is not None and known.unsettled)
         for event in folded.events:
@@ -291,6 +292,10 @@ class Agent:
 
     def _reschedule(self, measurement: Measurement, folded: Fold, now_s: float) -> None:
         target_id = measurement.target.id
+        if is_private_tunnel(measurement.target):
+            self._retries.reschedule(self.schedule, measurement, folded, now_s)
+            self._wake.set()
+            return
         hot_until_s = self._hot_until(hot_places(measurement)) if was_heated(measurement.verdict) else None
         if hot_until_s is not None:
             self.schedule.follow_up(target_id, hot_until_s + COLD_MARGIN_S)
@@ -352,10 +357,6 @@ class Agent:
             task.cancel()
         if self._tasks:
             await asyncio.wait(list(self._tasks), timeout=STOP_WITHIN_S)
-
-
-def _meaning(verdict: Verdict) -> tuple[object, ...]:
-    return verdict.status, verdict.patterns, verdict.cause, verdict.confidence, verdict.summary
 
 
 def _outcome(measurement: Measurement) -> RunOutcome:

@@ -46,3 +46,13 @@ class Groups:
             baseline=measurement.baseline,
             verdict=fold_group(group.group_mode, words),
         )
+
+
+def is_news(before: TargetSnapshot | None, verdict: Verdict) -> bool:
+    """Tell whether a group's verdict says something that was not said before."""
+    said = before.verdict if before is not None else None
+    return said is None or _meaning(said) != _meaning(verdict)
+
+
+def _meaning(verdict: Verdict) -> tuple[object, ...]:
+    return verdict.status, verdict.patterns, verdict.cause, verdict.confidence, verdict.summary
