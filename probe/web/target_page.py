@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import msgspec
 from aiohttp import web
 
+from probe.classify.symptom import find_symptom, inherits
 from probe.export.advice import advise
 from probe.export.comparisons import Cell, build_cells
 from probe.export.grid import Grid
@@ -16,6 +17,7 @@ from probe.export.pictures.timings import build_columns, choose_family, find_pha
 from probe.export.words import shown_status
 from probe.model.cell import LAYERS
 from probe.model.measurement import Measurement
+from probe.model.observation import Role
 from probe.model.snapshot import TargetSnapshot
 from probe.model.verdict import Evidence, Status
 from probe.store.values import Run
@@ -64,6 +66,14 @@ def show(measurement: Measurement, cited: Sequence[Measurement] = ()) -> Shown:
         observations=tuple(zip((_name(one) for one in own), encoded, strict=True)),
         left_out=len(safe.observations) - len(own),
     )
+
+
+def _leans_on(measurement: Measurement, first: Measurement) -> bool:
+    """Tell whether the comparisons of earlier runs count here: this one failed in no other way, or only compared."""
+    checked = any(observation.role is Role.TARGET for observation in measurement.observations)
+    if checked and not find_symptom(measurement.observations):
+        return False
+    return inherits(measurement.observations, first.observations)
 
 
 def _name(observation: msgspec.Struct) -> str:
@@ -129,8 +139,9 @@ class TargetPage:
         )
 
     async def _show(self, measurement: Measurement) -> Shown:
-        cited = [await self._view.measurement(one.measurement) for one in measurement.cites[:_CITED]]
-        return await asyncio.to_thread(show, measurement, [one for one in cited if one is not None])
+        found = [await self._view.measurement(one.measurement) for one in measurement.cites[:_CITED]]
+        cited = [one for one in found if one is not None]
+        return await asyncio.to_thread(show, measurement, cited if cited and _leans_on(measurement, cited[0]) else ())
 
     async def _find(self, snapshot: TargetSnapshot, asked: str, kept: Sequence[str]) -> Measurement | None:
         """Return the measurement that is asked for; else the one behind the verdict, or the newest that is kept."""

@@ -151,6 +151,10 @@ async def test_comparisons_that_are_leaned_on_are_shown_with_where_they_are_from
     text = (await read(connect, agent, f"/targets/{ID}")).text
     assert "taken over from 01JA , which failed in the same way" in text
     assert "TLS with another name same address ✓ ok 5/5" in text
+    fine = tuple(one for one in own if one.failure is None)
+    agent.kept_whole["01JC"] = msgspec.structs.replace(later, observations=fine)
+    assert "taken over" not in (await read(connect, agent, f"/targets/{ID}")).text, "what works needs no comparison"
+    agent.kept_whole["01JC"] = later
     del agent.kept_whole["01JA"]
     assert "taken over" not in (await read(connect, agent, f"/targets/{ID}")).text
 
