@@ -104,7 +104,7 @@ class FakeAgent:
     async def hour(self, hour: int, parts: int) -> HourCells:
         self.hours_asked.append(hour)
         quarters = self.hours.get(hour, b"")
-        cells = b"".join(bytes([code]) * (parts // QUARTERS) for code in quarters)
+        cells = await asyncio.to_thread(lambda: b"".join(bytes([code]) * (parts // QUARTERS) for code in quarters))
         return HourCells(hour=hour, parts=parts, cells=cells)
 
     async def reload(self) -> None:
