@@ -11,11 +11,13 @@ _ORDER = tuple(Depth)
 def proven_depth(table: tuple[Try, ...]) -> Depth:
     """Return the deepest step that the check itself completed."""
     reached = Depth.NONE
+    # Below a conversation TLS is a carrier: whose certificate that is, the conversation knows.
+    carried = any(row.layer is Layer.VPN and row.experiment is None for row in table)
     for row in table:
         # A conversation that broke off late has proven what came before.
         if row.experiment is not None or (row.outcome is not Outcome.OK and row.layer is not Layer.VPN):
             continue
-        depth = _depth_of(row)
+        depth = Depth.REACH if carried and row.layer is Layer.TLS else _depth_of(row)
         if _ORDER.index(depth) > _ORDER.index(reached):
             reached = depth
     return reached

@@ -14,7 +14,7 @@ from probe.cli.paint import paint
 from probe.cli.process_title import hide_argument
 from probe.cli.surveying import plan_surveys, show_surveys
 from probe.config.reader import load_config
-from probe.export.group_report import build_group_report
+from probe.export.group_report import build_group_report, name_members
 from probe.export.network import build_network_report
 from probe.export.record import build_record
 from probe.export.report import Line, build_report
@@ -163,7 +163,7 @@ def _note_worked(target: Target, worked: str) -> Target:
 
 
 def _show_group(group: Target, members: list[Measurement], *, as_json: bool) -> Status:
-    verdict = fold_group(group.group_mode, {member.target.place: member.verdict for member in members})
+    verdict = fold_group(group.group_mode, name_members(members))
     if not as_json:
         paint(build_group_report(group.address, verdict, members))
         return verdict.status

@@ -33,6 +33,15 @@ def build_group_report(name: str, verdict: Verdict, members: Sequence[Measuremen
     return tuple(lines)
 
 
+def name_members(members: Sequence[Measurement]) -> dict[str, Verdict]:
+    """Return the verdicts by what a reader calls the endpoints; two at one place, of two users, stay two."""
+    named: dict[str, Verdict] = {}
+    for member in members:
+        place = member.target.place
+        named[f"{place} ({len(named) + 1})" if place in named else place] = member.verdict
+    return named
+
+
 def _endpoint_lines(member: Measurement) -> list[Line]:
     texts = list(dict.fromkeys(_ladders(member))) or ["nothing was asked"]
     word = "" if member.verdict.status.reachable else f"   {' '.join(member.verdict.patterns[:1])}"

@@ -14,11 +14,19 @@ _WORDS = {
     FailureCode.TOO_SOON: "not asked: too soon after the last time",
     FailureCode.CREDENTIALS_MISSING: "not asked: credentials missing",
 }
+_ONLY = {
+    "cover site": "the cover site alone; the tunnel is not tried",
+    "control connection": "the control connection alone; its tunnel is not tried",
+}
+"""What a stage does not mean, by what the reply says that answered."""
 
 
 def write_stages(exchange: DialogueExchange) -> str:
     """Return `hello ✓ 54 ms, proof ✓ 80 ms, auth ✗ no reply`."""
     rungs = [f"{s.depth.value} ✓ {(s.t_s - exchange.t0_s) * 1000:.0f} ms" for s in exchange.stages]
+    only = _ONLY.get(exchange.reply.get("answer", ""))
+    if only and rungs:
+        rungs[-1] += f" ({only})"
     if exchange.failure is not None:
         rungs.append(f"{failed_stage(exchange).value} ✗ {_how(exchange)}")
     return ", ".join(rungs)

@@ -34,6 +34,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     host: str = ""
     vendor: str = ""
     result: int = 0
+    answer: str = "control connection"
 
 
 class Control(msgspec.Struct, frozen=True, kw_only=True):

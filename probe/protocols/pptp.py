@@ -32,6 +32,7 @@ _STOP = _HEAD.pack(16, 1, _MAGIC, _STOP_REQUEST, 0) + b"\x01\0\0\0"
 class Started(msgspec.Struct, frozen=True, kw_only=True):
     """What the server says of itself."""
 
+    answer: str = "control connection"
     version: str
     host_name: str
     vendor: str

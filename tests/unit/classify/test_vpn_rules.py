@@ -7,7 +7,7 @@ from probe.classify.judge import judge
 from probe.model.depth import Depth
 from probe.model.endpoint import Endpoint
 from probe.model.failure import Failure, FailureCode, Stage
-from probe.model.observation import DialogueExchange
+from probe.model.observation import DialogueExchange, TLSHandshake, TLSStage
 from probe.model.target import CheckName, Target
 from probe.model.vantage import Baseline, Vantage, VantageState
 from probe.model.verdict import Status
@@ -53,3 +53,21 @@ def test_what_was_not_asked_is_no_finding(code):
 
 def test_a_late_break_keeps_the_depth_that_was_proven():
     assert judged(FailureCode.TIMEOUT, Depth.HELLO).depth is Depth.HELLO
+
+
+def test_a_carriers_certificate_is_no_proof_of_what_it_carries():
+    """REALITY's TLS is another site's, and Trojan's is anybody's until the password has shown that it knows us."""
+    below = TLSHandshake(
+        transaction=1, t0_s=0.0, t_s=0.1, endpoint=PLACE, server_name="cover.example", stage=TLSStage.DONE,
+        verified=True,
+    )  # fmt: skip
+    for depth, code in ((Depth.REACH, None), (Depth.NONE, FailureCode.TIMEOUT)):
+        exchange = DialogueExchange(
+            transaction=2, t0_s=0.1, t_s=1.0, endpoint=PLACE, protocol="vless", transport="tcp+tls", depth=depth,
+            failure=None if code is None else Failure(stage=Stage.DIALOGUE, code=code),
+        )  # fmt: skip
+        target = Target(
+            id="t", check=CheckName.VPN, address="vless://192.0.2.1:443", host="192.0.2.1", port=443,
+            params={"protocol": "vless"},
+        )  # fmt: skip
+        assert judge(Case(target=target, vantage=Vantage(), observations=(below, exchange))).depth is Depth.REACH

@@ -1,7 +1,7 @@
 """A group as a person reads it: VERDICTS section 8, the second example."""
 
 from probe.classify.group import fold_group
-from probe.export.group_report import build_group_report
+from probe.export.group_report import build_group_report, name_members
 from probe.model.depth import Depth
 from probe.model.endpoint import Endpoint
 from probe.model.failure import Failure, FailureCode, Stage
@@ -54,3 +54,10 @@ def test_a_group_that_works_gives_no_advice():
     lines = [line.text for line in build_group_report("office.ovpn", verdict, members)]
     assert lines[0].startswith("✓ OK  office.ovpn   the one endpoint answers")
     assert not any("Next" in line or "It works" in line for line in lines)
+
+
+def test_two_endpoints_at_one_place_stay_two():
+    members = [run("tcp", 443), run("tcp", 443), run("udp", 443)]
+    assert list(name_members(members)) == [
+        "vpn.office.example:443/tcp", "vpn.office.example:443/tcp (2)", "vpn.office.example:443/udp",
+    ]  # fmt: skip
