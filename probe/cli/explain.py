@@ -1,4 +1,4 @@
-"""`wallprobe explain MEASUREMENT`: the table of tries that decided, and what would raise confidence."""
+"""`wallprobe explain MEASUREMENT`: the tries and designs that decided, what would raise it, what was not possible."""
 
 import click
 import msgspec
@@ -8,6 +8,7 @@ from probe.classify.tries import Try
 from probe.cli.paint import paint
 from probe.cli.stored import case_of, load_measurement, open_reader
 from probe.config.reader import load_config
+from probe.export.reasoning import build_designs, what_was_not_possible, what_would_raise
 from probe.export.record import build_record
 from probe.export.report import Line, Tone, build_report
 from probe.model.measurement import Measurement
@@ -26,7 +27,12 @@ def explain(measurement: str, config_file: str, as_json: bool) -> None:
         found = load_measurement(store, measurement)
     table = build_table(case_of(found))
     if as_json:
-        record = build_record(found) | {"tries": [_row(row) for row in table]}
+        record = build_record(found) | {
+            "tries": [_row(row) for row in table],
+            "designs": build_designs(found),
+            "would_raise": what_would_raise(found),
+            "not_possible": what_was_not_possible(found),
+        }
         click.echo(msgspec.json.encode(record))
         return
     paint((*build_report(found), *_design_lines(found, table)))
@@ -66,5 +72,12 @@ def _design_lines(measurement: Measurement, table: tuple[Try, ...]) -> tuple[Lin
         family = f"family {evidence.family.value}, C{int(evidence.confidence)}"
         text = f"  Rule {evidence.rule_id} ({family}): {evidence.reason}"
         lines.append(Line(text=text))
+    for shown in build_designs(measurement):
+        source = f" (from {shown.measurement})" if shown.measurement else ""
+        head = f"  Design {shown.design.value}{source}: varied {shown.varied}; held {shown.held}"
+        lines.append(Line(text=head, tone=Tone.FAINT))
+        lines += [Line(text=f"    {cell.what}, {cell.where}: {cell.counted}") for cell in shown.cells]
+    lines += [Line(text=f"  Would raise it: {step}.", tone=Tone.CARE) for step in what_would_raise(measurement)]
+    lines += [Line(text=f"  Not possible: {what}.") for what in what_was_not_possible(measurement)]
     lines.append(Line(text=f"  Rules version {measurement.verdict.rules_version}."))
     return tuple(lines)

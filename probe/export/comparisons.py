@@ -50,6 +50,7 @@ _WHAT = {
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """One cell of a design: what was varied, where, and how its tries came out."""
 
+    design: Design
     what: str
     where: str
     outcomes: tuple[str, ...]
@@ -71,24 +72,30 @@ def build_comparisons(measurement: Measurement) -> tuple[str, ...]:
 
 def build_cells(measurement: Measurement) -> tuple[Cell, ...]:
     """Return the cells of all designs, in the order they were planned."""
+    return cells_of(measurement.experiments, measurement.observations)
+
+
+def cells_of(experiments: tuple[Experiment, ...], observations: tuple[Observation, ...]) -> tuple[Cell, ...]:
+    """Return the cells of these experiments, with what these observations say of them."""
     last: dict[str, Observation] = {}
-    for observation in measurement.observations:
+    for observation in observations:
         if observation.experiment:
             last[observation.experiment] = observation
-    cells: dict[tuple[str, str], list[Observation]] = {}
-    for experiment in measurement.experiments:
-        deciding = _deciding(experiment, measurement, last)
+    cells: dict[tuple[Design, str, str], list[Observation]] = {}
+    for experiment in experiments:
+        deciding = _deciding(experiment, observations, last)
         if deciding is not None:
-            cells.setdefault(_cell(experiment), []).append(deciding)
+            cells.setdefault((experiment.design, *_cell(experiment)), []).append(deciding)
     return tuple(
         Cell(
+            design=design,
             what=what,
             where=where,
             outcomes=tuple(_outcome(one) for one in found),
             failed=sum(one.failure is not None or _was_ended(one) for one in found),
             measured=all(isinstance(one, PathTrace) for one in found),
         )
-        for (what, where), found in cells.items()
+        for (design, what, where), found in cells.items()
     )
 
 
@@ -96,10 +103,12 @@ def _was_ended(observation: Observation) -> bool:
     return isinstance(observation, TCPConnect) and observation.held_ending is not None
 
 
-def _deciding(experiment: Experiment, measurement: Measurement, last: dict[str, Observation]) -> Observation | None:
+def _deciding(
+    experiment: Experiment, observations: tuple[Observation, ...], last: dict[str, Observation]
+) -> Observation | None:
     if experiment.step is not Step.LOOKUP:
         return last.get(experiment.id)
-    lookups = (o for o in measurement.observations if o.experiment == experiment.id and isinstance(o, DNSLookup))
+    lookups = (o for o in observations if o.experiment == experiment.id and isinstance(o, DNSLookup))
     return next(lookups, None)
 
 

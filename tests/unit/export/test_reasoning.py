@@ -1,0 +1,94 @@
+"""What `explain` adds to a verdict: designs with n/n, what would raise it, what was not possible and why."""
+
+import msgspec
+import pytest
+
+import tests.golden.test_golden  # noqa: F401 - the stories register themselves
+from probe.classify.case import Case
+from probe.classify.judge import judge
+from probe.export.reasoning import _VARIED, build_designs, what_was_not_possible, what_would_raise
+from probe.model.control import ControlReport
+from probe.model.experiment import Design
+from probe.model.measurement import Citation, Measurement
+from probe.model.verdict import Confidence, Status
+from tests.golden.story import PAIRS
+from tests.unit.classify.cases import FIT, OWN, Story
+from tests.unit.classify.outside import all_well, rounds
+from tests.unit.classify.test_who_looked import hello
+
+
+def run(case: Case, **fields: object) -> Measurement:
+    return Measurement(
+        id="m",
+        target=case.target,
+        vantage=case.vantage,
+        started_at=0.0,
+        runtime_s=1.0,
+        observations=case.observations,
+        experiments=case.experiments,
+        controls=case.controls,
+        cites=case.cites,
+        verdict=judge(case),
+        **({"baseline": case.baseline} | fields),
+    )
+
+
+def test_every_design_says_what_it_varies_and_what_it_holds() -> None:
+    assert set(_VARIED) == set(Design)
+    assert all(varied and held for varied, held in _VARIED.values())
+
+
+def test_the_design_that_decided_is_told_with_its_counts() -> None:
+    told = run(PAIRS["tls.reset.sni.neutral_ok"]().fires.case)
+    (sni,) = [table for table in build_designs(told) if table.design is Design.SNI]
+    assert (sni.varied, sni.held) == ("the name in the TLS hello", "address, port, hello shape")
+    counted = {cell.what: cell.counted for cell in sni.cells}
+    assert counted["TLS with another name"] == "ok 5/5"
+    assert "connection_reset" in counted["TLS with this name"]
+
+
+def test_designs_of_a_cited_run_say_where_they_are_from() -> None:
+    earlier = PAIRS["tls.reset.sni.neutral_ok"]().fires.case
+    citation = Citation(
+        measurement="first", age_s=300.0, observations=earlier.observations, experiments=earlier.experiments
+    )
+    tables = build_designs(run(Story().dns(OWN).tcp().tls("reset").case(cites=(citation,))))
+    assert {table.measurement for table in tables} == {"first"}
+
+
+@pytest.mark.parametrize("rule", sorted(PAIRS))
+def test_every_story_can_be_explained_and_is_raised_only_where_it_is_not_settled(rule: str) -> None:
+    told = run(PAIRS[rule]().fires.case)
+    build_designs(told)
+    what_was_not_possible(told)
+    if told.verdict.confidence is Confidence.C3 or told.verdict.status is Status.OK:
+        assert what_would_raise(told) == ()
+
+
+def test_without_a_control_one_is_what_would_raise_it() -> None:
+    told = run(hello("reset").case())
+    assert any("`control:`" in step for step in what_would_raise(told))
+    assert any("no view from elsewhere" in what for what in what_was_not_possible(told))
+
+
+def test_with_a_control_that_agreed_twice_no_control_is_asked_for() -> None:
+    told = run(hello("reset").case(controls=rounds(all_well())))
+    assert not any("control" in step for step in what_would_raise(told))
+
+
+def test_a_control_that_could_not_be_reached_is_told_with_the_reason() -> None:
+    lost = ControlReport(control="fra-1", asked_at=0.0, failure="tls: connection_reset", unreachable=True)
+    told = run(hello("reset").case(controls=(lost,)))
+    assert "control fra-1: tls: connection_reset (we did not get through to it)" in what_was_not_possible(told)
+
+
+def test_what_the_vantage_lacks_is_told() -> None:
+    told = run(hello("reset").case(), baseline=msgspec.structs.replace(FIT, families=(4,)))
+    assert "no IPv6 address was tried: this network has no IPv6" in what_was_not_possible(told)
+    assert "no comparison of networks: our own AS is not known" in what_was_not_possible(told)
+
+
+def test_experiments_that_did_not_run_are_counted_and_explained() -> None:
+    case = PAIRS["tls.reset.sni.neutral_ok"]().fires.case
+    cut = msgspec.structs.replace(run(case), observations=case.observations[:4], interrupted=True)
+    assert any("the run was interrupted" in what for what in what_was_not_possible(cut))
