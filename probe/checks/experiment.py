@@ -56,7 +56,7 @@ async def run_experiment(experiment: Experiment, ctx: Context, target: Target) -
         case Step.TRACE_SYN | Step.TRACE_NAME:
             await _trace(experiment, ctx, _endpoint_of(experiment, target))
         case Step.HANDSHAKE:
-            await _shake_hands(experiment, ctx, _endpoint_of(experiment, target))
+            await _shake_hands(experiment, ctx, target, _endpoint_of(experiment, target))
         case Step.FETCH:
             await _fetch(experiment, ctx, _endpoint_of(experiment, target))
         case Step.QUIC | Step.QUIC_PING | Step.FETCH_H3 | Step.QUIC_ANCHOR:
@@ -105,10 +105,13 @@ async def _trace(experiment: Experiment, ctx: Context, endpoint: Endpoint) -> No
         await trace_name(ctx, endpoint, experiment.name, experiment.ttls, path=path)
 
 
-async def _shake_hands(experiment: Experiment, ctx: Context, endpoint: Endpoint) -> None:
+async def _shake_hands(experiment: Experiment, ctx: Context, target: Target, endpoint: Endpoint) -> None:
     async with connect(ctx, endpoint) as channel:
         if channel is not None:
-            await secure(ctx, channel, server_name=_sni_of(experiment), verify=_must_verify(experiment))
+            # The site's own certificate may be asked for under another name.
+            meant = target.host if experiment.design is Design.CERTIFICATE else None
+            verify = _must_verify(experiment) or meant is not None
+            await secure(ctx, channel, server_name=_sni_of(experiment), verify_name=meant, verify=verify)
 
 
 async def _fetch(experiment: Experiment, ctx: Context, endpoint: Endpoint) -> None:

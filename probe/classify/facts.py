@@ -10,17 +10,18 @@ import functools
 
 import msgspec
 
-from probe.classify.boundary import ANSWERS, ENDED, Boundary, find_boundary
+from probe.classify.boundary import ANSWERS, ENDED, Boundary, find_boundary, traces_of
 from probe.classify.case import Case
 from probe.classify.pairs import SPOKE, Pairs, count_pairs
 from probe.classify.symptom import find_symptom, inherits
 from probe.classify.tries import ENCRYPTED, Layer, Outcome, Try, build_tries, is_literal
 from probe.model.experiment import Design, NameKind, Place
 from probe.model.observation import DNSLookup, HTTPExchange, Observation, QUICHandshake, Role, TLSHandshake
-from probe.model.path_trace import TraceKind
+from probe.model.path_trace import HopAnswer, TraceKind
 from probe.model.target import CheckName
 from probe.protocols.alt_svc import find_h3_port
 
+ROUTERS_AT_LEAST = 3
 TEST, NEUTRAL, NONE = NameKind.TEST, NameKind.NEUTRAL, NameKind.NONE
 OWN, SIBLING, ELSEWHERE = Place.OWN, Place.SIBLING, Place.ELSEWHERE
 
@@ -213,6 +214,16 @@ class PathFacts:
     def has_traces(self) -> bool:
         """Tell whether anything on this path's hop was traced."""
         return bool(self._traces)
+
+    @functools.cached_property
+    def passes_all_routers(self) -> bool:
+        """Tell whether SYNs to this place went as far as a neighbour's did, past three routers, and ended unseen."""
+        here = tuple(r for r in self._traces if r.experiment and r.experiment.about == self.spot)
+        tests, controls = (
+            {h.ttl for t in traces_of(here, kind, TraceKind.SYN) for h in t.hops if h.answer is HopAnswer.EXPIRED}
+            for kind in (TEST, NEUTRAL)
+        )
+        return len(tests) >= ROUTERS_AT_LEAST and bool(controls) and max(tests) >= max(controls)
 
     @functools.cached_property
     def _traces(self) -> tuple[Try, ...]:

@@ -22,6 +22,7 @@ def plan_path(case: Case, table: tuple[Try, ...], hop: int, troubles: tuple[Trou
             wanted += _chain(case, table, trouble, troubles) or _repeat_at_least(case, table, trouble)
         elif trouble.outcome is not Outcome.INSTRUMENT and trouble.place is Place.OWN:
             wanted += _repeat(trouble)
+    wanted += _certificate(case, troubles)
     wanted += _other_port(troubles)
     wanted += _idle(troubles)
     return tuple(wanted)
@@ -155,6 +156,21 @@ def _enough(case: Case, table: tuple[Try, ...], trouble: Trouble, troubles: tupl
 
 def _hot_spots(table: tuple[Try, ...]) -> frozenset[str]:
     return frozenset(row.spot for row in table if row.hot and row.experiment is None and not row.measurement)
+
+
+def _certificate(case: Case, troubles: tuple[Trouble, ...]) -> list[Experiment]:
+    """Ask for the site's certificate under a neutral name, where another was shown for its own."""
+    if not case.neutral_names:
+        return []
+    shown = [
+        t
+        for t in troubles
+        if t.layer is Layer.TLS and t.outcome is Outcome.UNTRUSTED and t.place is Place.OWN and not t.hop
+    ]
+    return [
+        _at(t, Design.CERTIFICATE, Step.HANDSHAKE, case.neutral_names[0], NameKind.NEUTRAL, 1)
+        for t in shown[:PLACES_AT_MOST]
+    ]
 
 
 def _other_port(troubles: tuple[Trouble, ...]) -> list[Experiment]:

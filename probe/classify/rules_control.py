@@ -98,7 +98,11 @@ def _served(facts: PathFacts, view: ControlView) -> bool:
 
 
 def _silent(facts: PathFacts) -> bool:
-    return facts.failed(TCP, Outcome.SILENT)
+    return facts.failed(TCP, Outcome.SILENT) and not facts.passes_all_routers
+
+
+def _silent_beyond(facts: PathFacts) -> bool:
+    return facts.failed(TCP, Outcome.SILENT) and facts.passes_all_routers
 
 
 def _reached(rule_id: str, pattern: Pattern, when: _When, reason: str) -> Rule[PathFacts]:
@@ -161,6 +165,16 @@ def _their_own(facts: PathFacts, view: ControlView) -> bool:
 
 
 CONTROL_RULES: tuple[Rule[PathFacts], ...] = (
+    Rule(
+        id="ip.silent.routers_passed.control_ok",
+        when=lambda f: _silent_beyond(f) and _connects(f, ControlView.of(f.case)),
+        pattern=Pattern.IP,
+        cause=Cause.UNKNOWN,
+        family=B,
+        level=C1,
+        reason="A control connects; our packets pass every router that can be seen on the way, as a neighbour's do, and"
+        " get no answer: the server's own firewall, or a filter close to it.",
+    ),
     _reached(
         "ip.port_drop",
         Pattern.IP_PORT_DROP,

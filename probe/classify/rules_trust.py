@@ -1,18 +1,24 @@
 """Rules about certificates that do not hold. They come after the handshake rules and before those about pages."""
 
 from probe.classify.answers import comparable
+from probe.classify.control_view import ControlView
 from probe.classify.facts import PathFacts
 from probe.classify.name_facts import CERTIFICATE_DATES, NameFacts
 from probe.classify.rule import C0, C1, C2, Rule
 from probe.classify.rules_path import LOCAL, OBSERVED, SERVER, TLS, UNKNOWN, A, repeated
 from probe.classify.tries import Outcome, build_tries
 from probe.model.errors import ProtocolError
+from probe.model.experiment import Design, NameKind
 from probe.model.failure import FailureCode
 from probe.model.observation import TLSHandshake
 from probe.model.pattern import Pattern
 from probe.model.vantage import LocalFinding
-from probe.model.verdict import Confidence
+from probe.model.verdict import Cause, Confidence
 from probe.protocols.certificate import parse_certificate
+
+TWICE = 2
+OTHER_NAME = 62
+"""X509_V_ERR_HOSTNAME_MISMATCH: the chain holds, for other names."""
 
 
 def _code(facts: PathFacts) -> FailureCode | None:
@@ -75,6 +81,29 @@ def _at_least_c1(facts: PathFacts) -> Confidence:
     return max(repeated(facts), C1)
 
 
+def _is_selective(facts: PathFacts) -> bool:
+    """Tell whether a foreign certificate is shown for this name, and none to who sends another name here.
+
+    With another name the site's own certificate may come, which settles it. If some other public one does, a server
+    with a fault in one of its sites would look the same, so a control must have been shown the site's own.
+    """
+    if _wrong_name(facts) or _date_only(facts) or facts.tries_failed < TWICE or facts.handshake is None:
+        return False
+    leaf = facts.handshake.chain[:1]
+    rows = facts.seen(TLS, Outcome.OK, Outcome.UNTRUSTED, name=NameKind.NEUTRAL, design=Design.CERTIFICATE)
+    others = [row.observation for row in rows if isinstance(row.observation, TLSHandshake)]
+    public = [o for o in others if o.chain[:1] != leaf and (o.verified or o.verify_code == OTHER_NAME)]
+    if not leaf or not public:
+        return False
+    return any(other.verified for other in public) or _control_shown_own(facts, leaf[0])
+
+
+def _control_shown_own(facts: PathFacts, leaf: bytes) -> bool:
+    view = ControlView.of(facts.case)
+    name = facts.handshake.server_name if facts.handshake is not None else ""
+    return view.trusts(facts.spot, name) is True and leaf not in view.leaves(facts.spot)
+
+
 TRUST_RULES: tuple[Rule[PathFacts], ...] = (
     Rule(
         id="local.tls_inspection.same_issuer",
@@ -93,6 +122,15 @@ TRUST_RULES: tuple[Rule[PathFacts], ...] = (
         family=A,
         level=C2,
         reason="The certificate is outside its dates by this host's clock, which is wrong.",
+    ),
+    Rule(
+        id="tls.mitm.untrusted.selective",
+        when=lambda f: _untrusted(f) and _is_selective(f),
+        pattern=Pattern.TLS_MITM_UNTRUSTED,
+        cause=Cause.NETWORK,
+        family=A,
+        level=C2,
+        reason="A foreign certificate is shown for this name alone; with another name, a public one comes here.",
     ),
     Rule(
         id="srv.cert_expired.chain_valid",

@@ -30,6 +30,7 @@ _WHAT = {
     Design.HOST: "HTTP",
     Design.VOLUME: "how fast the page comes",
     Design.PATH: "HTTP, this page and another of the host",
+    Design.CERTIFICATE: "the site's certificate",
     Design.RESOLVERS: "asked another resolver",
     Design.NEUTRAL_LOOKUP: "asked our resolver",
     Design.ADDRESSES: "certificate",

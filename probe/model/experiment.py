@@ -117,6 +117,8 @@ class Design(StrEnum):
     """The same page again and again, and a comparison in turn: how fast, and how far."""
     PATH = "path"
     """Another page of the same host: the name is held, the path varied."""
+    CERTIFICATE = "certificate"
+    """A neutral name at the place of a certificate that does not hold: is the site's own one shown then?"""
     RESOLVERS = "resolvers"
     NEUTRAL_LOOKUP = "neutral_lookup"
     ADDRESSES = "addresses"

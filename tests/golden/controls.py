@@ -5,7 +5,9 @@ from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, NameKind, Place, Step
 from probe.model.failure import FailureCode
 from probe.model.fingerprint import Fingerprint, FoundIn, Matching, Reference
+from probe.model.path_trace import HopAnswer, TraceKind
 from tests.golden.story import Half, golden, half
+from tests.golden.traces import trace
 from tests.unit.classify.cases import HOME, NAME, OWN, REAL, Story
 from tests.unit.classify.outside import all_well, rounds
 
@@ -44,6 +46,14 @@ def connect(outcome: str, other_port: str = "") -> Story:
             place=Place.UNRELATED,
         )
         story.tcp(other_port, port=80, experiment=planned)
+    return story
+
+
+def beyond_routers(count: int) -> Story:
+    """Tell of a silent address, and of SYNs to it and beside it that so many routers let pass."""
+    story = connect("silent")
+    for kind in (NameKind.TEST, NameKind.NEUTRAL):
+        trace(story, kind, TraceKind.SYN, HopAnswer.SILENT, ttls=(*range(1, count + 1), 9, 12), ends_at=count + 1)
     return story
 
 
@@ -279,6 +289,22 @@ def mute() -> tuple[Half, Half]:
             judged(asked("silent"), Story(**CLEAR).dns(OWN).tcp()),
             OPEN,
             "The control only connected: whether requests are answered there, it does not know.",
+        ),
+    )
+
+
+@golden("ip.silent.routers_passed.control_ok")
+def routers_passed() -> tuple[Half, Half]:
+    return (
+        half(
+            judged(beyond_routers(6), Story().dns(OWN).tcp()),
+            OPEN,
+            "Our packets pass all the routers that a neighbour's do: nothing shows that the network drops them.",
+        ),
+        half(
+            judged(beyond_routers(2), Story().dns(OWN).tcp()),
+            LIKELY,
+            "Two routers are too few to say so.",
         ),
     )
 

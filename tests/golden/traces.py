@@ -24,8 +24,9 @@ def trace(
     asn: int = TRANSIT_AS,
     routers: str = "62.115.44",
     ttls: tuple[int, ...] = TTLS,
+    ends_at: int = ENDS_AT,
 ) -> Story:
-    """Send packets of which those beyond the second hop meet this; expired ones name their router."""
+    """Send packets of which those from one hop on, the third, meet this; expired ones name their router."""
     port = story.target.port
     spot = Endpoint(address=OWN, port=port)
     there = spot if kind is NameKind.TEST or sent is not TraceKind.SYN else Endpoint(address=BESIDE, port=port)
@@ -36,7 +37,7 @@ def trace(
     )  # fmt: skip
     hops = []
     for ttl in ttls:
-        answer = meets if ttl >= ENDS_AT else HopAnswer.EXPIRED
+        answer = meets if ttl >= ends_at else HopAnswer.EXPIRED
         named = answer in (HopAnswer.EXPIRED, HopAnswer.FORBIDDEN) and sent is TraceKind.SYN
         hops.append(
             HopSeen(ttl=ttl, answer=answer, router=f"{routers}.{ttl}" if named else "", asn=asn if named else 0)

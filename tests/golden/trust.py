@@ -5,7 +5,8 @@ import pathlib
 
 import msgspec
 
-from probe.model.experiment import Step
+from probe.model.endpoint import Endpoint
+from probe.model.experiment import Design, NameKind, Step
 from probe.model.vantage import AnchorResult, Baseline, LocalFinding
 from probe.protocols.certificate import parse_certificate
 from tests.golden.story import Half, golden, half
@@ -37,6 +38,31 @@ def inspection() -> tuple[Half, Half]:
     return (
         half(story.case(baseline=inspecting()), "impaired local C2", "The issuer that signs neutral sites here."),
         half(story.case(), "impaired unknown C1", "Neutral sites show their own certificates: whose this is, is open."),
+    )
+
+
+def under_another(story: Story, outcome: str, verify_code: int = FOREIGN_NAME) -> Story:
+    """Ask for the site's certificate under a neutral name."""
+    there = Endpoint(address=OWN, port=443)
+    planned = story.experiment(Design.CERTIFICATE, Step.HANDSHAKE, NameKind.NEUTRAL, 1, endpoint=there)
+    story.tcp(experiment=planned)
+    return story.tls(outcome, experiment=planned, chain=(b"own",), verify_code=verify_code, verified=outcome == "ok")
+
+
+@golden("tls.mitm.untrusted.selective")
+def selective() -> tuple[Half, Half]:
+    forged = {"chain": (INSPECTED,)}
+    return (
+        half(
+            under_another(untrusted(PRIVATE_ROOT, **forged), "ok").case(),
+            "likely_blocked network C2",
+            "Under a neutral name the address shows the site's own certificate.",
+        ),
+        half(
+            under_another(untrusted(PRIVATE_ROOT, **forged), "untrusted").case(),
+            "impaired unknown C1",
+            "Under a neutral name another site's comes: one site of a shared server may be set up wrongly.",
+        ),
     )
 
 

@@ -290,6 +290,7 @@ SERVERS: tuple[Build, ...] = (
             patterns=(Pattern.SRV_GEOBLOCK_TCP,),
             cause=Cause.SERVER,
             local=Status.IMPAIRED,
+            outside=Status.IMPAIRED,
             seen=(Pattern.IP_DROP,),
         ),
         symptoms=lambda site: (*reaches(site, Outcome.SILENCE), *reaches(site, Outcome.SILENCE, port=80)),
