@@ -98,7 +98,7 @@ def start(ask: Ask) -> Dialogue:
     yield Reached(Depth.AUTH)
     if inner is None or not goes_to(ask, Depth.DATA):
         return Reply(answer="response")
-    return (yield from _pass_data(ask, waiting, Tunnel(transport, waiting.look.word(shape.DATA)), inner))
+    return (yield from _pass_data(ask, waiting, Tunnel(transport, waiting.look.word(shape.DATA, ask.entropy)), inner))
 
 
 def _pass_data(ask: Ask, waiting: _Waiting, tunnel: Tunnel, inner: tuple[Inner, Inner]) -> Reading[Reply | None]:
@@ -139,11 +139,11 @@ def _shake_hands(ask: Ask, waiting: _Waiting) -> Reading[Transport | None]:
             ephemeral=ask.entropy(32),
             index=ask.entropy(4),
             stamp_ns=ask.stamps + turn,
-            kind=look.word(shape.INITIATION),
+            kind=look.word(shape.INITIATION, ask.entropy),
         )
         waiting.sent[initiation.index] = initiation
-        for junk in look.make_junk(ask.entropy):
-            yield Send(junk)
+        for packet in (*_make_decoys(ask), *look.make_junk(ask.entropy)):
+            yield Send(packet)
         yield Send(look.dress(shape.INITIATION, initiation.build(waiting.cookie), ask.entropy))
         until_s = ask.elapsed_s() + wait_s
         while (left_s := until_s - ask.elapsed_s()) > 0:
@@ -159,6 +159,19 @@ def _shake_hands(ask: Ask, waiting: _Waiting) -> Reading[Transport | None]:
             if waiting.useless >= _MOST_USELESS:
                 return None
     return None
+
+
+def _make_decoys(ask: Ask) -> list[bytes]:
+    """Return the packets that go first.
+
+    Raises:
+        UserError: one of them is no recipe.
+    """
+    recipes = (ask.secrets[name].decode("ascii", "replace") for name in shape.DECOYS if name in ask.secrets)
+    try:
+        return [shape.make_decoy(recipe, ask.entropy, ask.wall_s) for recipe in recipes]
+    except ValueError as error:
+        raise UserError("wireguard", str(error), "take the file as its owner handed it out") from None
 
 
 def _take_data(ask: Ask, waiting: _Waiting, tunnel: Tunnel, wait_s: float) -> Reading[bytes | None]:
@@ -208,7 +221,7 @@ SPEC = DialogueSpec(
     stack=(Udp(),),
     start=start,
     parse=config.parse_link,
-    secrets=("private_key", "preshared_key"),
+    secrets=("private_key", "preshared_key", *shape.DECOYS),
     proves=Depth.VOLUME,
     open_proves=Depth.REACH,
     silent_to_strangers=True,

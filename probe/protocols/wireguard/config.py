@@ -10,8 +10,8 @@ import re
 from probe.protocols.dialogue import Parsed
 from probe.protocols.link import split_link
 from probe.protocols.wireguard.noise import KEY_BYTES
+from probe.protocols.wireguard.shape import DECOYS, make_decoy, read_shape
 from probe.protocols.wireguard.shape import PARAMS as SHAPE_PARAMS
-from probe.protocols.wireguard.shape import read_shape
 from probe.protocols.wireguard.tunnel import choose_inner
 
 DEFAULT_PORT = 51820
@@ -87,6 +87,7 @@ def _endpoint(interface: dict[str, str], peer: dict[str, str]) -> Parsed:
     if literals:
         params["ping"] = ",".join(literals)
     secrets = {name: interface.get(key) or peer.get(key, "") for key, name in _SECRETS.items()}
+    secrets |= {name: interface.get(name, "") for name in DECOYS}
     secrets = {name: value for name, value in secrets.items() if value}
     _check(params, secrets)
     return Parsed(host=host.removeprefix("[").removesuffix("]"), port=int(port), params=params, secrets=secrets)
@@ -108,6 +109,8 @@ def parse_link(text: str) -> Parsed:
         name = given.lower().replace("_", "").replace("-", "")
         if name in _SECRETS:
             secrets[_SECRETS[name]] = value.replace(" ", "+")
+        elif name in DECOYS:
+            secrets[name] = value
         elif name in _PUBLIC:
             params[_PUBLIC[name]] = value.replace(" ", "+") if name.endswith("publickey") else value
         elif name not in _PASSED_OVER:
@@ -124,8 +127,11 @@ def _check(params: dict[str, str], secrets: dict[str, str]) -> None:
     """
     if not params.get("public_key"):
         raise ValueError("the server's public key is missing")
-    for key in (params["public_key"], *secrets.values()):
+    for key in (params["public_key"], *(secrets[name] for name in _SECRETS.values() if name in secrets)):
         decode_key(key)
+    for name in DECOYS:
+        if name in secrets:
+            make_decoy(secrets[name], bytes, 0.0)
     read_shape(params)
     try:
         choose_inner(params.get("address", ""), params.get("ping", ""))

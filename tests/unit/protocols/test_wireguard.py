@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import dataclasses
 import ipaddress
 import re
 
@@ -16,7 +17,7 @@ from probe.protocols.icmp_echo import compute_checksum
 from probe.protocols.inner_echo import build_echo, name_packet
 from probe.protocols.wireguard import SPEC, config
 from probe.protocols.wireguard.noise import encode_tai64n
-from probe.protocols.wireguard.shape import read_shape
+from probe.protocols.wireguard.shape import make_decoy, read_shape
 from probe.protocols.wireguard.tunnel import choose_inner
 from tests.dialogues import fixed_entropy, play
 from tests.dialogues.hardship import GARBAGE, LARGE, survive
@@ -214,6 +215,36 @@ def test_amnezia_disguises_every_message():
     assert all(10 <= len(sent.data) <= 50 for sent in played.sent[:3])
 
 
+def test_type_words_may_be_of_ranges_and_decoys_go_first():
+    server = responder(words=(1000001, 2000002, 3000003, 4000004))
+    server.words = (1000007, 2000009, 3000003, 4000004)
+    asked = ask(h1="1000007-1000007", h2="2000000-2000010", h3="3000003", h4="4000004")
+    asked = dataclasses.replace(asked, secrets={**asked.secrets, "i1": b"<b 0xc0ff><r 4><t>", "i2": b"<rd 6>"})
+    played = play(SPEC.start(asked), lambda sent: server.answer(sent[-1].data))
+    assert played.reached == HANDSHAKE
+    first, second, third = (sent.data for sent in played.sent)
+    assert first[:2] == b"\xc0\xff"
+    assert len(first) == 10
+    assert second.isdigit()
+    assert len(third) == 148
+    look = read_shape({"h1": "5-9"})
+    assert {look.word(1, fixed_entropy(bytes([n])))[0] for n in range(64)} == {5, 6, 7, 8, 9}
+
+
+def test_recipes_of_decoys():
+    made = make_decoy("<b 0x0102> <rc 3><rd 2><t><c>", bytes, 258.9)
+    assert made == b"\x01\x02aaa00\x00\x00\x01\x02\0\0\0\0"
+    for bad in ("", "<q 3>", "<b 0x1>", "<r 99999>", "hello", "<t> and more"):
+        with pytest.raises(ValueError, match=r"recipe|hex"):
+            make_decoy(bad, bytes, 0.0)
+
+
+@given(st.text("<>brtcd 0x123ab", max_size=40))
+def test_any_recipe_is_a_packet_or_an_error(recipe):
+    with contextlib.suppress(ValueError):
+        assert make_decoy(recipe, bytes, 0.0)
+
+
 def test_warp_has_its_reserved_bytes_outside_the_macs():
     server = responder()
 
@@ -227,7 +258,17 @@ def test_warp_has_its_reserved_bytes_outside_the_macs():
 
 
 @pytest.mark.parametrize(
-    "params", [{"h1": "2"}, {"jc": "1000"}, {"s1": "9999"}, {"reserved": "1,2"}, {"h2": "5-9"}, {"address": "home"}]
+    "params",
+    [
+        {"h1": "2"},
+        {"h2": "9-5"},
+        {"h2": "1-9"},
+        {"h3": "x"},
+        {"jc": "1000"},
+        {"s1": "9999"},
+        {"reserved": "1,2"},
+        {"address": "home"},
+    ],
 )
 def test_settings_that_cannot_be_meant_are_told(params):
     with pytest.raises(UserError):
@@ -288,6 +329,7 @@ DNS = 10.7.0.1, example.org
 Jc = 4
 Jmin = 40
 Jmax = 70
+I1 = <b 0xc7000000010800><r 8>
 
 [Peer]
 PublicKey = {text(public(SERVER))}
@@ -310,9 +352,10 @@ def test_a_file_has_an_endpoint_for_each_peer():
         "public_key": text(public(SERVER)), "address": "10.7.0.2/32,fd00::2/128", "ping": "10.7.0.1",
         "jc": "4", "jmin": "40", "jmax": "70",
     }  # fmt: skip
-    assert dict(first.secrets) == {"private_key": text(CLIENT), "preshared_key": text(PSK)}
+    decoy = {"i1": "<b 0xc7000000010800><r 8>"}
+    assert dict(first.secrets) == {"private_key": text(CLIENT), "preshared_key": text(PSK)} | decoy
     assert (second.host, second.port) == ("2001:db8::1", 443)
-    assert dict(second.secrets) == {"private_key": text(CLIENT)}
+    assert dict(second.secrets) == {"private_key": text(CLIENT)} | decoy
 
 
 @pytest.mark.parametrize(
