@@ -32,6 +32,7 @@ _STREAM = 1
 _MOST_CELLS = 64
 _MOST_PAGE_BYTES = 32768
 _FINGERPRINT_DIGITS = 40
+_DEPTHS = (Depth.HELLO, Depth.PROOF, Depth.DATA)
 
 
 class Relay(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,14 +142,17 @@ def _fetch(incoming: Incoming, circuit: Circuit) -> Reading[str | None]:
 
 
 def parse(text: str) -> Parsed:
-    """Read `tor://host:port[?fingerprint=…]`.
+    """Read `tor://host:port[?fingerprint=…&depth=data]`; a page needs no login, so a link alone may ask for it.
 
     Raises:
         ValueError: it is not such a link.
     """
-    parsed = parse_login_link(text, default_port=9001, params=frozenset({"fingerprint", "sni"}), secrets=frozenset())
+    known = frozenset({"fingerprint", "sni", "depth"})
+    parsed = parse_login_link(text, default_port=9001, params=known, secrets=frozenset())
     if "user" in parsed.params or parsed.secrets:
         raise ValueError("a user name or password has no place in it")
+    if parsed.params.get("depth", Depth.DATA) not in _DEPTHS:
+        raise ValueError(f"depth is {', '.join(_DEPTHS)}")
     fingerprint = read_fingerprint(parsed.params["fingerprint"]) if "fingerprint" in parsed.params else ""
     params = {**parsed.params, "sni": parsed.params.get("sni") or make_server_name(parsed.host, parsed.port)}
     if fingerprint:

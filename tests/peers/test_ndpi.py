@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from probe.model.verdict import Depth
-from probe.protocols import dtls, hysteria2, l2tp, pptp, quic_hello, shadowsocks, stun, tuic
+from probe.protocols import dtls, hysteria2, l2tp, obfs4, pptp, quic_hello, shadowsocks, stun, tuic, vless, vmess
 from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec
 from probe.protocols.openvpn import SPEC as OPENVPN
 from probe.protocols.openvpn.keys import parse_static_key
@@ -27,6 +27,7 @@ from tests.unit.protocols import (
     test_ike,
     test_socks5,
     test_ssh,
+    test_tor,
     test_udp_hellos,
     test_wireguard,
 )
@@ -62,6 +63,9 @@ NAMED = {
     "socks": (1080, True, "SOCKS"),
     "http proxy": (8080, True, "HTTP_Connect"),
     "shadowsocks": (40448, True, "Unknown"),
+    "obfs4": (40449, True, "Unknown"),
+    "vless in the clear": (40450, True, "Unknown"),
+    "vmess": (40451, True, "Unknown"),
 }
 """Port, whether it is TCP, and the name that nDPI 4.2 has for the real thing there."""
 
@@ -162,6 +166,10 @@ def labels(tmp_path_factory) -> dict[str, str]:
         "shadowsocks": record_first_flight(
             shadowsocks.SPEC, params={"method": "aes-256-gcm"}, secrets={"password": b"right"}
         ),
+        "obfs4": record_first_flight(obfs4.SPEC, secrets={"cert": test_tor.CERT.encode()}),
+        # With a page inside, in the clear, nDPI takes it for HTTP; with a handshake inside it does not.
+        "vless in the clear": record_first_flight(vless.SPEC, secrets=secrets),
+        "vmess": record_first_flight(vmess.SPEC, secrets=secrets),
     }
     assert talks.keys() == NAMED.keys()
     names = {42000 + number: name for number, name in enumerate(talks)}

@@ -199,8 +199,10 @@ def test_links_choose_a_name_of_no_meaning() -> None:
     assert parsed.params["fingerprint"] == "AB" * 20
     assert parsed.params["sni"].startswith("www.")
     assert parsed.params == tor.parse("tor://192.0.2.1:443?fingerprint=" + "AB" * 20).params
-    with pytest.raises(ValueError, match="40 hexadecimal digits"):
-        tor.parse("tor://192.0.2.1?fingerprint=abc")
+    assert tor.parse("tor://192.0.2.1:443?depth=data").params["depth"] == "data"
+    for bad, says in (("fingerprint=abc", "40 hexadecimal digits"), ("depth=deep", "depth is hello, proof, data")):
+        with pytest.raises(ValueError, match=says):
+            tor.parse(f"tor://192.0.2.1?{bad}")
 
 
 # obfs4
