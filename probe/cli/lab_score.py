@@ -13,6 +13,7 @@ import msgspec
 from probe.lab.agent import COOL_DOWN, ROUNDS_APART
 from probe.lab.exam import hold_exam
 from probe.lab.grade import Grade
+from probe.lab.ooni_headlines import number_of, render_worlds
 from probe.lab.scenarios import build_all_scenarios, build_scenarios
 from probe.lab.score import Figures, Mark, Score
 from probe.lab.world.atlas import build_world
@@ -43,6 +44,7 @@ Examples:
   wallprobe lab score                              all scenarios, as drawn by a new seed
   wallprobe lab score --seed 7 --jobs 4            the same names, addresses, delays and order every time
   wallprobe lab score --scenario clean --json      one JSON object per scenario, then the figures
+  wallprobe lab score --worlds --control           the 50 worlds of OONI's suite, OONI's own headline beside ours
   wallprobe lab score --masked                     as on a host without Linux's own socket options
   wallprobe lab score --control --jobs 8           a second column, with a control outside; takes three times as long
 """
@@ -60,13 +62,18 @@ Examples:
     type=click.Choice(["none", "both", "only"]),
     help="Also with a control server in the uncensored outside, as a second column; `only` = without the first.",
 )
+@click.option("--worlds", is_flag=True, help="The worlds of OONI's suite alone, its own headline beside our answers.")
 @click.option("--masked", is_flag=True, help="Without the socket options that Linux alone has.")
-def score(scenarios: tuple[str, ...], as_json: bool, jobs: int, seed: int | None, views: str, masked: bool) -> int:
+def score(
+    scenarios: tuple[str, ...], as_json: bool, jobs: int, seed: int | None, views: str, worlds: bool, masked: bool
+) -> int:
     """Run the real check in every scenario and hold its answers against the truth; 1 = some are wrong."""
     if masked:
         os.environ[MASK_VARIABLE] = "linux"
     drawn = random.randrange(1_000_000) if seed is None else seed
     names = choose_scenarios(scenarios, drawn)
+    if worlds:
+        names = tuple(name for name in names if number_of(name) is not None)
     shown = sys.stdout.isatty() and not as_json
     columns = {"none": (False,), "both": (False, True), "only": (True,)}[views]
     totals: list[Score] = []
@@ -98,6 +105,7 @@ def score(scenarios: tuple[str, ...], as_json: bool, jobs: int, seed: int | None
                 )
     if not as_json:
         click.echo("\n".join(render_score(*totals)))
+        click.echo("\n".join(line for total in totals for line in render_worlds(total.marks)))
     return 1 if any(total.figures.wrong for total in totals) else 0
 
 
