@@ -50,6 +50,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Families B, C and D count from two tries at least this far apart (VERDICTS section 2)."""
     cold_start: bool = False
     """The endpoints were left alone for a cool-down before this run: late controls come first."""
+    tries: int = 0
+    """So many more handshakes the user asked for, to find what strikes only a share of them."""
     deep: bool = False
     """First sight of the target, or a day since: cheap comparisons run on success too."""
 

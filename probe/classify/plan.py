@@ -16,6 +16,7 @@ from probe.classify.plan_page import page_later, plan_page
 from probe.classify.plan_path import chain_later, plan_path, repeat_again
 from probe.classify.plan_quic import plan_http3, plan_quic
 from probe.classify.plan_shape import plan_deep_hello, plan_shapes
+from probe.classify.plan_share import plan_share
 from probe.classify.plan_trace import plan_trace
 from probe.classify.plan_tunnel import plan_tunnel, tunnel_later
 from probe.classify.symptom import find_symptom, inherits
@@ -50,7 +51,7 @@ def plan(case: Case) -> Plan:
             *plan_http3(case, table),
             *plan_deep_answer(case, table),
         )
-    deep = (*deep, *plan_flow(case, table))
+    deep = (*deep, *plan_flow(case, table), *plan_share(case, table))
     tunnel, again = plan_tunnel(case, table), tunnel_later(case, table)
     if hop is None:
         return Plan(now=_limit(case, (*deep, *tunnel)), later=again)

@@ -44,6 +44,7 @@ Examples:
   wallprobe check links.txt                share links, or a subscription, in a file; - reads standard input
   wallprobe check env:PROXY_LINK           a link in a variable; credential:NAME = one of systemd's
   wallprobe check vpn.office.example       the site, and which VPN gateways live there
+  wallprobe check --tries 10 example.org   for a block that strikes only some connections
   wallprobe check                          describe this network
   wallprobe check example.org --textfile /var/lib/prometheus/node-exporter/wallprobe.prom
 """
@@ -63,6 +64,9 @@ Examples:
 @click.option(
     "--worked", metavar="DATE", default="", help="Tunnels: they worked with these credentials on that day (2026-11-20)."
 )
+@click.option(
+    "--tries", default=0, type=click.IntRange(0, 10), help="So many more handshakes: finds what strikes only some."
+)
 @click.option("--exit-status", is_flag=True, help="Exit 0 = usable, 3 = not, 4 = cannot tell.")
 @click.option(
     "--vpn/--no-vpn",
@@ -80,6 +84,7 @@ def check(  # noqa: PLR0913, PLR0917 - one for each option
     wait: bool,
     login: bool,
     worked: str,
+    tries: int,
     exit_status: bool,
     vpn: bool | None,
     textfile: str,
@@ -102,6 +107,7 @@ def check(  # noqa: PLR0913, PLR0917 - one for each option
         settings,
         parsed,
         wait=wait,
+        tries=tries,
         show_progress=sys.stderr.isatty() and not as_json,
         given=given,
         manners=Manners(deepest=Depth.DATA) if login else None,

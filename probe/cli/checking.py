@@ -54,6 +54,7 @@ class Checking:
         *,
         wait: bool,
         show_progress: bool,
+        tries: int = 0,
         given: Given | None = None,
         manners: Manners | None = None,
         surveys: Sequence[Survey] = (),
@@ -62,6 +63,7 @@ class Checking:
         self._settings = settings
         self._targets = targets
         self._wait = wait
+        self._tries = tries
         self._given = given
         self._manners = manners
         self._surveys = {survey.target: survey for survey in surveys}
@@ -119,7 +121,7 @@ class Checking:
 
     async def _check(self, environment: Environment, monitor: VantageMonitor, target: Target, show: Show) -> None:
         """Measure once, and with `--wait` again when the pending experiments are due."""
-        wish = Wish(deep=True, body_limit_bytes=CHECK_BODY_BYTES)
+        wish = Wish(deep=True, tries=self._tries, body_limit_bytes=CHECK_BODY_BYTES)
         measurement = await self._measure(environment, monitor, target, wish)
         cites: tuple[Citation, ...] = ()
         for _ in range(LATE_ROUNDS if self._wait else 0):

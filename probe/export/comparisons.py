@@ -28,6 +28,7 @@ _WHAT = {
     Design.REPEAT: "once more",
     Design.SNI: "TLS",
     Design.HOST: "HTTP",
+    Design.SHARE: "TLS, many times",
     Design.VOLUME: "how fast the page comes",
     Design.PATH: "HTTP, this page and another of the host",
     Design.CERTIFICATE: "the site's certificate",

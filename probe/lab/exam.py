@@ -60,7 +60,7 @@ async def _mark(
     reasons: tuple[str, ...] = ()
     try:
         # The scenario before may have made the same addresses hot: that was in another world.
-        options = ("--wait",) if controls else ()
+        options = (*scenario.options, *(("--wait",) if controls else ()))
         record = await check(
             lab,
             target,

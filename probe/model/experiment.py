@@ -113,6 +113,8 @@ class Design(StrEnum):
     REPEAT = "repeat"
     SNI = "sni"
     HOST = "host"
+    SHARE = "share"
+    """The same handshake many times: does a share of them fail?"""
     VOLUME = "volume"
     """The same page again and again, and a comparison in turn: how fast, and how far."""
     PATH = "path"

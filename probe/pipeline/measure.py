@@ -62,6 +62,8 @@ class Wish:
     pending: tuple[Pending, ...] = ()
     """Run these instead of the check: the place had time to get cold."""
     deep: bool = False
+    tries: int = 0
+    """More handshakes than the verdict calls for."""
     confirms: bool = False
     """The target was fine when last looked at."""
     body_limit_bytes: int = BODY_BYTES
@@ -393,5 +395,6 @@ def build_case(
         deep=wish.deep,
         references=environment.references if target.check is CheckName.VPN else (),
         spacing_s=environment.settings.limits.handshakes_apart_s,
+        tries=wish.tries,
         **seen,  # type: ignore[arg-type]
     )

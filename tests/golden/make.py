@@ -7,7 +7,21 @@ import pathlib
 import sys
 
 from probe.classify.judge import judge
-from tests.golden import controls, flows, forgery, injected, names, pages, paths, quic, shapes, traces, trust, tunnels  # noqa: F401 (they register their stories)
+from tests.golden import (  # noqa: F401 (they register their stories)
+    controls,
+    flows,
+    forgery,
+    injected,
+    names,
+    pages,
+    paths,
+    quic,
+    shapes,
+    shares,
+    traces,
+    trust,
+    tunnels,
+)
 from tests.golden.plain import render, to_plain
 from tests.golden.story import PAIRS, Half
 

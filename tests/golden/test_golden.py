@@ -12,7 +12,21 @@ from probe.classify.rules_flow import FLOW_CONTROL_RULES
 from probe.classify.rules_forgery import GHOST_RULES
 from probe.classify.rules_name import NAME_RULES
 from probe.model.verdict import Verdict
-from tests.golden import controls, flows, forgery, injected, names, pages, paths, quic, shapes, traces, trust, tunnels  # noqa: F401 (they register their stories)
+from tests.golden import (  # noqa: F401 (they register their stories)
+    controls,
+    flows,
+    forgery,
+    injected,
+    names,
+    pages,
+    paths,
+    quic,
+    shapes,
+    shares,
+    traces,
+    trust,
+    tunnels,
+)
 from tests.golden.plain import render
 from tests.golden.story import PAIRS
 

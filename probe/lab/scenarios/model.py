@@ -264,6 +264,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     symptoms: tuple[Symptom, ...] = ()
     client: Client = Client()
     tunnel: Tunnel | None = None
+    options: tuple[str, ...] = ()
+    """What else a person would type who knows of such a case."""
     settles_s: float = 0.0
     """How long to wait before the target is judged."""
 

@@ -1,0 +1,33 @@
+"""Rules about a name that fails now and then, and comes through in between."""
+
+from probe.classify.facts import PathFacts
+from probe.classify.rule import C2, Rule
+from probe.classify.shares import share_of
+from probe.classify.tries import Layer, Outcome
+from probe.model.pattern import Pattern
+from probe.model.verdict import Cause, EvidenceFamily
+
+
+def _sometimes(outcome: Outcome, pattern: Pattern, what: str) -> Rule[PathFacts]:
+    def strikes(facts: PathFacts) -> bool:
+        share = share_of(facts)
+        return not facts.failed(Layer.TLS) and share.outcome is outcome and share.is_shown
+
+    return Rule(
+        id=f"{pattern.value}.sometimes",
+        when=strikes,
+        pattern=pattern,
+        cause=Cause.NETWORK,
+        family=EvidenceFamily.DIFFERENTIAL,
+        level=C2,
+        interferes=True,
+        reason=f"{what} for a share of the connections with this name, and for none with a neutral one.",
+    )
+
+
+SHARE_RULES: tuple[Rule[PathFacts], ...] = (
+    _sometimes(Outcome.RESET, Pattern.TLS_RESET_SNI, "A reset comes"),
+    _sometimes(Outcome.FIN, Pattern.TLS_FIN_SNI, "The connection is closed"),
+    _sometimes(Outcome.SILENT, Pattern.TLS_TIMEOUT_SNI, "Nothing comes back"),
+)
+"""The name works in the end: interfered with, not blocked."""

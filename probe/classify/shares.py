@@ -1,0 +1,68 @@
+"""Blocks that strike only a share of connections: how often the name failed, with good ones in between.
+
+Source: reference section D.5: Wald's test with the weakest share seen in the field (26 %) against healthy loss. A
+handshake survives lost packets by its retransmissions, so one in a hundred is generous for the healthy share; where the
+vantage itself loses more, its own loss takes that place.
+"""
+
+import msgspec
+
+from probe.classify.facts import OWN, SIBLING, PathFacts
+from probe.classify.pairs import PAIRS, SPOKE
+from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try
+from probe.model.chance import Decision, decide_sequentially
+from probe.model.experiment import NameKind
+
+HEALTHY, FAILING = 0.01, 0.26
+FAILED_AT_LEAST = 3
+"""One failure began the matter and one more may be chance."""
+
+
+class Share(msgspec.Struct, frozen=True, kw_only=True):
+    """How the name's handshakes came out at the name's places."""
+
+    failed: int
+    good: int
+    controls: int
+    """Neutral names that were answered at the same places."""
+    controls_failed: int
+    outcome: Outcome | None
+    """How those failed that did; `None` = in several ways, or none did."""
+    loss_ratio: float = 0.0
+
+    @property
+    def is_mixed(self) -> bool:
+        """Tell whether some came through and some did not, alike, while neutral names all did."""
+        return bool(self.failed and self.good and self.outcome is not None and not self.controls_failed)
+
+    @property
+    def is_shown(self) -> bool:
+        """Tell whether so many failures are no healthy loss."""
+        healthy = max(HEALTHY, self.loss_ratio)
+        if not self.is_mixed or self.failed < FAILED_AT_LEAST or self.controls < PAIRS or healthy >= FAILING:
+            return False
+        decided = decide_sequentially(self.failed, self.good, healthy=healthy, failing=FAILING)
+        return decided is Decision.FAILING
+
+
+def count_share(rows: tuple[Try, ...], loss_ratio: float = 0.0) -> Share:
+    """Count handshakes of the name and of neutral ones at its own places."""
+    shaken = [row for row in rows if row.layer is Layer.TLS]
+    tests = [row for row in shaken if row.kind is NameKind.TEST]
+    neutral = [row for row in shaken if row.kind is NameKind.NEUTRAL]
+    ways = {row.outcome for row in tests if row.outcome in TRIGGERABLE}
+    return Share(
+        failed=sum(row.outcome in TRIGGERABLE for row in tests),
+        good=sum(row.outcome is Outcome.OK for row in tests),
+        controls=sum(row.outcome in SPOKE for row in neutral),
+        controls_failed=sum(row.outcome in TRIGGERABLE for row in neutral),
+        outcome=next(iter(ways)) if len(ways) == 1 else None,
+        loss_ratio=loss_ratio,
+    )
+
+
+def share_of(facts: PathFacts) -> Share:
+    """Return the share over this path and its siblings."""
+    baseline = facts.case.baseline
+    rows = tuple(row for row in facts.table if facts.place(row) in (OWN, SIBLING))
+    return count_share(rows, baseline.loss_ratio if baseline is not None else 0.0)
