@@ -15,10 +15,13 @@ from probe.model.target import CheckName, Exposure, Target
 from probe.net.context import Context, SecretMissing
 from probe.net.dialogue import Occasion, converse
 from probe.net.own_addresses import has_address
+from probe.net.own_tunnel import is_in_use
 from probe.protocols import load_specs
 from probe.protocols.dialogue import Udp
 
 STUN = "stun"
+_ONE_SESSION = frozenset({"openvpn", "wireguard", "anyconnect", "ikev2", "sstp"})
+"""Whose servers know a client by its key: a second session with it takes the first one's place."""
 MAX_PATHS = 4
 """A client tries an address or two; sixteen handshakes at once are an attack."""
 
@@ -59,6 +62,8 @@ async def speak(target: Target, ctx: Context, endpoint: Endpoint) -> DialogueExc
         return _not_asked(target, ctx, endpoint, str(error))
     if occasion.spec.takes_over and (inner := _find_own_inner(target)):
         return _not_asked(target, ctx, endpoint, f"this tunnel is up on this host, which has its address {inner}")
+    if target.secrets and occasion.spec.name in _ONE_SESSION and is_in_use(endpoint):
+        return _not_asked(target, ctx, endpoint, "this tunnel is up on this host; a check would disturb it")
     return await converse(ctx, endpoint, occasion)
 
 

@@ -1,5 +1,6 @@
 """`wallprobe check`: one question, answered now. Verdict first, then the evidence, then what to try next."""
 
+import contextlib
 import sys
 import time
 
@@ -22,16 +23,22 @@ from probe.gate.remote import GateUnreachable
 from probe.model.depth import Depth
 from probe.model.errors import CombinedUserError, UserError
 from probe.model.measurement import Measurement
+from probe.model.settings import Settings
 from probe.model.target import CheckName, Target
 from probe.model.verdict import Status
 from probe.net.context import Manners
-from probe.pipeline.proofs import read_word
+from probe.pipeline.proofs import LOGIN_PARAM, read_word
+from probe.store.place import find_path
 from probe.targets.address import apply_traits, parse_address
 from probe.targets.groups import build_groups, is_member
 from probe.targets.secret_places import Given, is_named_place, is_open_to_others
 from probe.targets.traits import Traits
 from probe.targets.tunnels import Tunnels, is_tunnel_place, load_tunnels, parse_given_tunnels
 
+OWN_KEYS = (
+    "note (said once): a check uses your own keys as your client does, at most once a minute for each server, and not "
+    "while that tunnel is up here; a password is sent only with --login, and never again after it was refused"
+)
 USABLE, NOT_USABLE, CANNOT_TELL = 0, 3, 4
 
 
@@ -102,7 +109,8 @@ def check(  # noqa: PLR0913, PLR0917 - one for each option
     if textfile:
         check_textfile(textfile)
     group_url = push_url(pushgateway, settings.vantage.id) if pushgateway else ""
-    parsed = [_note_worked(target, worked) for target in parsed]
+    _notice_own_keys(parsed, settings)
+    parsed = [_note_login(_note_worked(target, worked), login=login) for target in parsed]
     checking = Checking(
         settings,
         parsed,
@@ -156,6 +164,23 @@ def check(  # noqa: PLR0913, PLR0917 - one for each option
         if group_url:
             run(push(group_url, page))
     return exit_code(statuses) if exit_status else 0
+
+
+def _notice_own_keys(targets: list[Target], settings: Settings) -> None:
+    """Say once what a check does with a person's own keys."""
+    told = find_path(settings.store.path).with_name("own-keys-noticed")
+    if not any(target.secrets for target in targets) or told.exists():
+        return
+    click.echo(OWN_KEYS, err=True)
+    with contextlib.suppress(OSError):
+        told.parent.mkdir(parents=True, exist_ok=True)
+        told.touch()
+
+
+def _note_login(target: Target, *, login: bool) -> Target:
+    if not login or target.check is not CheckName.VPN:
+        return target
+    return msgspec.structs.replace(target, params={**target.params, LOGIN_PARAM: "1"})
 
 
 def _note_worked(target: Target, worked: str) -> Target:

@@ -23,9 +23,10 @@ from probe.net.stack import Stack
 from probe.pipeline.environment import CHECK_BODY_BYTES, Environment
 from probe.pipeline.measure import Run, Wish
 from probe.pipeline.monitor import VantageMonitor
+from probe.pipeline.proofs import LOGIN_PARAM, find_rejected_login
 from probe.store.place import find_path
 from probe.store.store import Store
-from probe.targets.secret_places import Given
+from probe.targets.secret_places import Given, changed_since
 from probe.targets.survey import Survey
 
 Show = Callable[[Measurement, bool], None]
@@ -87,6 +88,8 @@ class Checking:
             with contextlib.ExitStack() as kept:
                 self._store = self._open_store(stack.clock, kept)
                 known = self._store or self._read_store(stack.clock, kept)
+                if known is not None:
+                    refuse_rejected_logins(known, self._targets)
                 async with (
                     self._open_gate(stack.clock, self._store) as gate,
                     open_environment(
@@ -226,6 +229,20 @@ def _has_address(measurement: Measurement) -> bool:
     """Tell whether the name leads anywhere; a literal does."""
     lookups = [o for o in measurement.observations if isinstance(o, DNSLookup) and o.role is Role.TARGET]
     return not lookups or any(lookup.addresses for lookup in lookups)
+
+
+def refuse_rejected_logins(store: Store, targets: list[Target]) -> None:
+    """Never offer a password again that was refused: some servers count, and lock its owner out.
+
+    Raises:
+        UserError: one was refused, and has not been changed since.
+    """
+    for target in targets:
+        rejected = find_rejected_login(store, target) if target.params.get(LOGIN_PARAM) else None
+        if rejected is None or changed_since(target, rejected.started_at):
+            continue
+        what = f"the server refused this login before ({rejected.id})"
+        raise UserError(target.address, what, "put the right password where the old one stands, or leave out --login")
 
 
 def gate_socket(settings: Settings) -> Path:

@@ -1,11 +1,22 @@
 """What to try next, given a verdict. Short, and only what follows from what was seen."""
 
 from probe.model.measurement import Measurement
+from probe.model.target import CheckName
 from probe.model.verdict import Cause, Status
+
+SETTLE = (
+    "to settle it, join another network (your phone's hotspot) and run this again; then once more here: "
+    "the runs are compared."
+)
 
 
 def advise(measurement: Measurement) -> tuple[str, ...]:
     """Return at most two steps."""
+    settling = _settle_tunnel(measurement) if measurement.target.check is CheckName.VPN else ""
+    return (settling,) if settling else _advise(measurement)
+
+
+def _advise(measurement: Measurement) -> tuple[str, ...]:
     verdict = measurement.verdict
     match verdict.status:
         case Status.OK:
@@ -24,10 +35,23 @@ def advise(measurement: Measurement) -> tuple[str, ...]:
             return (
                 "run it again later, and once from another network: the two runs together tell an outage from a block.",
             )
-        case Status.INSUFFICIENT if measurement.baseline is not None and measurement.baseline.fit:
+        case Status.INSUFFICIENT if _is_fit(measurement):
             return ("run it again: one failure alone says nothing.",)
         case Status.INSUFFICIENT:
             return ("bring this network into order first (`wallprobe check` describes it), then run this again.",)
+
+
+def _settle_tunnel(measurement: Measurement) -> str:
+    """Return what would settle an open question about a tunnel; empty = there is none of its own kind."""
+    verdict = measurement.verdict
+    if verdict.rule_id == "vpn.not_asked":
+        return "run it again when what is named above is mended, or a minute later."
+    is_open = verdict.status in (Status.INSUFFICIENT, Status.IMPAIRED) and verdict.cause is not Cause.LOCAL
+    return SETTLE if is_open and _is_fit(measurement) else ""
+
+
+def _is_fit(measurement: Measurement) -> bool:
+    return measurement.baseline is not None and measurement.baseline.fit
 
 
 def _route_around(layer: str) -> str:

@@ -12,6 +12,8 @@ from probe.export.comparisons import build_comparisons
 from probe.export.ladder import build_ladder
 from probe.export.outside_view import build_outside_lines
 from probe.model.measurement import Measurement
+from probe.model.proof import ProofSource
+from probe.model.target import CheckName
 from probe.model.vantage import Baseline, LocalFinding, VantageState
 from probe.model.verdict import Cause, Status, Verdict
 
@@ -63,6 +65,7 @@ def build_report(measurement: Measurement) -> tuple[Line, ...]:
     for finding in _local_findings(measurement.baseline):
         lines.append(Line(text=f"  {finding}", tone=Tone.CARE))
     lines += [Line(text=f"  {rung}", tone=_rung_tone(rung)) for rung in build_ladder(measurement)]
+    lines += _credentials(measurement)
     comparisons = build_comparisons(measurement)
     if comparisons:
         lines.append(Line(text="  Compared:", tone=Tone.FAINT))
@@ -106,6 +109,29 @@ def build_head(verdict: Verdict, about: str, runtime_s: float) -> Line:
 def write_duration(seconds: float) -> str:
     """Return `48 ms` or `2.1 s`."""
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def _credentials(measurement: Measurement) -> list[Line]:
+    """Say of a tunnel that fails what is known of its credentials: what may be concluded depends on it."""
+    verdict = measurement.verdict
+    if measurement.target.check is not CheckName.VPN or verdict.status.reachable:
+        return []
+    if not measurement.proofs:
+        return [Line(text="  Credentials: not proven; a wrong key looks like this (--worked DATE if you know better).")]
+    proof = min(measurement.proofs, key=lambda proof: proof.age_s)
+    if proof.source is ProofSource.USER:
+        return [Line(text=f"  Credentials: good on {measurement.target.worked}, the user says.")]
+    place = "from another network" if proof.elsewhere else "from here"
+    source = f" ({proof.measurement})" if proof.measurement else ""
+    return [Line(text=f"  Credentials: good {_ago(proof.age_s)} ago, {place}{source}.")]
+
+
+def _ago(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.0f} h" if seconds < 172800 else f"{seconds / 86400:.0f} days"
 
 
 def _rung_tone(rung: str) -> Tone:

@@ -3,6 +3,7 @@
 import datetime
 
 from probe.model.experiment import Design, NameKind
+from probe.model.failure import FailureCode
 from probe.model.measurement import Measurement
 from probe.model.observation import DialogueExchange
 from probe.model.proof import Proof, ProofSource
@@ -12,6 +13,8 @@ from probe.model.verdict import Status
 from probe.store.store import Store
 
 REMEMBERED_S = 90 * 86400.0
+LOGIN_PARAM = "login"
+"""Param of a target whose password was to be used."""
 _LOOKED_AT = 8
 """The newest stored successes; older ones say nothing that these do not."""
 
@@ -52,6 +55,17 @@ def _good_references(measurement: Measurement) -> tuple[str, ...]:
             if experiment.id in good and experiment.design is Design.REFERENCE and experiment.name_kind is NameKind.TEST
         )
     )
+
+
+def find_rejected_login(store: Store, target: Target) -> Measurement | None:
+    """Return the run in which a login with the target's password was refused, unless one has succeeded since."""
+    for line in store.load_stored(target.id, limit=_LOOKED_AT):
+        measurement = store.load_measurement(line.id)
+        if measurement is None or not measurement.target.params.get(LOGIN_PARAM):
+            continue
+        codes = {o.failure.code for o in measurement.observations if o.failure is not None}
+        return measurement if FailureCode.REFUSED_BY_PEER in codes else None
+    return None
 
 
 def read_word(date: str, wall_s: float) -> Proof:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from probe.model.errors import UserError
-from probe.model.target import SecretRef
+from probe.model.target import SecretRef, Target
 
 MOST_BYTES = 8 * 1024 * 1024
 _KINDS = ("env", "credential")
@@ -68,6 +68,18 @@ def is_open_to_others(place: str) -> bool:
         return bool(os.stat(Path(place).expanduser()).st_mode & 0o077)
     except OSError:
         return False
+
+
+def changed_since(target: Target, at: float) -> bool:
+    """Tell whether a file that holds a secret of the target was written since; of other places nobody knows."""
+    for reference in target.secrets.values():
+        place = reference.source.partition(":")[2].rpartition("#")[0] or reference.source.partition(":")[2]
+        try:
+            if os.stat(place).st_mtime > at:
+                return True
+        except OSError:
+            continue
+    return False
 
 
 class Given:

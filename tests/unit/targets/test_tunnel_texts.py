@@ -50,6 +50,12 @@ def test_a_file_of_links_is_one_group_of_private_endpoints(links):
     assert PASSWORD not in repr(found)
 
 
+def test_endpoints_of_a_group_have_different_names(tmp_path):
+    path = tmp_path / "same.txt"
+    path.write_text(f"trojan://{PASSWORD}@192.0.2.7:443\nvless://{USER}@192.0.2.7:443\n")
+    assert [t.place for t in load_tunnels(str(path)).targets] == ["trojan 192.0.2.7:443", "vless 192.0.2.7:443"]
+
+
 def test_an_id_of_a_private_endpoint_does_not_say_where_it_is(links):
     for target in load_tunnels(links).targets:
         assert target.id.startswith(target.params["protocol"] + "~")
