@@ -129,7 +129,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def place(self) -> str:
-        """Return what a reader of its group calls it: `vpn.office.example:1194/udp`, `trojan vpn.office.example:443`."""
+        """Return what a reader of its group calls it: `vpn.office.example:1194/udp`, `trojan 192.0.2.1:443`."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         carried, protocol = self.params.get("proto", ""), self.params.get("protocol", "")
         return f"{host}:{self.port}/{carried}" if carried else f"{protocol} {host}:{self.port}".lstrip()
