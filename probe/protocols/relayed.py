@@ -171,6 +171,9 @@ def refuse_web_page(incoming: Incoming) -> Reading[bool]:
         line = yield from incoming.take_line()
         status = (line or head)[:40].decode("ascii", "replace")
         raise Refused(f"a web server answers ({status}): a wrong password, or no proxy at all")
+    # To what is no request at all some servers show a bare page, as HTTP/0.9 did.
+    if head.lower() in (b"<html", b"<!doc"):
+        raise Refused("a web server answers (a page): a wrong password, or no proxy at all")
     # An HTTP/2 server speaks first: a SETTINGS frame on stream 0.
     if head[0] == 0 and head[3:5] == b"\x04\x00":
         raise Refused("an HTTP/2 web server answers: a wrong password, or no proxy at all")

@@ -71,7 +71,7 @@ def read_answer_head(incoming: Incoming) -> Reading[bool]:
     head = yield from incoming.take(2)
     if head is None:
         return False
-    if head[:1] == b"H":
+    if head[:1] in (b"H", b"<"):
         incoming.pending = head + incoming.pending
         yield from refuse_web_page(incoming)
     if head[0] != _VERSION:

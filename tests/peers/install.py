@@ -37,6 +37,8 @@ PACKAGES = {
     "turnserver": "coturn",
     "ndpiReader": "libndpi-bin",
     "vpnserver": "softether-vpnserver",
+    "trojan": "trojan",
+    "v2ray": "v2ray",
     "wireguard-go": "wireguard-go",
     "wg": "wireguard-tools",
 }

@@ -70,6 +70,7 @@ def test_an_answer_that_ends_early_never_reaches_data(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_a_web_page_is_a_refusal(name: str) -> None:
+    assert outcome(MODULES[name].start(ask()), [b"<!DOCTYPE HTML>\n<html>"]) == "refused"
     assert outcome(MODULES[name].start(ask()), [b"HTTP/1.1 400 Bad Request\r\n\r\n"]) == "refused"
 
 
