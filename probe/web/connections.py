@@ -83,12 +83,19 @@ class Connections:
         self._timer.cancel()
 
     def join(self, guarded: Guarded) -> None:
-        """Take a new connection in, or cut it off if there are too many."""
+        """Take a new connection in; if there are too many, in place of the one that has held its place for longest.
+
+        Whoever watches over us asks for `/-/healthy` on a new one: readers that do not read must not make us look dead.
+        """
+        if len(self._open) >= self._limits.connections:
+            # Who has not asked yet goes before who is being answered.
+            oldest = min(self._open.values(), key=lambda one: (one.serving, one.deadline_s))
+            self.leave(oldest)
+            if oldest.transport is not None:
+                oldest.transport.abort()
         self._open[guarded.inner] = guarded
         self._reading.add(guarded)
         guarded.deadline_s = self._loop.time() + self._limits.head_s
-        if len(self._open) > self._limits.connections and guarded.transport is not None:
-            guarded.transport.abort()
 
     def leave(self, guarded: Guarded) -> None:
         """Forget a connection."""

@@ -151,16 +151,26 @@ async def test_an_idle_connection_is_closed_after_its_time():
         writer.close()
 
 
-async def test_connections_beyond_the_limit_are_cut_off_and_places_are_given_back():
+async def test_a_connection_too_many_takes_the_place_of_the_oldest_that_asks_nothing():
     async with running(FakeAgent(), WebLimits(connections=2)) as server:
         first = [await asyncio.open_connection(*place(server)) for _ in range(2)]
-        reader, writer = await asyncio.open_connection(*place(server))
-        assert await ended_within(reader, 2)
-        writer.close()
+        assert b"200 OK" in await fetch(server, b"/-/healthy")
+        assert await ended_within(first[0][0], 2)
+        assert not await ended_within(first[1][0], 0.2)
         for _, other in first:
             other.close()
-        await asyncio.sleep(0.1)
+
+
+async def test_readers_that_do_not_read_never_keep_a_watcher_out():
+    agent = FakeAgent([make_snapshot(number) for number in range(3000)])
+    async with running(agent, WebLimits(connections=20)) as server:
+        slow = []
+        for _ in range(60):
+            slow.append(_connect_reading_nothing(server))
+            await asyncio.sleep(0)
         assert b"200 OK" in await fetch(server, b"/-/healthy")
+        for one in slow:
+            one.close()
 
 
 @pytest.mark.parametrize(
