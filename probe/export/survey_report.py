@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from probe.export.report import Line, Tone
 from probe.export.stages import write_stages
 from probe.model.depth import Depth
+from probe.model.failure import FailureCode
 from probe.model.measurement import Measurement
 from probe.model.observation import DialogueExchange, DNSLookup, Role, TCPConnect, TLSHandshake
 
@@ -33,7 +34,12 @@ def build_survey_report(host: str, asked: Sequence[Measurement], skipped: int = 
     """Return what is found at a host; `skipped` protocols were not asked because their port does not answer."""
     found = [measurement for measurement in asked if answered(measurement)]
     names = ", ".join(f"{_name(m)} ({_place(m)})" for m in found)
-    head = f"  Lives at {host}: {names}" if found else f"  No VPN gateway that is known here answers at {host}."
+    if found:
+        head = f"  Lives at {host}: {names}"
+    elif all(map(_is_too_soon, asked)):
+        head = f"  {host} was greeted a moment ago and is not again: run this in a minute."
+    else:
+        head = f"  No VPN gateway that is known here answers at {host}."
     lines = [Line(text=head, tone=Tone.GOOD if found else Tone.PLAIN)]
     for measurement in asked:
         tone = Tone.GOOD if measurement in found else Tone.FAINT
@@ -58,6 +64,11 @@ def _place(measurement: Measurement) -> str:
 
 def _exchanges(measurement: Measurement) -> list[DialogueExchange]:
     return [o for o in measurement.observations if isinstance(o, DialogueExchange) and o.role is Role.TARGET]
+
+
+def _is_too_soon(measurement: Measurement) -> bool:
+    failures = [exchange.failure for exchange in _exchanges(measurement)]
+    return any(failure is not None and failure.code is FailureCode.TOO_SOON for failure in failures)
 
 
 def _what(measurement: Measurement) -> str:

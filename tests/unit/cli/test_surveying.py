@@ -107,3 +107,9 @@ def test_nothing_found_is_said_so() -> None:
     cisco = build_survey(parse_address("vpn.a.example")).chains[0][0]
     lines = [line.text for line in build_survey_report("vpn.a.example", (run(cisco, code=FailureCode.EOF),))]
     assert lines[0] == "  No VPN gateway that is known here answers at vpn.a.example."
+
+
+def test_what_was_not_asked_again_is_not_called_absent() -> None:
+    cisco = build_survey(parse_address("vpn.a.example")).chains[0][0]
+    lines = [line.text for line in build_survey_report("vpn.a.example", (run(cisco, code=FailureCode.TOO_SOON),))]
+    assert lines[0] == "  vpn.a.example was greeted a moment ago and is not again: run this in a minute."
