@@ -1,5 +1,6 @@
 """An OpenVPN server without wrapping in a few lines, for what real servers do rarely and for streams cut anywhere."""
 
+import hashlib
 import ssl
 import struct
 from pathlib import Path
@@ -21,6 +22,9 @@ class Pki:
         client = ca.issue_cert("client.test")
         self.ca = ca.cert_pem.bytes()
         self.client = (client.cert_chain_pems[0].bytes(), client.private_key_pem.bytes())
+        self.fingerprint = hashlib.sha256(
+            ssl.PEM_cert_to_DER_cert(pair.cert_chain_pems[0].bytes().decode())
+        ).hexdigest()
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.verify_mode = ssl.CERT_OPTIONAL
         ca.configure_trust(self.context)
@@ -44,6 +48,7 @@ class Server:
         self.client = b""
         self.sent = 0
         self.pending = b""
+        self.piece_bytes = 1000
         self.expected = 1
         self.done = False
         self.said: list[bytes] = []
@@ -92,7 +97,7 @@ class Server:
         except ssl.SSLWantReadError:
             pass
         data = self.outgoing.read()
-        pieces = [data[at : at + 1000] for at in range(0, len(data), 1000)]
+        pieces = [data[at : at + self.piece_bytes] for at in range(0, len(data), self.piece_bytes)]
         found = [self.build(4, piece, acked if number == 0 else b"") for number, piece in enumerate(pieces)]
         return found or [bytes((5 << 3,)) + SESSION + b"\x01" + acked + self.client]
 

@@ -42,7 +42,7 @@ def pki(tmp_path_factory) -> Path:
     return folder
 
 
-def serve(pki: Path, mode: str, proto: str) -> tuple[subprocess.Popen[bytes], int]:
+def serve(pki: Path, mode: str, proto: str, more: tuple[str, ...] = ()) -> tuple[subprocess.Popen[bytes], int]:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM if proto == "tcp" else socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -54,7 +54,7 @@ def serve(pki: Path, mode: str, proto: str) -> tuple[subprocess.Popen[bytes], in
     }[mode]
     words = f"--dev null --tls-server --proto {'tcp4-server' if proto == 'tcp' else 'udp4'} --port {port}"
     words += " --local 127.0.0.1 --ca ca.crt --cert server.crt --key server.key --dh none"
-    command = [OPENVPN, *words.split(), *extra]
+    command = [OPENVPN, *words.split(), *extra, *more]
     server = subprocess.Popen(command, cwd=pki, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     began = time.monotonic()
     while time.monotonic() - began < 20:
@@ -65,8 +65,8 @@ def serve(pki: Path, mode: str, proto: str) -> tuple[subprocess.Popen[bytes], in
     return server, port
 
 
-def speak(pki: Path, mode: str, proto: str, *, ca: str = "ca.crt", key: str = "") -> object:
-    server, port = serve(pki, mode, proto)
+def speak(pki: Path, mode: str, proto: str, *, ca: str = "ca.crt", key: str = "", more: tuple[str, ...] = ()) -> object:
+    server, port = serve(pki, mode, proto, more)
     try:
         secrets = {"ca": (pki / ca).read_bytes()}
         name = key or {"none": "", "tls-crypt-v2": "v2c.key"}.get(mode, "ta.key")
@@ -89,6 +89,11 @@ def test_every_mode_reaches_the_pinned_certificate(pki, mode, proto):
     played = speak(pki, mode, proto)
     assert played.reached == [Depth.HELLO, Depth.PROOF]
     assert played.reply.tls_version == "TLSv1.3"
+
+
+def test_a_server_of_tls_1_2_proves_its_key_too(pki):
+    played = speak(pki, "none", "udp", more=("--tls-version-max", "1.2"))
+    assert played.reached == [Depth.HELLO, Depth.PROOF]
 
 
 def test_a_wrong_key_over_tcp_is_answered_by_a_hang_up(pki):

@@ -12,18 +12,19 @@ from probe.protocols.engines.tls import TLSEngine
 
 
 def open_engine(ca: bytes, certificate: bytes = b"", key: bytes = b"") -> TLSEngine:
-    """Return a client that trusts these roots alone; all three are PEM.
+    """Return a client that trusts these roots alone, without any whoever answers; all three are PEM.
 
     Raises:
         ValueError: one of them cannot be used; what is in them is not quoted.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
-    context.verify_mode = ssl.CERT_REQUIRED
+    context.verify_mode = ssl.CERT_REQUIRED if ca else ssl.CERT_NONE
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers("DEFAULT:@SECLEVEL=1")
+    context.set_ciphers("DEFAULT:!kRSA:@SECLEVEL=1")  # with kRSA a server would prove its key too late
     try:
-        context.load_verify_locations(cadata=ca.decode("ascii"))
+        if ca:
+            context.load_verify_locations(cadata=ca.decode("ascii"))
         if certificate and key:
             _load_pair(context, certificate, key)
     except (ssl.SSLError, UnicodeDecodeError):

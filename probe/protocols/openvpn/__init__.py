@@ -5,6 +5,7 @@ no CBC ciphers, no compression. Unless we are asked for more, the handshake stop
 login replaces the session of the user whose certificate it is. After a login the server is told that we leave.
 """
 
+import hashlib
 import ipaddress
 from collections.abc import Mapping
 
@@ -14,6 +15,7 @@ from probe.model.depth import Depth
 from probe.model.errors import ProtocolError, UserError
 from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Reached, Refused, Send, Stack, Tcp, Udp
 from probe.protocols.engines.pinned_tls import open_engine, open_records
+from probe.protocols.engines.roots import distrust
 from probe.protocols.engines.tls import TLSEngine
 from probe.protocols.incoming import Reading
 from probe.protocols.inner_echo import ECHO_REPLY, Inner, build_echo, carry_volume, name_packet
@@ -39,6 +41,8 @@ from probe.protocols.relayed import goes_to
 _DATA_WAITS_S = (1.0, 3.0, 8.0)
 """Longer than the ten seconds after which most servers send a ping of their own."""
 _PING_DUE_S = 10
+_UNTRUSTED = 20
+"""X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY."""
 _MOST_MESSAGES = 32
 
 
@@ -67,12 +71,16 @@ def start(ask: Ask) -> Dialogue:
         return None
     yield Reached(Depth.HELLO)
     wrapping = ask.params.get("wrap", "none")
-    if "ca" not in ask.secrets or not goes_to(ask, Depth.PROOF):
+    pins = frozenset(ask.params.get("peer_fingerprint", "").split(",")) - {""}
+    if not (pins or "ca" in ask.secrets) or not goes_to(ask, Depth.PROOF):
         return Reply(wrapping=wrapping)
-    logs_in = goes_to(ask, Depth.AUTH) and not {"cert", "login"}.isdisjoint(ask.secrets)
+    # Where a pin takes the place of a CA it is held against the chain too late for a login.
+    logs_in = goes_to(ask, Depth.AUTH) and not pins and not {"cert", "login"}.isdisjoint(ask.secrets)
     engine = _open_engine(ask, logs_in=logs_in)
     if not (yield from session.shake_hands(engine, to_the_end=logs_in)):
         return None
+    if pins and hashlib.sha256(engine.read_chain()[0]).hexdigest() not in pins:
+        raise distrust(_UNTRUSTED, "the certificate is none of those that the file names")
     yield Reached(Depth.PROOF)
     reply = Reply(wrapping=wrapping, tls_version=engine.version, cipher=engine.cipher)
     if not logs_in:
@@ -204,7 +212,7 @@ def _read_login(ask: Ask) -> tuple[str, str] | None:
 def _open_engine(ask: Ask, *, logs_in: bool) -> TLSEngine:
     pair = (ask.secrets.get("cert", b""), ask.secrets.get("cert_key", b"")) if logs_in else (b"", b"")
     try:
-        return open_engine(ask.secrets["ca"], *pair)
+        return open_engine(ask.secrets.get("ca", b""), *pair)
     except ValueError as error:
         raise UserError("openvpn", str(error), "take the file as its owner handed it out") from None
 

@@ -73,6 +73,9 @@ class _Reader:
             self.secrets[_INLINE[block]] = content
             if block in _WRAPS:
                 self.params["wrap"] = block
+        elif block == "peer-fingerprint":
+            for line in content.splitlines():
+                self._pin(line.partition("#")[0])
 
     def _option(self, words: list[str], connection: dict[str, str] | None) -> None:
         name, rest = words[0].lstrip("-"), words[1:]
@@ -96,6 +99,8 @@ class _Reader:
             self._direction(value)
         elif name == "auth" and value:
             self.params["auth"] = value.lower()
+        elif name == "peer-fingerprint" and value != "[inline]":
+            self._pin(value)
         elif name in _INLINE:
             self._file(name, rest)
 
@@ -106,6 +111,14 @@ class _Reader:
                 self._direction(rest[1])
         if rest and rest[0] != "[inline]":
             self.files[_INLINE[name]] = rest[0]
+
+    def _pin(self, text: str) -> None:
+        digest = text.strip().replace(":", "").lower()
+        if digest:
+            if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
+                raise ValueError("a peer-fingerprint is no SHA-256 in hexadecimal")
+            known = self.params.get("peer_fingerprint", "")
+            self.params["peer_fingerprint"] = f"{known},{digest}" if known else digest
 
     def _direction(self, value: str) -> None:
         if value not in ("0", "1"):
@@ -151,5 +164,7 @@ def _endpoint(reader: _Reader, remote: _Remote) -> Parsed:
     params = {"proto": proto, "wrap": wrap}
     if wrap == "tls-auth":
         params |= {key: reader.params[key] for key in ("auth", "direction") if key in reader.params}
+    if "peer_fingerprint" in reader.params:
+        params["peer_fingerprint"] = reader.params["peer_fingerprint"]
     files = {name: path for name, path in reader.files.items() if name not in reader.secrets}
     return Parsed(host=remote.host, port=int(port), params=params, secrets=reader.secrets, files=files)

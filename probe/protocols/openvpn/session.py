@@ -127,14 +127,15 @@ class Session:
         outgoing = engine.start()
         while True:
             yield from self.send(outgoing)
-            # OpenSSL checks the chain, and the signature under it, before it answers the server's flight.
             if engine.done:
                 return True
             taken = yield from self.take_patiently()
             if taken is None:
                 return False
             outgoing = b"".join(engine.feed(data) for data in taken)
-            if not to_the_end and (engine.done or engine.read_chain()):
+            # Anybody may show the server's certificate. That it holds the key as well OpenSSL has seen when it is
+            # done, or, before TLS 1.3, when it answers the flight that the certificate stood in.
+            if not to_the_end and (engine.done or (outgoing and engine.read_chain())):
                 yield from self.send(b"")
                 return True
 

@@ -116,6 +116,42 @@ def test_depth_is_kept_to(pki):
         assert bool(server.said) == (depth is Depth.AUTH)
 
 
+def test_a_certificate_alone_proves_nothing_before_its_key_has_signed(pki):
+    def talk_until(end: int | None) -> Played:
+        server = Server(pki)
+        server.piece_bytes = 40
+        return play_stream(begin(pki, deepest=Depth.PROOF), server.serve, end_after=end)
+
+    whole = talk_until(None)
+    received = sum(len(data) for ours, data in whole.flow if not ours)
+    assert whole.reached == FULL[:2]
+    for end in range(100, received - 80, 20):  # signatures differ by some bytes in length, so packets do
+        assert talk_until(end).reached == FULL[:1], end
+
+
+def test_a_pinned_certificate_takes_the_place_of_a_ca(pki):
+    def pinned(pin: str):
+        params = {"proto": "tcp", "peer_fingerprint": f"{'0' * 64},{pin}"}
+        secrets = {"cert": pki.client[0], "cert_key": pki.client[1]}
+        return SPEC.start(Ask(entropy=fixed_entropy(), params=params, secrets=secrets, deepest=Depth.DATA))
+
+    server = Server(pki)
+    assert play_stream(pinned(pki.fingerprint), server.serve).reached == FULL[:2]
+    assert server.said == [], "nothing of ours is shown to whom only a pin has proven"
+    with pytest.raises(OSError, match="none of those"):
+        play_stream(pinned("1" * 64), Server(pki).serve)
+
+
+def test_files_name_fingerprints_in_a_line_or_a_block():
+    pin = ":".join(["AB"] * 32)
+    text = (
+        f"client\nremote vpn.test\n<peer-fingerprint>\n# ours\n{pin}\n\n</peer-fingerprint>\npeer-fingerprint {pin}\n"
+    )
+    assert parse_config(text)[0].params["peer_fingerprint"] == f"{'ab' * 32},{'ab' * 32}"
+    with pytest.raises(ValueError, match="no SHA-256"):
+        parse_config("client\nremote vpn.test\npeer-fingerprint 00:11\n")
+
+
 def test_who_has_neither_certificate_nor_password_stops_at_the_proof(pki):
     ask = Ask(entropy=fixed_entropy(), params={"proto": "tcp"}, secrets={"ca": pki.ca}, deepest=Depth.DATA)
     assert play_stream(SPEC.start(ask), Server(pki).serve).reached == FULL[:2]
