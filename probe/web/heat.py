@@ -17,6 +17,7 @@ from probe.store.hours import MINUTES, QUARTERS
 from probe.web.agent_view import AgentView
 
 _FRESH_S = 10.0
+_APART_S = 0.2
 _KEPT_HOURS = 31 * 24
 _KEPT_QUARTERS = 26
 
@@ -46,7 +47,7 @@ class HeatMap:
         self._locks = {span: asyncio.Lock() for span in Span}
 
     async def warm(self, _app: web.Application) -> AsyncIterator[None]:
-        """Read the last day before anybody asks, so that the first page is as quick as the next."""
+        """Read the last day, then slowly the week, before anybody asks: the first page is as quick as the next then."""
         reading = asyncio.create_task(self._warm())
         yield
         reading.cancel()
@@ -55,6 +56,11 @@ class HeatMap:
     async def _warm(self) -> None:
         with contextlib.suppress(UserError):  # what is wrong with the store is told to who asks for a page
             await self.grid(Span.DAY)
+            current = int(self._view.wall_s() // HOUR_S)
+            for hour in range(current, current - _CELLS[Span.WEEK][0], -1):
+                if hour not in self._hours:
+                    await self._read(hour, current)
+                    await asyncio.sleep(_APART_S)  # nobody waits for it, and what is being measured must not
 
     async def grid(self, span: Span) -> Grid:
         """Return the cells of a span that ends now; at most ten seconds old."""
