@@ -23,6 +23,7 @@ from probe.model.verdict import Status
 from probe.web.agent_view import AgentView
 from probe.web.answers import send_json, strict
 from probe.web.filters import NAMES, Filter, read_filter
+from probe.web.groups import Members
 from probe.web.heat import HeatMap, Span
 from probe.web.parameters import read_choice, read_limit, read_offset, refuse_unknown
 from probe.web.selection import select, sort_worst_first
@@ -100,7 +101,7 @@ class HeatApi:
         matching = await sort_worst_first(found.matching)
         grid = await self._heat.grid(span)
         end = offset + limit
-        rows = await asyncio.to_thread(_build_rows, matching[offset:end], grid)
+        rows = await asyncio.to_thread(_build_rows, matching[offset:end], grid, Members(self._view.snapshots()))
         answer = HeatAnswer(
             from_at=grid.axis.from_at,
             cell_s=grid.axis.cell_s,
@@ -132,7 +133,7 @@ class HeatApi:
         return await send_json(request, answer)
 
 
-def _build_rows(snapshots: Sequence[TargetSnapshot], grid: Grid) -> tuple[HeatRow, ...]:
+def _build_rows(snapshots: Sequence[TargetSnapshot], grid: Grid, members: Members) -> tuple[HeatRow, ...]:
     return tuple(
         HeatRow(
             id=snapshot.target.id,
@@ -141,7 +142,7 @@ def _build_rows(snapshots: Sequence[TargetSnapshot], grid: Grid) -> tuple[HeatRo
             since=snapshot.episode.since.first_in if snapshot.episode is not None else None,
             pattern=snapshot.verdict.patterns[0].value if snapshot.verdict and snapshot.verdict.patterns else "",
             confidence=int(snapshot.verdict.confidence) if snapshot.verdict else 0,
-            runs=tuple(number for run in find_runs(grid.row(snapshot.target.id)) for number in run),
+            runs=tuple(number for run in find_runs(members.cells(snapshot, grid)) for number in run),
         )
         for snapshot in snapshots
     )

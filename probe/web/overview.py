@@ -19,6 +19,7 @@ from probe.model.verdict import Status
 from probe.web.agent_view import AgentView
 from probe.web.filters import NAMES, Filter, read_filter
 from probe.web.frame import send_page, send_problem
+from probe.web.groups import Members
 from probe.web.heat import HeatMap, Span
 from probe.web.parameters import ParameterError, read_choice, read_page, refuse_unknown
 from probe.web.selection import select, sort_worst_first
@@ -85,6 +86,7 @@ class Overview:
         grid = await self._heat.grid(span)
         shown = matching[(page - 1) * ROWS : page * ROWS]
         events = await self._view.events("", since=0.0, limit=_EVENTS)
+        members = Members(snapshots)
         return await send_page(
             request,
             self._view,
@@ -105,7 +107,7 @@ class Overview:
             categories=found.categories,
             patterns=sorted({*found.patterns, place.wanted.pattern} - {""}),
             axis=grid.axis,
-            rows=[(snapshot, grid.row(snapshot.target.id)) for snapshot in shown],
+            rows=[(snapshot, members.cells(snapshot, grid)) for snapshot in shown],
             matching=len(matching),
             page=page,
             pages=pages,

@@ -19,11 +19,13 @@ from probe.model.cell import LAYERS
 from probe.model.measurement import Measurement
 from probe.model.observation import Role
 from probe.model.snapshot import TargetSnapshot
+from probe.model.target import CheckName
 from probe.model.verdict import Evidence, Status
 from probe.store.values import Run
 from probe.web.agent_view import AgentView
 from probe.web.api import leave_out_request
 from probe.web.frame import send_page, send_problem
+from probe.web.groups import Members
 from probe.web.heat import HeatMap
 from probe.web.overview import ORDER, SPANS, read_span
 from probe.web.parameters import ParameterError, read_text, refuse_unknown
@@ -109,6 +111,7 @@ class TargetPage:
         target = snapshot.target.id
         span = asked_span or await self._heat.find_span()
         grid = await self._heat.grid(span)
+        members = Members(self._view.snapshots() if snapshot.target.check is CheckName.GROUP else ())
         history = await self._view.history(target, since=0.0)
         kept = await self._view.kept(target, limit=_KEPT)
         measurement = await self._find(snapshot, asked, [one.id for one in kept])
@@ -131,7 +134,8 @@ class TargetPage:
             spans=[(one.value, words) for one, words in SPANS],
             span_words=dict(SPANS)[span],
             axis=grid.axis,
-            cells=grid.row(target),
+            cells=members.cells(snapshot, grid),
+            members=[(one, grid.row(one.target.id)) for one in members.of(snapshot)],
             order=ORDER,
             layers=LAYERS[1:],
             heights=HEIGHTS,

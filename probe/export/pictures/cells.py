@@ -121,3 +121,8 @@ def render_axis(axis: Axis) -> str:
 def worst_of(rows: Sequence[bytes]) -> bytes:
     """Return the worst of several rows, cell by cell: codes are ordered so."""
     return rows[0] if len(rows) == 1 else bytes(map(max, *rows)) if rows else b""
+
+
+def best_of(rows: Sequence[bytes]) -> bytes:
+    """Return the best of several rows, cell by cell; what was not measured does not count."""
+    return bytes(min((code for code in codes if code), default=NOTHING) for codes in zip(*rows, strict=True))

@@ -5,9 +5,10 @@ from probe.model.cell import encode_cell
 from probe.model.episode import Episode, Event, EventKind, Interval
 from probe.model.measurement import Citation, Measurement
 from probe.model.pattern import Pattern
-from probe.model.target import Header, Request
+from probe.model.target import GroupMode, Header, Request
 from probe.model.verdict import Status
 from probe.store.values import History, PhaseSpread, Run, Spread
+from probe.targets.groups import build_groups
 from tests.browser.seed import VANTAGE
 from tests.golden.test_golden import RULES
 from tests.golden.test_golden import read as read_golden
@@ -168,3 +169,28 @@ async def test_a_target_of_which_nothing_is_kept_has_a_page(connect: Connect):
 async def test_an_unknown_target_and_a_bad_parameter_are_said(connect: Connect):
     await read(connect, FakeAgent(), "/targets/none", status=404)
     await read(connect, FakeAgent([make_snapshot()]), f"/targets/{ID}?span=year", status=400)
+
+
+@pytest.mark.parametrize(("mode", "words"), [(GroupMode.ANY, "ok 100 %"), (GroupMode.ALL, "blocked 100 %")])
+async def test_a_group_shows_its_members_and_what_they_came_to_together(connect: Connect, mode: GroupMode, words: str):
+    members = [make_target(number, group="office.ovpn", group_mode=mode) for number in (0, 1)]
+    [group] = build_groups(members)
+    agent = FakeAgent(
+        [
+            make_snapshot(0, target=members[0]),
+            make_snapshot(1, Status.BLOCKED, target=members[1]),
+            make_snapshot(2, Status.DEGRADED, target=group),
+            make_snapshot(3, target=make_target(3)),
+        ]
+    )
+    ok, blocked = encode_cell(Status.OK), encode_cell(Status.BLOCKED)
+    for back in range(2):
+        agent.hours[int(agent.now_s // 3600) - back] = bytes(4) + bytes([ok] * 4 + [blocked] * 4)
+    page = await read(connect, agent, f"/targets/{group.id}?span=hour")
+    strips = [str(a["aria-label"]) for tag, a in page.tags if tag == "svg" and a.get("class") == "strip"]
+    assert strips == [f"1 hour: {words}", "ok 100 %", "blocked 100 %"]
+    assert ("one usable member" in page.text) is (mode is GroupMode.ANY)
+    assert "The way, step by step" not in page.text
+    overview = await read(connect, agent, "/?span=hour&q=office.ovpn&status=degraded")
+    labels = [str(a["aria-label"]) for tag, a in overview.tags if tag == "svg" and a.get("class") == "strip"]
+    assert labels == [f"1 hour: {words}"]
