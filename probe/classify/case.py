@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from probe.model.control import ControlReport
+from probe.model.endpoint import Endpoint
 from probe.model.experiment import Experiment
 from probe.model.fingerprint import Reference
 from probe.model.measurement import Citation
@@ -45,6 +46,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     neutral_names: tuple[str, ...] = ()
     """Names that nobody blocks, for the other half of a comparison."""
     reference: Reference = Reference()
+    echoes: tuple[Endpoint, ...] = ()
+    """Echo ports of a control that were kept for this run; none is used twice within a cool-down."""
     cool_down_s: float = 200.0
     round_apart_s: float = 30.0
     """Families B, C and D count from two tries at least this far apart (VERDICTS section 2)."""

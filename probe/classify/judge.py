@@ -12,6 +12,7 @@ from probe.classify.name_facts import NameFacts
 from probe.classify.page_facts import page_boundary
 from probe.classify.rule import F, Rule
 from probe.classify.rules_control import CONTROL_RULES
+from probe.classify.rules_cross import CROSS_HTTP_RULES, CROSS_TLS_RULES
 from probe.classify.rules_echo import ECHO_RULES
 from probe.classify.rules_flow import FLOW_CONTROL_RULES
 from probe.classify.rules_name import BESIDE_RULES, NAME_RULES
@@ -47,10 +48,10 @@ LAYERED = (
     VPN_OUTSIDE_RULES,
     ECHO_RULES,
     (*TRACED_TCP_RULES, *TCP_RULES),
-    (*SHAPE_TLS_RULES, *TRACED_TLS_RULES, *SHARE_RULES, *TLS_RULES, *TRUST_RULES, *DEEP_RULES),
+    (*SHAPE_TLS_RULES, *TRACED_TLS_RULES, *CROSS_TLS_RULES, *SHARE_RULES, *TLS_RULES, *TRUST_RULES, *DEEP_RULES),
     SHAPE_NOTES,
     QUIC_RULES,
-    (*TRACED_HTTP_RULES, *HTTP_RULES),
+    (*TRACED_HTTP_RULES, *CROSS_HTTP_RULES, *HTTP_RULES),
     QUESTION_RULES,
 )
 """The rules of a path, a tuple for each layer; in each the first that fires speaks."""

@@ -216,6 +216,11 @@ class ControlClient:
                 return kept.range
         return None
 
+    async def take_echoes(self, count: int, cool_down_s: float) -> tuple[Endpoint, ...]:
+        """Return so many echo ports that were not taken within the cool-down, or fewer where fewer are left."""
+        taken = [await self.take_echo(cool_down_s) for _ in range(count)]
+        return tuple(endpoint for endpoint in taken if endpoint is not None)
+
     async def take_echo(self, cool_down_s: float) -> Endpoint | None:
         """Return an echo port that was not taken within the cool-down; `None` = there is none left."""
         found = await self.find_echo()

@@ -31,6 +31,7 @@ _WHAT = {
     Design.SHARE: "TLS, many times",
     Design.VOLUME: "how fast the page comes",
     Design.PATH: "HTTP, this page and another of the host",
+    Design.CROSS: "at a control's echo port,",
     Design.CERTIFICATE: "the site's certificate",
     Design.RESOLVERS: "asked another resolver",
     Design.NEUTRAL_LOOKUP: "asked our resolver",

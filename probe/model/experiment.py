@@ -119,6 +119,8 @@ class Design(StrEnum):
     """The same page again and again, and a comparison in turn: how fast, and how far."""
     PATH = "path"
     """Another page of the same host: the name is held, the path varied."""
+    CROSS = "cross"
+    """The name at a control's echo port, an address that has nothing to do with it."""
     CERTIFICATE = "certificate"
     """A neutral name at the place of a certificate that does not hold: is the site's own one shown then?"""
     RESOLVERS = "resolvers"

@@ -21,20 +21,24 @@ from probe.classify.clean import judge_clean, looks_clean
 from probe.classify.facts import build_table
 from probe.classify.fitness import needs_baseline
 from probe.classify.judge import judge
-from probe.classify.plan import CALM, plan, plan_second_round
+from probe.classify.pairs import PAIRS
+from probe.classify.plan import CALM, plan
+from probe.classify.plan_cross import calls_for_crossing
 from probe.classify.tries import Layer
 from probe.classify.tunnel_facts import clock_tolerance_s
 from probe.model.control import ControlReport, ControlRequest
+from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, HelloShape, Pending, Step
 from probe.model.measurement import Citation, Measurement
 from probe.model.observation import DNSLookup, Role, TCPConnect
 from probe.model.pattern import Pattern
 from probe.model.target import CheckName, Target
 from probe.model.vantage import Baseline
-from probe.model.verdict import Confidence, EvidenceFamily, Status, Verdict
+from probe.model.verdict import Confidence, Status, Verdict
 from probe.net.context import Context, Journal
 from probe.pipeline.environment import BODY_BYTES, Environment
 from probe.pipeline.ids import new_id
+from probe.pipeline.later import run_in_order, second_round
 from probe.pipeline.monitor import VantageMonitor
 
 HOLD_S = 2.0
@@ -95,6 +99,7 @@ class Run:
         """Given at the very end of a run in which nothing was wrong: `finish` need not judge again."""
         self._looking = False
         self._controls: list[ControlReport] = []
+        self._echoes: tuple[Endpoint, ...] = ()
         self._settled = False
         self._proofs = environment.proofs_of(target) if target.check is CheckName.VPN else ()
         self._check: asyncio.Task[Any] | None = None
@@ -188,7 +193,7 @@ class Run:
         is_open = verdict.status is Status.INSUFFICIENT and self._target.check is not CheckName.VPN
         if verdict.status is Status.OK or is_open:
             return verdict
-        return msgspec.structs.replace(verdict, pending=(*plan(case).later, *_second_round(case, verdict)))
+        return msgspec.structs.replace(verdict, pending=(*plan(case).later, *second_round(case, verdict)))
 
     def _case(self) -> Case:
         return build_case(
@@ -202,6 +207,7 @@ class Run:
             running=tuple(self._running),
             proofs=self._proofs,
             baseline=self._baseline,
+            echoes=self._echoes,
         )
 
     def _on_append(self) -> None:
@@ -303,6 +309,8 @@ class Run:
             timeout_s=target.timeout_s,
         )
         self._controls.append(await controls.ask(request, max_age_s=0.0 if self._wish.pending else CONTROL_AGE_S))
+        if not self._wish.pending and calls_for_crossing(self._case()):
+            self._echoes = await controls.take_echoes(PAIRS, self._environment.settings.limits.cool_down_s)
         self._replan()
 
     async def _look_at_vantage(self) -> None:
@@ -332,9 +340,8 @@ class Run:
         """Run late experiments one after another: the order is the design."""
         await self._ask_control()
         for pending in self._wish.pending:
-            for experiment in pending.experiments:
-                self._experiments.append(experiment)
-                await run_experiment(experiment, self._context, self._target)
+            self._experiments += pending.experiments
+            await run_in_order(pending.experiments, lambda e: run_experiment(e, self._context, self._target))
 
     async def _await_baseline(self) -> None:
         """Get a look at the vantage that started after the check's last failure, when one is needed."""
@@ -360,21 +367,6 @@ class Run:
 def _is_of_answer(experiment: Experiment) -> bool:
     """Tell whether a follow-up is about the answer to the name, not about what it led to."""
     return experiment.step is Step.LOOKUP or experiment.design in (Design.ADDRESSES, Design.PROXY)
-
-
-def _second_round(case: Case, verdict: Verdict) -> tuple[Pending, ...]:
-    """What a control said once is asked again: family B counts from two rounds (VERDICTS section 2).
-
-    Our own step is tried again with it: a short outage of the server must not become an accusation of the network.
-    """
-    outside = (EvidenceFamily.CONTROL, EvidenceFamily.TUNNEL)
-    once = any(e.family in outside and e.confidence is Confidence.C1 for e in verdict.evidence)
-    question = "whether a control still sees it otherwise"
-    return (
-        (Pending(due_in_s=case.round_apart_s + 1.0, question=question, experiments=plan_second_round(case)),)
-        if once
-        else ()
-    )
 
 
 def build_case(

@@ -9,6 +9,7 @@ import sys
 from probe.classify.judge import judge
 from tests.golden import (  # noqa: F401 (they register their stories)
     controls,
+    crossed,
     flows,
     forgery,
     injected,

@@ -14,6 +14,7 @@ from probe.classify.rules_name import NAME_RULES
 from probe.model.verdict import Verdict
 from tests.golden import (  # noqa: F401 (they register their stories)
     controls,
+    crossed,
     flows,
     forgery,
     injected,

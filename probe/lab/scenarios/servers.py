@@ -90,7 +90,7 @@ def picky_and_reset(world: World) -> Scenario:
         world=changed,
         target=site.url,
         rules=rules(Rule(id="reset", when=NamesServer(names=(site.name,)), then=Reset())),
-        truth=hidden(Pattern.TLS_RESET),
+        truth=hidden(Pattern.TLS_RESET_SNI),
         symptoms=(
             greets(site, Outcome.RESET),
             Symptom(

@@ -1,0 +1,60 @@
+"""The name at an address that has nothing to do with it: the other half of name × address.
+
+Source: VERDICTS sections 2 and 4: the test name at a control's echo ports, each once per cool-down and never the API
+port; before each a neutral name must pass on that same port. Whoever reacts there reacts to the name alone, whatever
+the site's own server thinks of strange names. It is part of the final verdict, for the first one must not wait for it.
+"""
+
+from probe.classify.case import Case
+from probe.classify.facts import build_table
+from probe.classify.plan_path import has_trigger
+from probe.classify.tries import Layer
+from probe.classify.trouble import Trouble, find_troubles, first_troubled_hop
+from probe.model.endpoint import Endpoint
+from probe.model.experiment import Design, Experiment, NameKind, Place, Step
+from probe.model.target import Exposure
+
+
+def calls_for_crossing(case: Case) -> bool:
+    """Tell whether a name was sent in the clear and its connection broke, so that echo ports would tell more."""
+    return _suspect(case) is not None
+
+
+def plan_crossing(case: Case) -> tuple[Experiment, ...]:
+    """Return a neutral name and then the target's, at each of the ports that were kept for this case."""
+    trouble = _suspect(case)
+    if trouble is None:
+        return ()
+    planned = {e.endpoint for e in case.experiments if e.design is Design.CROSS}
+    return tuple(
+        _cross(trouble, endpoint, name, kind)
+        for endpoint in case.echoes
+        if endpoint not in planned
+        for kind, name in ((NameKind.NEUTRAL, case.neutral_names[0]), (NameKind.TEST, trouble.name))
+    )
+
+
+def _suspect(case: Case) -> Trouble | None:
+    if case.target.exposure is Exposure.PRIVATE or not case.neutral_names:
+        return None
+    table = build_table(case)
+    hop = first_troubled_hop(case, table)
+    found = find_troubles(case, table, hop) if hop is not None else ()
+    return next((t for t in found if t.place is Place.OWN and has_trigger(t) and not t.over_quic), None)
+
+
+def _cross(trouble: Trouble, endpoint: Endpoint, name: str, kind: NameKind) -> Experiment:
+    over_tls = trouble.layer is Layer.TLS
+    return Experiment(
+        id=f"{Design.CROSS.value}.{kind.value}.{endpoint}.{trouble.hop}.1",
+        design=Design.CROSS,
+        step=Step.HANDSHAKE if over_tls else Step.FETCH,
+        name=name,
+        name_kind=kind,
+        place=Place.UNRELATED,
+        endpoint=endpoint,
+        path=trouble.path,
+        secure=over_tls,
+        hop=trouble.hop,
+        cell=1,
+    )

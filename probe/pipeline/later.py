@@ -1,0 +1,43 @@
+"""What a run leaves for later, and how that is then done.
+
+Source: VERDICTS section 2: families B to D count from two rounds; each echo port of a control is used once per
+cool-down, by a neutral name and then by the target's.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
+
+from probe.classify.case import Case
+from probe.classify.plan import plan_second_round
+from probe.classify.plan_cross import plan_crossing
+from probe.model.experiment import Design, Experiment, Pending
+from probe.model.verdict import Confidence, EvidenceFamily, Verdict
+
+
+def second_round(case: Case, verdict: Verdict) -> tuple[Pending, ...]:
+    """What a control said once is asked again: family B counts from two rounds (VERDICTS section 2).
+
+    Our own step is tried again with it: a short outage of the server must not become an accusation of the network. So
+    is the name at the control's own echo ports, where it means nothing to anybody but a filter.
+    """
+    outside = (EvidenceFamily.CONTROL, EvidenceFamily.TUNNEL)
+    once = any(e.family in outside and e.confidence is Confidence.C1 for e in verdict.evidence)
+    question = "whether a control still sees it otherwise"
+    experiments = (*plan_second_round(case), *plan_crossing(case)) if once else ()
+    return (Pending(due_in_s=case.round_apart_s + 1.0, question=question, experiments=experiments),) if once else ()
+
+
+async def run_in_order(
+    experiments: Iterable[Experiment], run: Callable[[Experiment], Coroutine[Any, Any, None]]
+) -> None:
+    """Run one after another, for the order is the design; repeats of different places go side by side."""
+    for repeats, together in itertools.groupby(experiments, key=lambda e: e.design is Design.REPEAT):
+        if not repeats:
+            for experiment in together:
+                await run(experiment)
+            continue
+        async with asyncio.TaskGroup() as group:
+            for experiment in together:
+                group.create_task(run(experiment))

@@ -1,0 +1,58 @@
+"""Late experiments keep their order; repeats of different places wait for nobody."""
+
+import asyncio
+
+import pytest
+
+from probe.classify.judge import judge
+from probe.model.endpoint import Endpoint
+from probe.model.experiment import Design, Experiment, NameKind, Step
+from probe.pipeline.later import run_in_order, second_round
+from tests.golden.controls import hello, judged
+from tests.unit.classify.cases import NEUTRAL, Story
+from tests.unit.classify.outside import all_well
+
+PORTS = tuple(Endpoint(address="77.88.1.1", port=port) for port in range(20000, 20005))
+
+
+def experiment(number: int, design: Design) -> Experiment:
+    return Experiment(id=str(number), design=design, step=Step.CONNECT, name="", name_kind=NameKind.TEST)
+
+
+@pytest.mark.parametrize(("design", "together"), [(Design.REPEAT, 3), (Design.SNI, 1)])
+async def test_repeats_run_side_by_side_and_designs_in_turn(design, together):
+    running, most = 0, 0
+
+    async def run(_: Experiment) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+
+    await run_in_order([experiment(number, design) for number in range(3)], run)
+    assert most == together
+
+
+async def test_the_order_of_a_design_is_kept():
+    seen: list[str] = []
+
+    async def run(one: Experiment) -> None:
+        seen.append(one.id)
+
+    await run_in_order([experiment(number, Design.CROSS) for number in range(6)], run)
+    assert seen == list("012345")
+
+
+def test_the_second_round_sends_a_neutral_name_and_then_the_name_to_each_echo_port():
+    case = judged(hello("reset"), all_well(), 1, echoes=PORTS)
+    (pending,) = second_round(case, judge(case))
+    crossed = [e for e in pending.experiments if e.design is Design.CROSS]
+    assert [e.endpoint for e in crossed[::2]] == [e.endpoint for e in crossed[1::2]] == list(PORTS)
+    assert [e.name_kind for e in crossed[:2]] == [NameKind.NEUTRAL, NameKind.TEST]
+    assert crossed[0].name == NEUTRAL
+
+
+def test_no_echo_port_is_used_where_no_name_was_sent():
+    case = judged(Story().dns("45.90.1.1").tcp("silent"), all_well(), 1, echoes=PORTS)
+    assert all(e.design is not Design.CROSS for p in second_round(case, judge(case)) for e in p.experiments)
