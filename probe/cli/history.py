@@ -19,6 +19,9 @@ from probe.store.values import History
 EPISODES = ("since", "until", "lasted", "status", "how", "cause", "confidence", "unobserved")
 EVENTS = ("at", "event", "what", "measurement")
 
+MOST_SHARED = 5000
+"""Events of all targets that are looked through for those that happened to several together."""
+
 
 @click.command(
     epilog="""\b
@@ -81,6 +84,11 @@ def load_history(store: Store, text: str, since_s: float | None) -> History:
         listed = ", ".join(targets[:5]) + (", …" if len(targets) > 5 else "")
         raise UserError(text, f"several targets are meant: {listed}", "give one of these")
     found = store.load_history(targets[0], since_s) if targets else None
+    if found is not None:
+        shared = store.load_events(since_s, None, MOST_SHARED)
+        mine = tuple(event for event in shared if found.target in event.members)
+        events = tuple(sorted((*found.events, *mine), key=lambda event: event.at, reverse=True))
+        found = msgspec.structs.replace(found, events=events)
     if found is None:
         raise UserError(text, "no such target was ever run here", "`wallprobe targets list` shows what is on the lists")
     return found

@@ -11,6 +11,7 @@ from probe.daemon.alarm import MassAlarm
 from probe.daemon.board import Board
 from probe.daemon.evidence import EvidenceMemory
 from probe.daemon.figures import HELD_BACK_S, LAG_LIMIT_S, LoopLag, StartPace
+from probe.daemon.gathering import Gathering
 from probe.daemon.groups import Groups, is_news
 from probe.daemon.probes import Probes
 from probe.daemon.retries import Retries, is_private_tunnel
@@ -42,6 +43,10 @@ FIRST_RUN_CONNECTIONS = 6.0
 """Half the connection budget at three addresses a target: the spacing of hastened first runs."""
 SHAM = "sham"
 """Label of the neutral targets whose findings are false positives."""
+
+
+MOST_TOLD = 1000
+"""Events that are looked through at the start for groups that were open."""
 
 
 class Agent:
@@ -77,6 +82,7 @@ class Agent:
         """Targets of which nothing is known yet: neither from this process nor from an earlier one."""
         self.probes = Probes(self._clock, self._run_soon)
         self._groups = Groups()
+        self._gathering = Gathering(store.load_events(limit=MOST_TOLD) if store is not None else ())
         self._retries = Retries()
         self._memory = EvidenceMemory()
         self._alarm = MassAlarm()
@@ -257,6 +263,12 @@ class Agent:
         self._states_changed |= folded.state.unsettled or (known is not None and known.unsettled)
         for event in folded.events:
             self._tell(event)
+        for event in self._gathering.take(measurement, folded.events):
+            log.warning("changed together", extra={"said": event.text, "members": ",".join(event.members[:20])})
+            if self.store is not None:
+                self.store.add_events(event)
+            if self.on_event is not None:
+                self.on_event(event)
         group = self._groups.fold(measurement, self.board.snapshot)
         if group is not None:
             self._take_group(group, interval_s)

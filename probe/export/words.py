@@ -48,6 +48,8 @@ KINDS = {
     EventKind.ONSET: "began",
     EventKind.REFINED: "refined",
     EventKind.ENDED: "ended",
+    EventKind.GROUP: "together",
+    EventKind.GROUP_ENDED: "together, ended",
     EventKind.VANTAGE: "vantage",
     EventKind.CLOCK_STEP: "clock",
 }

@@ -1,11 +1,14 @@
 """The storm guard: when a whole country changes at once, follow-ups cost no more than the checks themselves do.
 
-Checks alone are clean operation; follow-ups get a budget of the same size, so the sum stays below twice of it.
+Checks alone are clean operation. Follow-ups get a minute of it at once and four fifths of it after that: over any five
+minutes, the usual interval, both together are at most twice of clean operation.
 """
 
 from probe.gate.line import TokenBucket
 
 _BURST_S = 60.0
+_SHARE = 0.8
+"""A minute at once and this much after it make five minutes' worth in five minutes."""
 _MIN_BURST = 60.0
 """Connections: a handful of targets that change at once get their follow-ups without delay."""
 
@@ -24,9 +27,9 @@ class StormGuard:
             return
         burst = max(_MIN_BURST, connections_per_s * _BURST_S)
         if self._bucket is None:
-            self._bucket = TokenBucket(connections_per_s, now_s, burst=burst)
+            self._bucket = TokenBucket(connections_per_s * _SHARE, now_s, burst=burst)
         else:
-            self._bucket.set_rate(connections_per_s, now_s, burst=burst)
+            self._bucket.set_rate(connections_per_s * _SHARE, now_s, burst=burst)
 
     def allows(self, connections: int, now_s: float) -> bool:
         """Take this many connections from the budget; False = keep the follow-ups for later."""

@@ -14,6 +14,9 @@ class EventKind(StrEnum):
     ONSET = "onset"
     REFINED = "refined"
     ENDED = "ended"
+    GROUP = "group"
+    """Several targets changed at the same time, and have something in common."""
+    GROUP_ENDED = "group_ended"
     VANTAGE = "vantage"
     CLOCK_STEP = "clock_step"
 
@@ -57,6 +60,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     cause: Cause = Cause.NONE
     confidence: Confidence = Confidence.C0
     measurement: str = ""
+    members: tuple[str, ...] = ()
+    """Of a group: its targets."""
     text: str = ""
 
 

@@ -11,7 +11,7 @@
     left out, because they may be somebody's token.
 `GET /api/v1/events?target=&since=&limit=` (limit up to 1000, default 100):
     `{"events": [{"kind", "at", "target", "since": {"last_before", "first_in"}, "before", "after", "patterns", "cause",
-    "confidence", "measurement", "text"}…]}`.
+    "confidence", "measurement", "members", "text"}…]}`; `members` are the targets of a group.
 `GET /api/v1/openapi.json` describes all of it for programs; `api_heat.py` has the rest.
 `since` is a number or an ISO 8601 time. What is wrong is 400 or 404 with `{"error": "one line"}`.
 """

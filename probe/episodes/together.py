@@ -1,0 +1,178 @@
+"""Changes at the same time, told as one: one pattern, one thing in common, one moment that fits all of them.
+
+Source: VERDICTS section 5: grouped by (pattern, AS, address, upstream, name suffix). Onsets belong together when their
+intervals share a moment; the group's onset is what they share. It ends when the last of its members has ended, which
+only good runs say: a member that is measured no more keeps it open.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from probe.model.episode import Event, EventKind, Interval
+
+MOST_WAITING = 2000
+"""Single onsets that are kept to join; the oldest go."""
+WAITS_S = 7200.0
+"""An onset this long past joins nothing new: intervals between two runs are an hour at most."""
+
+
+class SharedBy(StrEnum):
+    """What the members of a group have in common, the closest first."""
+
+    ADDRESS = "address"
+    UPSTREAM = "upstream"
+    """The resolver that gave the answers."""
+    SUFFIX = "suffix"
+    """The registrable domain of their names."""
+    LOCUS = "locus"
+    """Where on the way it happens."""
+    AS = "as"
+    """The network that their addresses are in."""
+
+
+FEWEST = {SharedBy.ADDRESS: 2, SharedBy.UPSTREAM: 3, SharedBy.SUFFIX: 2, SharedBy.LOCUS: 3, SharedBy.AS: 3}
+"""Two sites of one network or behind one resolver may well fail together by chance."""
+
+
+class Trait(msgspec.Struct, frozen=True):
+    """One thing that a change has, and others may have too."""
+
+    shared_by: SharedBy
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.shared_by.value} {self.value}"
+
+
+class Onset(msgspec.Struct, frozen=True, kw_only=True):
+    """One target's change, as it may join others."""
+
+    event: Event
+    traits: tuple[Trait, ...]
+
+
+class Open(msgspec.Struct, frozen=True, kw_only=True):
+    """A group that has not ended."""
+
+    pattern: str
+    trait: Trait
+    members: tuple[str, ...]
+    lasting: frozenset[str]
+    """Members whose episodes have not ended."""
+    since: Interval
+    told: int
+    """Members at the last telling: it is told again when they have doubled."""
+
+
+class Together(msgspec.Struct, frozen=True, kw_only=True):
+    """All that grouping the next change needs."""
+
+    waiting: tuple[Onset, ...] = ()
+    open: tuple[Open, ...] = ()
+
+
+def overlap(one: Interval, other: Interval) -> Interval | None:
+    """Return what two intervals share; `None` = no moment fits both."""
+    starts = [interval.last_before for interval in (one, other) if interval.last_before is not None]
+    start, end = max(starts, default=None), min(one.first_in, other.first_in)
+    return None if start is not None and start >= end else Interval(last_before=start, first_in=end)
+
+
+def take(state: Together, event: Event, traits: tuple[Trait, ...]) -> tuple[Together, tuple[Event, ...]]:
+    """Return the next state, and what is to be told of groups."""
+    if event.kind is EventKind.ENDED:
+        return _end(state, event)
+    if event.kind is not EventKind.ONSET or event.since is None or not event.patterns:
+        return state, ()
+    joined = _join(state, event, traits)
+    if joined is not None:
+        return joined
+    onset = Onset(event=event, traits=traits)
+    fresh = [one for one in state.waiting if event.at - one.event.at <= WAITS_S and one.event.target != event.target]
+    for trait in sorted(traits, key=lambda t: list(SharedBy).index(t.shared_by)):
+        found, since = _alike(fresh, onset, trait)
+        if len(found) < FEWEST[trait.shared_by]:
+            continue
+        members = tuple(one.event.target for one in found)
+        group = Open(
+            pattern=event.patterns[0].value,
+            trait=trait,
+            members=members,
+            lasting=frozenset(members),
+            since=since,
+            told=len(members),
+        )
+        rest = tuple(one for one in fresh if one.event.target not in group.lasting)
+        return Together(waiting=rest, open=(*state.open, group)), (_tell(group, event, EventKind.GROUP),)
+    return msgspec.structs.replace(state, waiting=(*fresh, onset)[-MOST_WAITING:]), ()
+
+
+def _alike(waiting: list[Onset], onset: Onset, trait: Trait) -> tuple[list[Onset], Interval]:
+    """Return the onsets that share pattern, trait and a moment with this one, itself last, and that moment."""
+    assert onset.event.since is not None
+    found, since = [], onset.event.since
+    for one in reversed(waiting):
+        if one.event.patterns[:1] != onset.event.patterns[:1] or trait not in one.traits or one.event.since is None:
+            continue
+        shared = overlap(since, one.event.since)
+        if shared is not None:
+            found.append(one)
+            since = shared
+    return [*reversed(found), onset], since
+
+
+def _join(state: Together, event: Event, traits: tuple[Trait, ...]) -> tuple[Together, tuple[Event, ...]] | None:
+    assert event.since is not None
+    for index, group in enumerate(state.open):
+        since = overlap(group.since, event.since)
+        if group.pattern != event.patterns[0].value or group.trait not in traits or since is None:
+            continue
+        known = event.target in group.members
+        grown = msgspec.structs.replace(
+            group,
+            members=group.members if known else (*group.members, event.target),
+            lasting=group.lasting | {event.target},
+            since=since,
+        )
+        told: tuple[Event, ...] = ()
+        if len(grown.members) >= 2 * group.told:
+            grown = msgspec.structs.replace(grown, told=len(grown.members))
+            told = (_tell(grown, event, EventKind.GROUP),)
+        return _put(state, index, grown), told
+    return None
+
+
+def _end(state: Together, event: Event) -> tuple[Together, tuple[Event, ...]]:
+    told: list[Event] = []
+    kept: list[Open] = []
+    for group in state.open:
+        lasting = group.lasting - {event.target}
+        if lasting or event.target not in group.lasting:
+            kept.append(msgspec.structs.replace(group, lasting=lasting))
+        else:
+            told.append(_tell(group, event, EventKind.GROUP_ENDED))
+    waiting = tuple(one for one in state.waiting if one.event.target != event.target)
+    return Together(waiting=waiting, open=tuple(kept)), tuple(told)
+
+
+def _put(state: Together, index: int, group: Open) -> Together:
+    return msgspec.structs.replace(state, open=(*state.open[:index], group, *state.open[index + 1 :]))
+
+
+def _tell(group: Open, event: Event, kind: EventKind) -> Event:
+    """Return the group's own event: its onset as far as it is known, or the end of its last member."""
+    ended = kind is EventKind.GROUP_ENDED
+    count = len(group.members)
+    text = f"{count} targets together: {group.pattern}, {group.trait}" + (", ended" if ended else "")
+    return Event(
+        kind=kind,
+        at=event.at,
+        since=event.since if ended else group.since,
+        patterns=() if ended else event.patterns[:1],
+        cause=event.cause,
+        confidence=event.confidence,
+        measurement=event.measurement,
+        members=group.members,
+        text=text,
+    )

@@ -1,0 +1,117 @@
+"""Changes at the same time are one event with members; a group ends only when each of its members has ended."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probe.episodes.together import SharedBy, Together, Trait, overlap, take
+from probe.model.episode import Event, EventKind, Interval
+from probe.model.pattern import Pattern
+from probe.model.verdict import Status
+
+SITE = Trait(SharedBy.SUFFIX, "site.example")
+NET = Trait(SharedBy.AS, "AS64501")
+HOP = Trait(SharedBy.LOCUS, "hop 3, AS4134")
+
+
+def onset(target: str, before: float | None, first: float, pattern: Pattern = Pattern.TLS_RESET_SNI) -> Event:
+    return Event(
+        kind=EventKind.ONSET,
+        at=first + 30,
+        target=target,
+        since=Interval(last_before=before, first_in=first),
+        after=Status.LIKELY_BLOCKED,
+        patterns=(pattern,),
+    )
+
+
+def ended(target: str, at: float) -> Event:
+    return Event(kind=EventKind.ENDED, at=at, target=target, since=Interval(last_before=at - 90, first_in=at - 60))
+
+
+def tell(*changes: tuple[Event, tuple[Trait, ...]]) -> tuple[Together, list[Event]]:
+    state, told = Together(), []
+    for event, traits in changes:
+        state, news = take(state, event, traits)
+        told += news
+    return state, told
+
+
+def test_two_names_of_one_site_are_one_event_with_the_moment_that_fits_both() -> None:
+    _, told = tell((onset("a", 100, 400), (SITE,)), (onset("b", 250, 550), (SITE,)))
+    (group,) = told
+    assert (group.kind, group.members, group.patterns) == (EventKind.GROUP, ("a", "b"), (Pattern.TLS_RESET_SNI,))
+    assert group.since == Interval(last_before=250, first_in=400)
+    assert group.text == "2 targets together: tls.reset.sni, suffix site.example"
+
+
+def test_two_of_one_network_are_chance_and_three_are_not() -> None:
+    changes = [(onset(name, 100, 400 + n), (NET,)) for n, name in enumerate("abc")]
+    assert tell(*changes[:2])[1] == []
+    assert tell(*changes)[1][0].members == ("a", "b", "c")
+
+
+def test_other_patterns_other_traits_and_other_moments_stay_apart() -> None:
+    first = (onset("a", 100, 400), (SITE,))
+    assert tell(first, (onset("b", 100, 400, Pattern.DNS_NXDOMAIN), (SITE,)))[1] == []
+    assert tell(first, (onset("b", 100, 400), (Trait(SharedBy.SUFFIX, "other.example"),)))[1] == []
+    assert tell(first, (onset("b", 400, 700), (SITE,)))[1] == []
+
+
+def test_the_closest_thing_in_common_is_told() -> None:
+    _, told = tell(*((onset(name, 100, 400), (NET, SITE, HOP)) for name in "ab"))
+    assert told[0].text.endswith("suffix site.example")
+
+
+def test_a_group_grows_quietly_and_is_told_again_when_it_has_doubled() -> None:
+    names = "abcdefgh"
+    _, told = tell(*((onset(name, 100, 400), (SITE,)) for name in names))
+    assert [len(event.members) for event in told] == [2, 4, 8]
+
+
+def test_it_ends_with_the_last_of_its_members_and_not_before() -> None:
+    state, _ = tell((onset("a", 100, 400), (SITE,)), (onset("b", 100, 400), (SITE,)))
+    state, told = take(state, ended("a", 900), ())
+    assert told == ()
+    state, (end,) = take(state, ended("b", 1200), ())
+    assert (end.kind, end.members, end.since) == (
+        EventKind.GROUP_ENDED,
+        ("a", "b"),
+        Interval(last_before=1110, first_in=1140),
+    )
+    assert state.open == ()
+
+
+def test_a_member_that_is_measured_no_more_keeps_it_open() -> None:
+    state, _ = tell((onset("a", 100, 400), (SITE,)), (onset("b", 100, 400), (SITE,)))
+    state, _ = take(state, ended("a", 900), ())
+    assert [group.lasting for group in state.open] == [{"b"}]
+
+
+def test_an_onset_of_two_hours_ago_joins_nothing_new() -> None:
+    late = onset("b", None, 400)
+    late = Event(kind=late.kind, at=9000, target="b", since=late.since, patterns=late.patterns)
+    assert tell((onset("a", None, 400), (SITE,)), (late, (SITE,)))[1] == []
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.booleans(), st.integers(0, 500)), max_size=40))
+def test_whatever_comes_members_are_told_once_and_ends_only_after_all_ended(
+    changes: list[tuple[str, bool, int]],
+) -> None:
+    state, bad = Together(), set()
+    for target, good, at in changes:
+        bad = bad - {target} if good else bad | {target}
+        event = ended(target, at) if good else onset(target, at, at + 300)
+        state, told = take(state, event, (SITE,))
+        for one in told:
+            assert len(set(one.members)) == len(one.members)
+            assert one.kind is EventKind.GROUP or not bad.intersection(one.members)
+    assert all(group.lasting <= bad for group in state.open)
+
+
+@given(*([st.integers(0, 50)] * 4))
+def test_what_two_intervals_share_lies_in_both(a: int, b: int, c: int, d: int) -> None:
+    one, other = Interval(last_before=a, first_in=a + b + 1), Interval(last_before=c, first_in=c + d + 1)
+    shared = overlap(one, other)
+    if shared is not None:
+        assert shared.last_before is not None
+        assert max(a, c) == shared.last_before < shared.first_in == min(one.first_in, other.first_in)

@@ -1,0 +1,67 @@
+"""When a whole country changes at once, follow-ups and checks together cost at most twice of clean operation."""
+
+import collections
+
+import pytest
+
+from probe.gate.storm import StormGuard
+
+INTERVAL_S = 300
+
+
+def run_storm(targets: int, per_check: int, wanted: int, minutes: int) -> tuple[list[int], int, int]:
+    """Fail every target from the first second on; return connections of each second, targets served, times put off.
+
+    Each failing target asks for so many follow-up connections, one after another, until it has had them: what is put
+    off is asked for again a second later, as the pipeline does.
+    """
+    guard = StormGuard()
+    clean_per_s = targets * per_check / INTERVAL_S
+    guard.expect(clean_per_s, 0.0)
+    spent: list[int] = []
+    missing: collections.deque[int] = collections.deque()
+    served = started = 0
+    for second in range(minutes * 60):
+        due = min(targets, round((second + 1) * targets / INTERVAL_S)) if second < INTERVAL_S else 0
+        missing.extend([wanted] * max(0, due - started))
+        started = max(started, due)
+        connections = round(clean_per_s)
+        for _ in range(len(missing)):
+            left = missing.popleft()
+            while left and guard.allows(1, float(second)):
+                left -= 1
+                connections += 1
+            if left:
+                missing.appendleft(left)
+                break
+            served += 1
+        spent.append(connections)
+    return spent, served, guard.deferred_total
+
+
+@pytest.mark.parametrize("targets", [1500, 3000, 30000])
+def test_over_any_five_minutes_it_is_at_most_twice(targets: int) -> None:
+    spent, served, deferred = run_storm(targets, per_check=3, wanted=20, minutes=40)
+    clean = targets * 3
+    windows = [sum(spent[at : at + INTERVAL_S]) for at in range(0, len(spent) - INTERVAL_S, 10)]
+    ratio = max(windows) / clean
+    print(f"{targets} targets: {ratio:.2f} times clean operation, {served} served in 40 min, {deferred} put off")
+    assert 1.5 < ratio <= 2.0 + 1 / INTERVAL_S
+    assert deferred > 0
+
+
+def test_what_is_put_off_is_had_in_the_end() -> None:
+    _, served, _ = run_storm(1500, per_check=3, wanted=20, minutes=60)
+    assert served == 1500
+
+
+def test_a_handful_that_changes_gets_its_follow_ups_at_once() -> None:
+    guard = StormGuard()
+    guard.expect(1.0, 0.0)
+    assert all(guard.allows(1, 0.0) for _ in range(60))
+
+
+def test_with_nothing_scheduled_it_is_open() -> None:
+    guard = StormGuard()
+    guard.expect(0.0, 0.0)
+    assert all(guard.allows(10, 0.0) for _ in range(1000))
