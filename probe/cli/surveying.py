@@ -12,6 +12,7 @@ from probe.export.survey_report import answered, build_survey_report
 from probe.model.errors import UserError
 from probe.model.measurement import Measurement
 from probe.model.target import CheckName, Target
+from probe.targets.hosts import HostError, parse_host
 from probe.targets.survey import Survey, build_survey, is_named_like_a_vpn
 
 
@@ -23,7 +24,7 @@ def plan_surveys(texts: Iterable[str], targets: Iterable[Target], wanted: bool |
     """
     if wanted is False:
         return ()
-    written = {text.strip().rstrip("/").lower() for text in texts}
+    written = {host for text in texts if (host := _read_bare(text))}
     bare = [target for target in targets if target.check is CheckName.WEB and target.host in written]
     if wanted:
         if not bare:
@@ -34,6 +35,14 @@ def plan_surveys(texts: Iterable[str], targets: Iterable[Target], wanted: bool |
         what = "is named like a VPN, so the gateways of offices are greeted too, without credentials (--no-vpn)"
         click.echo(f"note: {target.host} {what}", err=True)
     return tuple(build_survey(target) for target in named)
+
+
+def _read_bare(text: str) -> str:
+    """Return the host of a text that is nothing but a name or an address; empty = it is more, or neither."""
+    try:
+        return "" if "/" in text.strip().rstrip("/") else parse_host(text.strip().rstrip("/"))
+    except HostError:
+        return ""
 
 
 def show_surveys(

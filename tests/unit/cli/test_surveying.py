@@ -51,6 +51,8 @@ def test_only_bare_names_are_greeted_and_only_where_wanted(capsys: pytest.Captur
     assert "vpn.a.example is named like a VPN" in capsys.readouterr().err
     assert plan("https://vpn.a.example", "vpn.a.example:8443", "vpn.a.example/login", "tls://vpn.a.example:443") == []
     assert plan("vpn.a.example", wanted=False) == []
+    assert plan("vpn.büro.example") == ["vpn.xn--bro-hoa.example"]
+    capsys.readouterr()
     assert plan("www.a.example", "192.0.2.1", "https://vpn.a.example", wanted=True) == ["www.a.example", "192.0.2.1"]
     assert capsys.readouterr().err == ""
 
