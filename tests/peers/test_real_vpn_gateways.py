@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import os
+import re
 import ssl
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
+from urllib.parse import quote
 
 import pytest
 import trustme
@@ -22,7 +24,7 @@ from probe.model.verdict import Depth
 from probe.protocols import anyconnect, fortigate, global_protect, openvpn, pptp, softether, sstp
 from probe.protocols.dialogue import Ask, Refused
 from tests.dialogues import Played, elapsed_since_now, fixed_entropy, talk_over
-from tests.peers.sealed import Sealed, find_program
+from tests.peers.sealed import Sealed, find_program, wait_for_text
 
 pytestmark = pytest.mark.peers
 NAME = "vpn.test"
@@ -239,3 +241,26 @@ def test_no_gateway_is_taken_for_another(gateways: Gateways, module: ModuleType)
         except (ProtocolError, ConnectionResetError):
             continue
         assert played.reached == []
+
+
+@needs_ocserv
+def test_a_person_logs_in_from_a_file_and_no_secret_is_left_behind(gateways: Gateways) -> None:
+    """The whole command over real sockets: the pin is held against the certificate that TLS was shown."""
+    gateways.seal.wait_for_port(OCSERV_PORT)
+    with tempfile.TemporaryDirectory() as folder:
+        link = Path(folder) / "office.txt"
+        link.write_text(f"anyconnect://user:ri%3Cght@127.0.0.1:{OCSERV_PORT}?pin={quote(gateways.pin, safe='')}\n")
+        link.chmod(0o600)
+        state = Path(folder) / "state"
+        command = f"{sys.executable} -m probe check --login --json {link}; echo ended $?"
+        environ = {"STATE_DIRECTORY": str(state), "HOME": folder, "PYTHONPATH": str(Path(__file__).parents[2])}
+        gateways.seal.run(["sh", "-c", command], Path(folder) / "out", environ)
+        said = wait_for_text(Path(folder) / "out", "ended", seconds=60)
+        left = said.encode() + b"".join(path.read_bytes() for path in state.rglob("*") if path.is_file())
+    assert '"status":"ok"' in said
+    assert '"depth":"data"' in said
+    encoded = (word for word in re.findall(rb"[A-Za-z0-9+/]{8,}={0,2}", left) if len(word) % 4 == 0)
+    texts = [left, *map(base64.b64decode, encoded)]
+    assert any(b"CONNECT /CSCOSSLC/tunnel" in text for text in texts), "the transcript is not where it is looked for"
+    for secret in (b"ri<ght", b"ri&lt;ght", b"webvpn="):
+        assert not any(secret in text for text in texts)
