@@ -10,6 +10,8 @@ from probe.model.cell import STATUSES
 from probe.model.verdict import Status
 
 _TOP_PX, _HEIGHT_PX = 6, 200
+_SEAM = 0.0008
+"""Columns overlap so far: rounded to pixels they would leave gaps."""
 _ORDER = tuple(status for status in reversed(STATUSES) if status is not None)
 """Worst first, from the base up: small numbers of blocked targets lie on the line and are comparable."""
 
@@ -31,10 +33,10 @@ def render_shares(columns: Sequence[dict[Status, int]], axis: Axis) -> str:
     """
     highest = max((_troubled(column) for column in columns), default=0)
     scale = _round_up(max(1, highest))
-    parts = _render_grid(scale)
+    parts, marks = _render_grid(scale)
     for number, column in enumerate(columns):
         base = 0.0
-        place = {"x": percent(number / len(columns)), "width": percent(1 / len(columns))}
+        place = {"x": percent(number / len(columns)), "width": percent(1 / len(columns) + _SEAM)}
         title = element("title", text(_say(column)))
         for status in _ORDER:
             count = column.get(status, 0)
@@ -52,17 +54,18 @@ def render_shares(columns: Sequence[dict[Status, int]], axis: Axis) -> str:
     for share, words in find_ticks(axis):
         if share < 0.9:
             parts.append(element("text", text(words), x=percent(share), y=_TOP_PX + _HEIGHT_PX + 16, class_="tick"))
-    return element("svg", *parts, class_="shares", role="img", aria_label=_describe(columns, highest))
+    return element("svg", *parts, *marks, class_="shares", role="img", aria_label=_describe(columns, highest))
 
 
-def _render_grid(scale: int) -> list[str]:
-    parts = []
+def _render_grid(scale: int) -> tuple[list[str], list[str]]:
+    """Return the lines, which lie below the columns, and their values, which must be read above them."""
+    parts, marks = [], []
     for value in (scale, scale // 2) if scale > 1 else (scale,):
         y = _TOP_PX + _HEIGHT_PX * (1 - value / scale)
         parts.append(element("line", x1="0", x2="100%", y1=y, y2=y, class_="grid"))
-        parts.append(element("text", text(f"{value:,}"), x="0", y=y + 12, class_="tick"))
+        marks.append(element("text", text(f"{value:,}"), x="0", y=y + 12, class_="tick"))
     base = _TOP_PX + _HEIGHT_PX
-    return [*parts, element("line", x1="0", x2="100%", y1=base, y2=base, class_="base")]
+    return [*parts, element("line", x1="0", x2="100%", y1=base, y2=base, class_="base")], marks
 
 
 def _troubled(column: dict[Status, int]) -> int:

@@ -73,18 +73,18 @@ def render_timings(columns: Sequence[Column], axis: Axis) -> str:
     totals = sorted(sum(column.phases.values()) for column in columns if column.phases)
     top_s = _round_up(totals[min(len(totals) - 1, len(totals) * 19 // 20)] if totals else 0.1)
     base = _TOP_PX + _HEIGHT_PX
-    parts = []
+    parts, marks = [], []
     for value in (top_s, top_s / 2):
         y = base - _HEIGHT_PX * value / top_s
         parts.append(element("line", x1="0", x2="100%", y1=y, y2=y, class_="grid"))
-        parts.append(element("text", text(render_duration(value)), x="0", y=y + 12, class_="tick"))
+        marks.append(element("text", text(render_duration(value)), x="0", y=y + 12, class_="tick"))
     for number, column in enumerate(columns):
         parts += _render_column(column, number / len(columns), 1 / len(columns), base, top_s)
     parts.append(element("line", x1="0", x2="100%", y1=base, y2=base, class_="base"))
     for share, words in find_ticks(axis):
         if share < 0.9:
             parts.append(element("text", text(words), x=percent(share), y=base + 30, class_="tick"))
-    return element("svg", *parts, class_="timings", role="img", aria_label=_describe(columns))
+    return element("svg", *parts, *marks, class_="timings", role="img", aria_label=_describe(columns))
 
 
 def _render_column(column: Column, at: float, width: float, base: float, top_s: float) -> list[str]:
