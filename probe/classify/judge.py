@@ -20,6 +20,7 @@ from probe.classify.rules_page import HTTP_RULES
 from probe.classify.rules_path import TCP_RULES, TLS_RULES
 from probe.classify.rules_question import QUESTION_RULES, name_encrypted
 from probe.classify.rules_quic import QUIC_RULES
+from probe.classify.rules_route import ROUTE_RULES
 from probe.classify.rules_shape import DEEP_RULES, SHAPE_NOTES, SHAPE_TLS_RULES
 from probe.classify.rules_share import SHARE_RULES
 from probe.classify.rules_trace import TRACED_HTTP_RULES, TRACED_TCP_RULES, TRACED_TLS_RULES, located_boundary
@@ -49,6 +50,7 @@ LAYERED = (
     ECHO_RULES,
     (*TRACED_TCP_RULES, *TCP_RULES),
     (*SHAPE_TLS_RULES, *TRACED_TLS_RULES, *CROSS_TLS_RULES, *SHARE_RULES, *TLS_RULES, *TRUST_RULES, *DEEP_RULES),
+    ROUTE_RULES,
     SHAPE_NOTES,
     QUIC_RULES,
     (*TRACED_HTTP_RULES, *CROSS_HTTP_RULES, *HTTP_RULES),

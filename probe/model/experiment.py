@@ -136,6 +136,8 @@ class Design(StrEnum):
     """The same host over https, to hold a cleartext page against."""
     HTTP3 = "http3"
     """The same page over HTTP/3, and what becomes of QUIC on the way there."""
+    ROUTE = "route"
+    """The page over HTTP/3 where TLS over TCP fails: another route to the same host."""
     HELLO = "hello"
     """The same name in ClientHellos of other shapes."""
     SERVICE = "service"

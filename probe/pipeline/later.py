@@ -12,8 +12,9 @@ from typing import Any
 from probe.classify.case import Case
 from probe.classify.plan import plan_second_round
 from probe.classify.plan_cross import plan_crossing
+from probe.classify.plan_route import plan_route
 from probe.model.experiment import Design, Experiment, Pending
-from probe.model.verdict import Confidence, EvidenceFamily, Verdict
+from probe.model.verdict import Confidence, EvidenceFamily, Status, Verdict
 
 
 def second_round(case: Case, verdict: Verdict) -> tuple[Pending, ...]:
@@ -24,9 +25,13 @@ def second_round(case: Case, verdict: Verdict) -> tuple[Pending, ...]:
     """
     outside = (EvidenceFamily.CONTROL, EvidenceFamily.TUNNEL)
     once = any(e.family in outside and e.confidence is Confidence.C1 for e in verdict.evidence)
-    question = "whether a control still sees it otherwise"
-    experiments = (*plan_second_round(case), *plan_crossing(case)) if once else ()
-    return (Pending(due_in_s=case.round_apart_s + 1.0, question=question, experiments=experiments),) if once else ()
+    isolated = verdict.status is Status.LIKELY_BLOCKED
+    route = plan_route(case) if once or isolated else ()
+    if not once and not route:
+        return ()
+    question = "whether a control still sees it otherwise" if once else "whether the site can be had over HTTP/3"
+    experiments = (*plan_second_round(case), *(plan_crossing(case) if once else ()), *route)
+    return (Pending(due_in_s=case.round_apart_s + 1.0, question=question, experiments=experiments),)
 
 
 async def run_in_order(

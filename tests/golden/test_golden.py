@@ -22,6 +22,7 @@ from tests.golden import (  # noqa: F401 (they register their stories)
     pages,
     paths,
     quic,
+    routes,
     shapes,
     shares,
     traces,

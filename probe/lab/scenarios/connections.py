@@ -308,6 +308,14 @@ CONNECTIONS: tuple[Build, ...] = (
         outcome=Outcome.RESET,
         key="single",
     ),
+    _ByName(
+        name="sni-reset-http3-passes",
+        about="the name of a site that offers HTTP/3 is reset over TCP; its QUIC passes",
+        then=Reset(ip_ttl=57),
+        truth=named(Pattern.TLS_RESET_SNI),
+        outcome=Outcome.RESET,
+        key="video",
+    ),
     sometimes,
     intercepted_tls,
     _ByName(
