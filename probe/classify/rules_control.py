@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from probe.classify.control_view import SERVER_ERROR, UNANSWERED, ControlView
-from probe.classify.facts import PathFacts
+from probe.classify.facts import OWN, SIBLING, TEST, PathFacts
 from probe.classify.pages import differ, find_fingerprint, is_challenge
 from probe.classify.rule import C0, C1, C2, Rule
 from probe.classify.rules_control_page import (
@@ -39,14 +39,20 @@ def _compared(
         cause=cause,
         family=B,
         family_of=lambda f: ControlView.of(f.case).method(lambda view: says(f, view)),
-        level=lambda f: min(ControlView.of(f.case).level(lambda view: says(f, view)), _own_share(f)),
+        level=lambda f: min(ControlView.of(f.case).level(lambda view: says(f, view)), _own_share(f, cause)),
         reason=reason,
     )
 
 
-def _own_share(facts: PathFacts) -> Confidence:
-    """C0 while our own step failed once only: a packet lost here is no difference to what a control sees."""
-    return C0 if facts.tries_failed == 1 and not facts.case.single_sample else C2
+def _own_share(facts: PathFacts, cause: Cause) -> Confidence:
+    """C0 while our own step failed once only: a packet lost here is no difference to what a control sees.
+
+    Where nobody is accused, the same failure at the name's other addresses is the second.
+    """
+    failed, broken = facts.tries_failed, facts.failing
+    if broken is not None and cause is not Cause.NETWORK:
+        failed = len(facts.seen(broken.layer, broken.outcome, name=TEST, at=(OWN, SIBLING)))
+    return C0 if failed == 1 and not facts.case.single_sample else C2
 
 
 def _name(facts: PathFacts) -> str:

@@ -267,7 +267,7 @@ class Run:
         verdict = judge(case)
         if verdict.status is not Status.BLOCKED or verdict.confidence is not Confidence.C3:
             return False
-        running = [e for e in self._experiments if e.id in self._running]
+        running = [*(e for e in self._experiments if e.id in self._running), *wanted]
         of_answer = verdict.patterns[:1] and verdict.patterns[0].layer == Layer.DNS.value
         # The other resolvers tell a lying resolver from a lying network, and a forged answer leads to whatever else
         # was settled: both are soon there.
