@@ -1,0 +1,37 @@
+"""What `export --format ooni` writes, loaded by OONI's own `oonidata`.
+
+It pins old versions of libraries that we use newer ones of, so it lives in a virtual environment of its own:
+`python3 -m venv .venv-oonidata && .venv-oonidata/bin/pip install oonidata`, or OONIDATA_PYTHON names another.
+"""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from probe.export.ooni import render_ooni
+from probe.export.scrub import Scrubber
+from tests.unit.store.samples import make_blocked, make_ok, make_server_side
+
+ROOT = Path(__file__).parents[2]
+READER = Path(__file__).with_name("oonidata_reader.py")
+PYTHON = os.environ.get("OONIDATA_PYTHON") or str(ROOT / ".venv-oonidata" / "bin" / "python")
+
+pytestmark = pytest.mark.skipif(
+    not Path(PYTHON).exists(), reason="oonidata is not here: see the head of tests/peers/test_oonidata.py"
+)
+
+
+def test_oonis_own_reader_loads_what_we_export() -> None:
+    lines = [render_ooni(make(), Scrubber(())) for make in (make_ok, make_blocked, make_server_side)]
+    done = subprocess.run([PYTHON, str(READER)], input=b"".join(lines), capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    loaded = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {one["type"] for one in loaded} == {"WebConnectivity"}
+    for line, one in zip(lines, loaded, strict=True):
+        keys = json.loads(line)["test_keys"]
+        counts = [len(keys[key] or ()) for key in ("queries", "tcp_connect", "tls_handshakes", "requests")]
+        assert [one["queries"], one["connects"], one["handshakes"], one["requests"]] == counts
+        assert (one["blocking"], one["accessible"]) == (keys["blocking"], keys["accessible"])
