@@ -287,7 +287,8 @@ RESOLVERS: tuple[Build, ...] = (
         name="dns-pool-in-path",
         about="a box answers in every resolver's name with an address of the injectors' pool",
         then=ForgeAnswer(copies=((POOL[2],),), in_path=True),
-        truth=blocked(Pattern.DNS_INJECTION_POOL),
+        # No list names this one: that all resolvers give it, and whence, is what tells.
+        truth=seeming(blocked(Pattern.DNS_INJECTION_OTHER), Pattern.DNS_INJECTION_POOL),
         meets=(POOL[2],),
     ),
     _OnTheWay(
