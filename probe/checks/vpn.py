@@ -62,7 +62,8 @@ async def speak(target: Target, ctx: Context, endpoint: Endpoint) -> DialogueExc
         return _not_asked(target, ctx, endpoint, str(error))
     if occasion.spec.takes_over and (inner := _find_own_inner(target)):
         return _not_asked(target, ctx, endpoint, f"this tunnel is up on this host, which has its address {inner}")
-    if target.secrets and occasion.spec.name in _ONE_SESSION and is_in_use(endpoint):
+    has_user = bool(target.secrets) and target.exposure is not Exposure.PUBLIC
+    if has_user and occasion.spec.name in _ONE_SESSION and is_in_use(endpoint):
         return _not_asked(target, ctx, endpoint, "this tunnel is up on this host; a check would disturb it")
     return await converse(ctx, endpoint, occasion)
 

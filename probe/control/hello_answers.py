@@ -6,11 +6,14 @@ Source: OpenVPN's wire format (P_CONTROL_HARD_RESET_SERVER_V2); RFC 7296 section
 IKE_SA_INIT may be INVALID_KE_PAYLOAD alone); shadowsocks.org/doc/aead; RFC 8489 section 6.3.1 (STUN).
 """
 
+import base64
 import os
 import struct
 from collections.abc import Callable
 from enum import StrEnum
+from urllib.parse import quote
 
+from probe.control.wireguard_answer import CLIENT_KEY, SERVER_KEY, answer_initiation, public_of
 from probe.model.errors import ProtocolError
 from probe.protocols.dialogue import Reached
 from probe.protocols.incoming import Incoming, Reading
@@ -35,6 +38,7 @@ class Hello(StrEnum):
     OPENVPN = "openvpn"
     IKEV2 = "ikev2"
     SHADOWSOCKS = "shadowsocks"
+    WIREGUARD = "wireguard"
 
 
 def answer_stun(data: bytes) -> bytes | None:
@@ -57,6 +61,8 @@ def answer_datagram(hello: Hello, data: bytes) -> bytes | None:
             return _answer_openvpn(data)
         case Hello.IKEV2:
             return _answer_ike(data)
+        case Hello.WIREGUARD:
+            return answer_initiation(data)
         case Hello.SHADOWSOCKS:
             return None
 
@@ -86,7 +92,7 @@ def open_stream(hello: Hello) -> Callable[[bytes], bytes | None]:
             return _OpenVpnStream().take
         case Hello.SHADOWSOCKS:
             return _ShadowsocksStream().take
-        case Hello.IKEV2:
+        case Hello.IKEV2 | Hello.WIREGUARD:
             return lambda _data: None
 
 
@@ -143,5 +149,8 @@ def reference_links(hello: Hello, host: str, port: int) -> tuple[str, ...]:
             return (f"openvpn://{place}", f"openvpn://{place}?proto=tcp")
         case Hello.IKEV2:
             return (f"ikev2://{place}",)
+        case Hello.WIREGUARD:
+            client, server = (quote(base64.b64encode(key), safe="") for key in (CLIENT_KEY, public_of(SERVER_KEY)))
+            return (f"wireguard://{client}@{place}?publickey={server}",)
         case Hello.SHADOWSOCKS:
             return (f"ss://{SHADOWSOCKS_METHOD}:{SHADOWSOCKS_PASSWORD.decode()}@{place}",)

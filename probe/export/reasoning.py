@@ -16,7 +16,7 @@ _VARIED: dict[Design, tuple[str, str]] = {
     Design.REPEAT: ("the moment", "name, address, transport"),
     Design.SNI: ("the name in the TLS hello", "address, port, hello shape"),
     Design.HOST: ("the name in the request", "address, port"),
-    Design.CERTIFICATE: ("the way to the site", "the name, what certificate it shows"),
+    Design.CERTIFICATE: ("the name in the TLS hello", "address, port"),
     Design.VOLUME: ("page and place", "this line"),
     Design.PATH: ("the page", "name, address"),
     Design.RESOLVERS: ("the resolver and its transport", "the name"),

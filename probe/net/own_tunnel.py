@@ -4,7 +4,9 @@ Read from the kernel's tables; elsewhere than on Linux nothing is known. Source:
 `/proc/net/tcp`; clients that take the default route over keep a host route to their server beside it.
 """
 
+import contextlib
 import ipaddress
+import os
 from pathlib import Path
 
 from probe.model.endpoint import Endpoint
@@ -24,7 +26,17 @@ def is_in_use(endpoint: Endpoint, proc: Path = Path("/proc/net")) -> bool:
         return True
     place = f"{written}:{endpoint.port:04X}"
     sockets = (line.split() for name in ("tcp", "udp") for line in _lines(proc / name)[1:])
-    return any(len(f) > 3 and f[2] == place and f[3] == _ESTABLISHED for f in sockets)
+    open_here = {f[9] for f in sockets if len(f) > 9 and f[2] == place and f[3] == _ESTABLISHED}
+    return bool(open_here) and not open_here <= _own_sockets()
+
+
+def _own_sockets() -> set[str]:
+    """Return the inodes of this process's own sockets: a check is not its own user."""
+    found: set[str] = set()
+    for path in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found.add(os.readlink(path).removeprefix("socket:[").removesuffix("]"))
+    return found
 
 
 def _lines(path: Path) -> list[str]:

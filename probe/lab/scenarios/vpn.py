@@ -11,7 +11,14 @@ from probe.lab.censor.rules import Rule as CensorRule
 from probe.lab.censor.signatures import Signature
 from probe.lab.scenarios.model import Build, Outcome, Proven, Scenario, Speak, Symptom, Truth
 from probe.lab.scenarios.parts import FINE, gone, own_doing, rules, works
-from probe.lab.scenarios.vpn_others import socks_wants_login, socks_works, ssh_freezes, ssh_works, vmess_wrong_clock
+from probe.lab.scenarios.vpn_others import (
+    WIREGUARD,
+    socks_wants_login,
+    socks_works,
+    ssh_freezes,
+    ssh_works,
+    vmess_wrong_clock,
+)
 from probe.lab.scenarios.vpn_parts import (
     IKE_PORT,
     OPENVPN_PORT,
@@ -363,5 +370,6 @@ VPN: tuple[Build, ...] = (
     ),
     socks_wants_login,
     vmess_wrong_clock,
+    *WIREGUARD,
 )
 """Those with a server of Debian's need it installed."""

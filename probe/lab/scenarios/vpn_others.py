@@ -2,25 +2,91 @@
 
 import msgspec
 
-from probe.lab.censor.rules import Drop, Volume
+from probe.lab.censor.rules import Drop, Speaks, Volume
 from probe.lab.censor.rules import Rule as CensorRule
 from probe.lab.censor.signatures import Signature
-from probe.lab.scenarios.model import Proven, Reach, Scenario, Symptom, Truth
+from probe.lab.scenarios.model import Build, Proven, Reach, Scenario, Symptom, Truth
 from probe.lab.scenarios.parts import FINE, own_doing, rules
 from probe.lab.scenarios.vpn_parts import (
     SOCKS_PORT,
     SS_PORT,
     SSH_PORT,
+    WIREGUARD_PORT,
+    certain,
     likely,
+    mute,
     socks_server,
     ssh_server,
     tunnel_scenario,
+    untold,
+    wireguard_link,
+    wireguard_server,
+    without,
 )
 from probe.lab.world.plan import Service, World
 from probe.model.pattern import Pattern
 from probe.model.verdict import Cause, Status
 
 FREEZES_AFTER = 1000
+
+
+def _wireguard(
+    name: str,
+    about: str,
+    truth: Truth,
+    *,
+    here: bool = False,
+    drops: bool = True,
+    proven: Proven = Proven.NO,
+    silent: bool = False,
+) -> Build:
+    """Return a scenario with WireGuard; `here` = this server's alone is dropped, `silent` = it answers no more."""
+
+    def build(world: World) -> Scenario:
+        address = world.sites["tunnel"].v4[0]
+        emptied = without(world, WIREGUARD_PORT, over_tcp=False)
+        other = Service(port=WIREGUARD_PORT, speaks=Signature.OPENVPN)
+        when = Speaks(signatures=(Signature.WIREGUARD,), prefixes=(f"{address}/32",) if here else ())
+        return tunnel_scenario(
+            f"wireguard-{name}",
+            about,
+            mute(world, WIREGUARD_PORT, over_tcp=False, service=other) if silent else emptied,
+            "links.txt",
+            truth,
+            rules=rules(CensorRule(id="s", when=when, then=Drop())) if drops else None,
+            servers=() if silent else (wireguard_server(address),),
+            proven=proven,
+            proven_world=emptied,
+            proven_servers=(wireguard_server(address),),
+            file=wireguard_link(address),
+        )
+
+    return build
+
+
+HANDSHAKE = Pattern.VPN_HANDSHAKE_DROP
+WIREGUARD: tuple[Build, ...] = (
+    _wireguard("works", "WireGuard answers; nothing is wrong", FINE, drops=False),
+    _wireguard("drop", "WireGuard's initiations are dropped", likely(HANDSHAKE), proven=Proven.BEFORE),
+    _wireguard("drop-two-ways", "the same, and it works elsewhere", certain(HANDSHAKE), proven=Proven.ELSEWHERE),
+    _wireguard("drop-unproven", "the same, and nobody ever saw it work", untold(likely(HANDSHAKE))),
+    _wireguard(
+        "endpoint",
+        "this server's WireGuard alone is dropped",
+        likely(Pattern.VPN_ENDPOINT_BLOCK),
+        here=True,
+        proven=Proven.ELSEWHERE,
+    ),
+    _wireguard(
+        "stale-stamps",
+        "the server is silent, as one is that has seen later timestamps of this key",
+        untold(own_doing(Pattern.VPN), Status.IMPAIRED),
+        drops=False,
+        silent=True,
+        proven=Proven.BEFORE,
+    ),
+)
+"""With the responder of the package in place of a server."""
 
 
 def _takes(address: str, port: int) -> tuple[Symptom, ...]:

@@ -1,10 +1,12 @@
 """What scenarios about tunnels are put together from: real servers, keys, and what was known of them before."""
 
 import hashlib
+import sys
 from enum import StrEnum
 
 import msgspec
 
+from probe.control.hello_answers import Hello, reference_links
 from probe.lab.censor.rules import RuleSet
 from probe.lab.scenarios.model import Scenario, Server, Symptom, Truth, Tunnel
 from probe.lab.scenarios.parts import works
@@ -13,6 +15,7 @@ from probe.model.pattern import Pattern
 from probe.model.verdict import Cause, Status
 
 OPENVPN_PORT, IKE_PORT, SS_PORT, SSH_PORT, SOCKS_PORT = 1194, 500, 8488, 2222, 1080
+WIREGUARD_PORT = 51820
 SS_METHOD = "chacha20-ietf-poly1305"
 
 
@@ -80,6 +83,17 @@ def ssh_server(address: str) -> Server:
         before=("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "{folder}/host"),
         says="listening",
     )
+
+
+def wireguard_server(address: str) -> Server:
+    """Return the responder of WireGuard's handshake that comes with the package; its keys are the references'."""
+    words = ("-m", "probe.lab.world.reference_server", Hello.WIREGUARD.value, address, str(WIREGUARD_PORT))
+    return Server(program=sys.executable, words=words, says="listening")
+
+
+def wireguard_link(address: str) -> str:
+    """Return the link of its user."""
+    return "\n".join(reference_links(Hello.WIREGUARD, address, WIREGUARD_PORT))
 
 
 def without(world: World, port: int, *, over_tcp: bool) -> World:

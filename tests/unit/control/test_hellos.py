@@ -1,6 +1,7 @@
 """The reference servers of a control: our own clients understand them, and they serve nobody to hurt a third."""
 
 import asyncio
+import dataclasses
 import os
 import socket
 import struct
@@ -72,6 +73,20 @@ def test_our_client_reaches_the_hello_of_openvpn_over_tcp_whole_and_byte_by_byte
         return b"".join(answer for at in range(len(data)) if (answer := take(data[at : at + 1])))
 
     assert hold("openvpn", ask, slowly)[0] == [Depth.HELLO]
+
+
+def test_our_client_proves_the_wireguard_reference_with_the_keys_of_its_link():
+    (link,) = reference_links(Hello.WIREGUARD, "192.0.2.1", 51820)
+    parsed = parse_link(link).parsed
+    secrets = {name: value.encode() for name, value in parsed.secrets.items()}
+    ask = Ask(
+        entropy=os.urandom, params=parsed.params, secrets=secrets, stamps=1_800_000_000 * 10**9, deepest=Depth.PROOF
+    )
+    stages, reply = hold("wireguard", ask, lambda data: answer_datagram(Hello.WIREGUARD, data))
+    assert Depth.PROOF in stages
+    assert reply is not None
+    stranger = dataclasses.replace(ask, params={**parsed.params, "public_key": "A" * 42 + "E="})
+    assert hold("wireguard", stranger, lambda data: answer_datagram(Hello.WIREGUARD, data)) == ([], None)
 
 
 def test_our_client_gets_an_answer_through_shadowsocks_and_nothing_is_relayed():

@@ -1,4 +1,6 @@
 import socket
+import subprocess
+import sys
 
 from probe.model.endpoint import Endpoint
 from probe.net.own_tunnel import is_in_use
@@ -17,13 +19,22 @@ def test_a_route_to_one_host_alone_is_a_tunnels(tmp_path):
     assert not is_in_use(Endpoint(address="10.0.2.0", port=1194), tmp_path), "a network's route is none"
 
 
-def test_an_open_connection_is_seen_and_a_closed_one_is_not():
+HOLD = (
+    "import socket, sys; c = socket.create_connection(('127.0.0.1', int(sys.argv[1]))); print(1, flush=True); input()"
+)
+
+
+def test_an_open_connection_of_another_program_is_seen_and_our_own_is_not():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         place = Endpoint(address="127.0.0.1", port=port)
-        assert not is_in_use(place)
         with socket.create_connection(("127.0.0.1", port)):
+            assert not is_in_use(place), "a check is not its own user"
+        command = [sys.executable, "-c", HOLD, str(port)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+            assert other.stdout.readline() == b"1\n"
             assert is_in_use(place)
+            other.kill()
 
 
 def test_where_the_kernel_tells_nothing_nothing_is_known(tmp_path):
