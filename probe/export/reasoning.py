@@ -17,6 +17,7 @@ _VARIED: dict[Design, tuple[str, str]] = {
     Design.SNI: ("the name in the TLS hello", "address, port, hello shape"),
     Design.HOST: ("the name in the request", "address, port"),
     Design.CERTIFICATE: ("the name in the TLS hello", "address, port"),
+    Design.ROUTE: ("the transport", "name, address"),
     Design.SHARE: ("the moment, many times", "name, address, port"),
     Design.CROSS: ("the address, to one that has nothing to do with the name", "the name"),
     Design.VOLUME: ("page and place", "this line"),
