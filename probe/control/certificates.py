@@ -101,9 +101,8 @@ def _no_password() -> str:
     raise ValueError("the key is encrypted")
 
 
-def build_echo_context(now: datetime.datetime) -> tuple[ssl.SSLContext, str]:
+def build_echo_context(certificate: bytes, key: bytes) -> tuple[ssl.SSLContext, str]:
     """Return a context that shows one throw-away certificate for any name, and that certificate's SHA-256."""
-    certificate, key = make_certificate("localhost", now)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     with tempfile.TemporaryDirectory(prefix="wallprobe-") as folder:

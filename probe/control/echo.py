@@ -12,7 +12,8 @@ import socket
 from collections import Counter
 from collections.abc import Iterable
 
-from probe.control.certificates import build_echo_context
+from probe.control.certificates import build_echo_context, make_certificate
+from probe.control.echo_quic import QuicEcho, build_configuration
 from probe.control.echo_service import EchoConnection
 from probe.control.settings import EchoSettings
 from probe.control.wire import EchoOffer
@@ -32,7 +33,9 @@ class EchoPorts:
         self._hosts = hosts
         self._not_these = not_these
         self._loop = asyncio.get_running_loop()
-        self._context, self._cert_sha256 = build_echo_context(datetime.datetime.now(datetime.UTC))
+        certificate, key = make_certificate("localhost", datetime.datetime.now(datetime.UTC))
+        self._context, self._cert_sha256 = build_echo_context(certificate, key)
+        self._quic = QuicEcho(build_configuration((certificate, key)), settings.connections, self._loop.time)
         self._sockets: list[socket.socket] = []
         self._open: set[EchoConnection] = set()
         self._joining: set[asyncio.Task[None]] = set()
@@ -69,6 +72,7 @@ class EchoPorts:
             self._loop.remove_reader(one.fileno())
             one.close()
         self._sockets.clear()
+        self._quic.close()
         for connection in tuple(self._open):
             connection.abort()
         for task in self._joining:
@@ -127,10 +131,12 @@ class EchoPorts:
             self.accepted[connection.spoken.value if connection.spoken else "nothing"] += 1
 
     def _swallow(self, sink: socket.socket) -> None:
+        """Read what came: QUIC is answered, all else is swallowed."""
         with contextlib.suppress(OSError):
             for _ in range(_READ_AT_ONCE):
-                sink.recv(_LONGEST_DATAGRAM)
+                data, peer = sink.recvfrom(_LONGEST_DATAGRAM)
                 self.datagrams_total += 1
+                self._quic.take(sink, data, peer)
 
 
 def _bind(host: str, port: int, kind: socket.SocketKind) -> socket.socket:

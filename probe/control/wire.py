@@ -41,7 +41,7 @@ class ControlAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EchoOffer(msgspec.Struct, frozen=True, kw_only=True):
-    """The echo services: every port answers TLS, HTTP and whatever else comes, over TCP; UDP is swallowed."""
+    """The echo services: every port answers TLS, HTTP and whatever else comes, over TCP; QUIC, and no other UDP."""
 
     tcp: tuple[tuple[int, int], ...] = ()
     """Ranges of ports, both ends in it."""

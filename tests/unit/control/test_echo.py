@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import datetime
 import hashlib
 import socket
 import ssl
@@ -11,13 +12,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe.control.certificates import make_certificate
 from probe.control.client import ControlClient
 from probe.control.echo import EchoPorts
+from probe.control.echo_quic import QuicEcho, build_configuration
 from probe.control.echo_service import ANSWER, MOST_BYTES, Spoken, tell
 from probe.control.settings import EchoSettings
+from probe.model.endpoint import Endpoint
+from probe.model.observation import QUICHandshake
 from probe.model.settings import ControlSettings
 from probe.model.target import SecretRef
+from probe.net.quic import quic
+from probe.net.quic_versions import ping_quic
+from probe.net.stack import Stack
+from tests.fakes import make_context
 from tests.unit.control.place import TOKEN, open_place
+
+QUIC = build_configuration(make_certificate("localhost", datetime.datetime.now(datetime.UTC)))
 
 
 def free_range(count: int) -> tuple[int, int]:
@@ -218,3 +229,55 @@ def test_more_bytes_never_change_what_was_told(data: bytes) -> None:
     decided = [one for one in told if one is not None]
     assert len(set(decided)) <= 1
     assert told[: len(told) - len(decided)] == [None] * (len(told) - len(decided))
+
+
+async def greet_by_quic(port: int, name: str) -> QUICHandshake:
+    stack = Stack.open()
+    ctx = make_context(stack)
+    async with quic(ctx, Endpoint(address="127.0.0.1", port=port), server_name=name, verify=False):
+        pass
+    await stack.close()
+    (seen,) = [o for o in ctx.journal.observations if isinstance(o, QUICHandshake)]
+    return seen
+
+
+@pytest.mark.parametrize("name", ["blocked.example", ""])
+async def test_quic_completes_for_any_name_with_the_certificate_that_was_offered(name: str) -> None:
+    async with open_echo() as echo:
+        seen = await greet_by_quic(echo.offer().udp[0][0], name)
+        assert seen.failure is None
+        assert hashlib.sha256(seen.chain[0]).hexdigest() == echo.offer().cert_sha256
+
+
+async def test_a_ping_for_a_version_that_nobody_has_is_answered_with_those_that_there_are() -> None:
+    async with open_echo() as echo:
+        stack = Stack.open()
+        ctx = make_context(stack)
+        await ping_quic(ctx, Endpoint(address="127.0.0.1", port=echo.offer().udp[0][0]))
+        await stack.close()
+        (seen,) = [o for o in ctx.journal.observations if isinstance(o, QUICHandshake)]
+        assert (seen.failure, seen.versions) == (None, (1, 0x6B3343CF))
+
+
+@given(st.binary(min_size=1, max_size=1500))
+def test_whatever_comes_is_answered_with_no_more_than_three_times_of_it(data: bytes) -> None:
+    class Sink:
+        sent = 0
+
+        def fileno(self) -> int:
+            return 7
+
+        def sendto(self, answer: bytes, peer: object) -> None:
+            self.sent += len(answer)
+
+    async def feed() -> int:
+        sink = Sink()
+        echo = QuicEcho(QUIC, 4, asyncio.get_running_loop().time)
+        for piece in (data, b"\xc0\0\0\0\1" + data, (b"\xc0\0\0\0\1" + data).ljust(1200, b"\0")):
+            sink.sent = 0
+            echo.take(sink, piece, ("127.0.0.1", 9))  # type: ignore[arg-type]
+            assert sink.sent <= 3 * len(piece)
+        echo.close()
+        return sink.sent
+
+    asyncio.run(feed())
