@@ -14,6 +14,8 @@ from probe.model.chance import Decision, decide_sequentially
 from probe.model.experiment import NameKind
 
 HEALTHY, FAILING = 0.01, 0.26
+MOST_SERVERS = 8
+"""A balancer of more, with some dead, is taken for chance."""
 FAILED_AT_LEAST = 3
 """One failure began the matter and one more may be chance."""
 
@@ -29,6 +31,8 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome | None
     """How those failed that did; `None` = in several ways, or none did."""
     loss_ratio: float = 0.0
+    in_turn: bool = False
+    """Failures came in turn, whatever was carried: dead servers among several explain them all."""
 
     @property
     def is_mixed(self) -> bool:
@@ -39,7 +43,13 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     def is_shown(self) -> bool:
         """Tell whether so many failures are no healthy loss."""
         healthy = max(HEALTHY, self.loss_ratio)
-        if not self.is_mixed or self.failed < FAILED_AT_LEAST or self.controls < PAIRS or healthy >= FAILING:
+        if (
+            not self.is_mixed
+            or self.in_turn
+            or self.failed < FAILED_AT_LEAST
+            or self.controls < PAIRS
+            or healthy >= FAILING
+        ):
             return False
         decided = decide_sequentially(self.failed, self.good, healthy=healthy, failing=FAILING)
         return decided is Decision.FAILING
@@ -58,7 +68,23 @@ def count_share(rows: tuple[Try, ...], loss_ratio: float = 0.0) -> Share:
         controls_failed=sum(row.outcome in TRIGGERABLE for row in neutral),
         outcome=next(iter(ways)) if len(ways) == 1 else None,
         loss_ratio=loss_ratio,
+        in_turn=_fails_in_turn(rows),
     )
+
+
+def _fails_in_turn(rows: tuple[Try, ...]) -> bool:
+    """Tell whether failures return with every n-th connection, as they come in to a balancer of n with some dead."""
+    met = {_try_of(row): row.outcome in TRIGGERABLE for row in rows if row.layer in (Layer.TLS, Layer.HELLO)}
+    opened = sorted((row for row in rows if row.layer is Layer.TCP), key=lambda row: (row.started_s, row.transaction))
+    failed = [met.get(_try_of(row)) for row in opened]  # `None` = nothing was sent on it, so it says nothing
+    return any(
+        len(failed) >= 2 * servers and all(len(set(failed[first::servers]) - {None}) < 2 for first in range(servers))
+        for servers in range(2, MOST_SERVERS + 1)
+    )
+
+
+def _try_of(row: Try) -> tuple[str, str]:
+    return row.spot, row.experiment.id if row.experiment is not None else ""
 
 
 def share_of(facts: PathFacts) -> Share:

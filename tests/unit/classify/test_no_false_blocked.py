@@ -25,6 +25,7 @@ def accuses(verdict):
 @given(period=st.lists(OUTCOMES, min_size=1, max_size=6), secure=st.booleans(), two=st.booleans())
 @example(period=["reset", "ok"], secure=True, two=False)
 @example(period=["ok", "reset"], secure=True, two=True)
+@example(period=["reset", "ok", "ok", "ok"], secure=True, two=False)
 @example(period=["silent", "ok"], secure=False, two=False)
 @settings(max_examples=300, deadline=None)
 def test_a_server_that_fails_in_turn_is_not_a_filter(period, secure, two):

@@ -85,7 +85,8 @@ class World:
             return False
         story.tcp(address=address, port=port, experiment=experiment)
         if secure or (experiment is not None and experiment.step is Step.HANDSHAKE):
-            story.tls(met, address=address, port=port, experiment=experiment)
+            shape = experiment.shape.value if experiment is not None else "stock"
+            story.tls(met, address=address, port=port, experiment=experiment, hello_shape=shape)
             met = "ok" if met == "ok" else ""
         if not met or not fetch or (experiment is not None and experiment.step is Step.HANDSHAKE):
             return False
