@@ -1,11 +1,13 @@
 """One connection to an echo port: TLS for any name, HTTP for any host, a sink for whatever else.
 
 The first bytes tell: a TLS record (RFC 8446 section 5.1) gets a handshake and then the same again inside it, a request
-line gets a page, the rest is swallowed. Nothing of what came is ever sent back: a censor's block page or a forged
-reset must not be mistaken for our answer, and nobody can use us to send a third party anything.
+line gets a page, the rest is swallowed. `GET /flow/BYTES/RATE` gets so many bytes at that rate, to see who slows them.
+Nothing of what came is ever sent back: a censor's block page or a forged reset must not be mistaken for our answer, and
+nobody can use us to send a third party anything.
 """
 
 import asyncio
+import re
 import ssl
 from collections.abc import Callable
 from enum import StrEnum
@@ -24,6 +26,14 @@ ANSWER = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nCache-Control: no-store\r\n"
     b"Content-Length: %d\r\nConnection: close\r\n\r\n%b"
 ) % (len(_PAGE), _PAGE)
+FLOW_HEAD = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nCache-Control: no-store\r\n"
+    b"Content-Length: %d\r\nConnection: close\r\n\r\n"
+)
+MOST_FLOW_BYTES = 1024 * 1024
+FASTEST_FLOW = 8 * 1024 * 1024
+_TICK_S = 0.02
+_FLOW = re.compile(rb"GET /flow/([0-9]{1,7})/([0-9]{1,7}) HTTP/1\.[01]\r\n").match
 
 
 class Spoken(StrEnum):
@@ -49,6 +59,15 @@ def tell(first: bytes) -> Spoken | None:
     return Spoken.SINK
 
 
+def read_flow(head: bytes) -> tuple[int, int] | None:
+    """Return bytes and bytes a second of a request for `/flow/BYTES/RATE`; `None` = it asks for no such thing."""
+    found = _FLOW(head)
+    if found is None:
+        return None
+    size, rate = int(found[1]), int(found[2])
+    return (size, rate) if 0 < size <= MOST_FLOW_BYTES and 0 < rate <= FASTEST_FLOW else None
+
+
 class EchoConnection(asyncio.Protocol):
     """One accepted connection."""
 
@@ -70,6 +89,10 @@ class EchoConnection(asyncio.Protocol):
         self._buffer = b""
         self._received = 0
         self._kind: Spoken | None = None
+        self._left = 0
+        """Bytes of a flow that are still to be sent."""
+        self._rate = 0
+        self._pouring: asyncio.TimerHandle | None = None
         self.spoken: Spoken | None = None
         """What the outermost layer was."""
 
@@ -84,6 +107,8 @@ class EchoConnection(asyncio.Protocol):
         """Forget it."""
         if self._timer is not None:
             self._timer.cancel()
+        if self._pouring is not None:
+            self._pouring.cancel()
         self._tls = None
         self._transport = None
         self._closed(self)
@@ -125,12 +150,36 @@ class EchoConnection(asyncio.Protocol):
                 self._buffer = b""
 
     def _answer(self) -> None:
-        if self._tls is None:
-            self._write(ANSWER)
+        if self._left:
+            return
+        flow = read_flow(self._buffer)
+        if flow is None:
+            self._say(ANSWER)
+            self._close()
+            return
+        self._left, self._rate = flow
+        self._say(FLOW_HEAD % self._left)
+        self._pour()
+
+    def _pour(self) -> None:
+        """Send what a tick's worth of the rate allows, until all is sent: slower than asked for is not our doing."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        size = min(self._left, max(1, round(self._rate * _TICK_S)))
+        self._left -= size
+        self._say(b"." * size)
+        if self._left:
+            self._pouring = asyncio.get_running_loop().call_later(_TICK_S, self._pour)
         else:
-            self._tls.write(ANSWER)
+            self._close()
+
+    def _say(self, data: bytes) -> None:
+        """Send, through TLS if that is spoken."""
+        if self._tls is None:
+            self._write(data)
+        else:
+            self._tls.write(data)
             self._flush()
-        self._close()
 
     def _feed_tls(self, data: bytes) -> None:
         assert self._tls is not None

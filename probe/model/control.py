@@ -109,6 +109,6 @@ class EchoRange(msgspec.Struct, frozen=True, kw_only=True):
     tcp: tuple[tuple[int, int], ...] = ()
     """Ranges, both ends in them: TLS with any SNI, HTTP with any Host, a sink for the rest."""
     udp: tuple[tuple[int, int], ...] = ()
-    """A sink."""
+    """QUIC with any name, a sink for the rest."""
     cert_sha256: str = ""
     """Of the certificate that every TLS port shows: another one was not theirs."""

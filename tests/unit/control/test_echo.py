@@ -106,6 +106,29 @@ async def test_http_is_answered_for_any_host_and_nothing_of_it_comes_back(piecew
     assert b"blocked" not in answer
 
 
+@pytest.mark.parametrize("secure", [False, True])
+async def test_a_flow_comes_whole_and_no_faster_than_asked_for(secure: bool) -> None:
+    async with open_echo() as echo:
+        context = insecure() if secure else None
+        reader, writer = await asyncio.open_connection("127.0.0.1", first_port(echo), ssl=context)
+        began_s = asyncio.get_running_loop().time()
+        writer.write(b"GET /flow/60000/300000 HTTP/1.1\r\nHost: any.example\r\n\r\n")
+        head, _, body = (await reader.read(-1)).partition(b"\r\n\r\n")
+        took_s = asyncio.get_running_loop().time() - began_s
+        writer.close()
+    assert b"Content-Length: 60000" in head
+    assert body == b"." * 60000
+    assert took_s > 0.15
+
+
+@pytest.mark.parametrize(
+    "path", [b"/flow/0/1", b"/flow/1/0", b"/flow/9999999/1", b"/flow/1", b"/flow/-1/5", b"/flow/a/b"]
+)
+async def test_what_is_no_flow_gets_the_page(path: bytes) -> None:
+    async with open_echo() as echo:
+        assert await say(first_port(echo), b"GET " + path + b" HTTP/1.1\r\n\r\n") == ANSWER
+
+
 @pytest.mark.parametrize(
     "data", [b"\x00" * 100, b"SSH-2.0-x\r\n", b"\x16\x05\x00", b"\x16\x03\x01\x00\x02xx", b"GET", b""]
 )
