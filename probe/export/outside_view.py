@@ -16,7 +16,12 @@ _KINDS = {
 
 def build_outside_lines(measurement: Measurement) -> tuple[str, ...]:
     """Return a line for each control that was asked, the failed ones with why: that is a finding too."""
-    return tuple(_line(report, measurement.target.host) for report in measurement.controls)
+    lines: list[str] = []
+    for report in measurement.controls:
+        others = (one for one in report.tried if not one.startswith(f"{report.control}: "))
+        lines += [f"{other} (asked first)" for other in others]
+        lines.append(_line(report, measurement.target.host))
+    return tuple(dict.fromkeys(lines))
 
 
 def _line(report: ControlReport, host: str) -> str:

@@ -12,6 +12,11 @@ from tests.unit.classify.outside import all_well, report
 
 
 def line(told: ControlReport) -> str:
+    (only,) = lines(told)
+    return only
+
+
+def lines(told: ControlReport) -> tuple[str, ...]:
     case = Story().dns(OWN).case()
     measurement = Measurement(
         id="m",
@@ -23,8 +28,7 @@ def line(told: ControlReport) -> str:
         controls=(told,),
         verdict=Verdict(status=Status.IMPAIRED),
     )
-    (only,) = build_outside_lines(measurement)
-    return only
+    return build_outside_lines(measurement)
 
 
 def test_a_view_is_told_step_by_step() -> None:
@@ -45,6 +49,15 @@ def test_a_name_that_is_unknown_there_too_is_told() -> None:
 def test_that_a_control_did_not_answer_is_told_with_the_reason(unreachable: bool, how: str) -> None:
     told = ControlReport(control="fra-1", asked_at=0.0, failure="tls: connection_reset", unreachable=unreachable)
     assert line(told) == f"fra-1 (a control): {how}: tls: connection_reset"
+
+
+def test_controls_that_were_asked_in_vain_before_are_told_too() -> None:
+    tried = ("my-vpn: tunnel: nothing came through it", "fra-1: connect: connection_refused")
+    told = ControlReport(control="fra-1", asked_at=0.0, failure="connect: connection_refused", tried=tried)
+    assert lines(told) == (
+        "my-vpn: tunnel: nothing came through it (asked first)",
+        "fra-1 (a control): it gave no answer: connect: connection_refused",
+    )
 
 
 def test_what_another_agent_says_itself_is_told_beside_its_view() -> None:
