@@ -60,6 +60,11 @@ class ControlView:
         apart = any(apart_s <= late - early <= WITHIN_S for early in asked_s for late in asked_s)
         return Confidence.C2 if apart else Confidence.C1
 
+    @property
+    def through_tunnel(self) -> bool:
+        """Tell whether all that is known came through tunnels: how fast it came then tells of them, too."""
+        return bool(self._reports) and all(report.kind is ControlKind.TUNNEL for report in self._reports)
+
     def _alone(self, report: ControlReport) -> Self:
         """Return the view that one report gives by itself."""
         key = f"control view {id(report)}"  # it lives as long as the case

@@ -177,6 +177,7 @@ CONTROL_RULES: tuple[Rule[PathFacts], ...] = (
         pattern=Pattern.IP,
         cause=Cause.UNKNOWN,
         family=B,
+        family_of=lambda f: ControlView.of(f.case).method(lambda view: _connects(f, view)),
         level=C1,
         reason="A control connects; our packets pass every router that can be seen on the way, as a neighbour's do, and"
         " get no answer: the server's own firewall, or a filter close to it.",

@@ -131,7 +131,9 @@ def _theirs(view: ControlView) -> HTTPExchange | None:
 
 
 def _slow_for_control(facts: PathFacts) -> bool:
-    flows, theirs = _flows(facts), _theirs(ControlView.of(facts.case))
+    """A tunnel may be slow itself: that a page comes slowly through it excuses nobody."""
+    view = ControlView.of(facts.case)
+    flows, theirs = _flows(facts), None if view.through_tunnel else _theirs(view)
     return flows is not None and theirs is not None and not much_slower(flows.test_rates, [rate_of(theirs)], 1 / 2)
 
 
@@ -156,6 +158,7 @@ FLOW_CONTROL_RULES: tuple[Rule[PathFacts], ...] = (
         pattern=Pattern.FLOW_THROTTLE,
         cause=Cause.NETWORK,
         family=B,
+        family_of=lambda f: ControlView.of(f.case).method(lambda view: _fast_for_control(f, view)),
         level=_view_level(_fast_for_control),
         interferes=True,
         reason="The page comes slowly to us each time, fast to a control, and other sites' pages come fast here.",
@@ -172,6 +175,7 @@ FLOW_CONTROL_RULES: tuple[Rule[PathFacts], ...] = (
         pattern=Pattern.FLOW_FREEZE,
         cause=Cause.NETWORK,
         family=B,
+        family_of=lambda f: ControlView.of(f.case).method(lambda view: _whole_for_control(f, view)),
         level=_view_level(_whole_for_control),
         reason="The page stops after the same number of bytes for us; a control gets past that, as we do elsewhere.",
     ),

@@ -1,7 +1,9 @@
 """Whose view it is: a control's server, a tunnel, another agent. Each is believed as far as it can know."""
 
+import msgspec
 import pytest
 
+import tests.golden.test_golden  # noqa: F401 - the stories register themselves
 from probe.classify.control_view import believed
 from probe.classify.judge import judge
 from probe.model.control import ControlKind
@@ -9,6 +11,7 @@ from probe.model.failure import FailureCode
 from probe.model.pattern import Pattern
 from probe.model.verdict import Cause, Confidence, EvidenceFamily, Status
 from tests.golden.controls import CLEAR, connect, denied, hello, served
+from tests.golden.story import PAIRS
 from tests.unit.classify.cases import OWN, REAL, Story
 from tests.unit.classify.outside import all_well, report
 
@@ -96,3 +99,20 @@ def test_a_page_that_came_to_another_agent_in_the_clear_is_compared_with_nothing
 def test_of_a_server_everything_is_believed() -> None:
     (first, _) = seen_by(SERVER, Story().dns(OWN).tcp("silent"))
     assert believed(first, Story().dns(OWN).case()) == first.observations
+
+
+def test_a_page_that_comes_slowly_through_a_tunnel_excuses_no_network() -> None:
+    slow = PAIRS["flow.slow.server"]().fires.case
+    assert "flow.slow.server" in {e.rule_id for e in judge(slow).evidence}
+    tunnelled = tuple(msgspec.structs.replace(r, kind=TUNNEL) for r in slow.controls)
+    assert "flow.slow.server" not in {
+        e.rule_id for e in judge(msgspec.structs.replace(slow, controls=tunnelled)).evidence
+    }
+
+
+@pytest.mark.parametrize("rule", ["flow.throttle.control_fast", "flow.freeze.control_whole"])
+def test_a_page_that_comes_well_through_a_tunnel_is_family_c(rule: str) -> None:
+    case = PAIRS[rule]().fires.case
+    tunnelled = tuple(msgspec.structs.replace(r, kind=TUNNEL) for r in case.controls)
+    evidence = judge(msgspec.structs.replace(case, controls=tunnelled)).evidence
+    assert {e.family for e in evidence if e.rule_id == rule} == {EvidenceFamily.TUNNEL}
