@@ -12,6 +12,9 @@ T = TypeVar("T")
 FEWEST_DESCRIPTORS = 32
 """Python, the loop, the database and the DNS sockets take some twenty; below that libraries break, not we."""
 
+_TO_CLOSE = 4
+"""Kept for the end: uvloop opens a pair of sockets to wind up, also where this process may open no other file."""
+
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Return uvloop's factory, or `None` for the stock loop (`WALLPROBE_LOOP=asyncio`, or no uvloop)."""
@@ -36,5 +39,11 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         main.close()
         remedy = f"allow at least {FEWEST_DESCRIPTORS}, such as by `ulimit -n 1024`"
         raise UserError("open files", f"this process may have {allowed}, which is too few", remedy)
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+    spare = [os.open(os.devnull, os.O_RDONLY) for _ in range(_TO_CLOSE)]
+    runner = asyncio.Runner(loop_factory=loop_factory())
+    try:
         return runner.run(main)
+    finally:
+        for descriptor in spare:
+            os.close(descriptor)
+        runner.close()
