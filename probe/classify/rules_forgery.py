@@ -30,7 +30,10 @@ def _block_page_level(facts: NameFacts) -> Confidence:
     if not (facts.settles and facts.persists):
         return C1
     refuted = facts.own_addresses <= facts.refuted and facts.truth_shown
-    return C3 if refuted or facts.own_addresses <= facts.proxies else C2
+    if refuted or facts.own_addresses <= facts.proxies:
+        return C3
+    # A node of the site's CDN may serve an article that quotes a block page.
+    return C2 if facts.truth_shown else C1
 
 
 def _two_servers_lie(facts: NameFacts) -> bool:

@@ -39,7 +39,8 @@ TAXONOMY: dict[Pattern, Entry] = {
     ),
     Pattern.DNS_INJECTION_TEREDO: _entry("answered with a Teredo address", "2001::/32 here, not by encrypted DNS"),
     Pattern.DNS_INJECTION_OTHER: _entry(
-        "every resolver asked in the clear lies", "two resolvers lie, encrypted ones agree on a proven address"
+        "every resolver asked in the clear lies",
+        "two resolvers lie, encrypted ones agree on a proven address; or the address serves unrelated sites",
     ),
     Pattern.DNS_RESOLVER: _entry("the resolver itself", _INNER),
     Pattern.DNS_RESOLVER_MANIPULATED: _entry(
@@ -59,7 +60,9 @@ TAXONOMY: dict[Pattern, Entry] = {
         "a failure is reported for this name", "SERVFAIL five times; five neutral names answered"
     ),
     Pattern.DNS_TIMEOUT: _entry("no answer for this name", "silence five times; five neutral names answered"),
-    Pattern.DNS_ENCRYPTED_BLOCKED: _entry("DoT or DoH is blocked", "two providers fail while anchors are fine"),
+    Pattern.DNS_ENCRYPTED_BLOCKED: _entry(
+        "DoT or DoH is blocked", "its name, port or address is, as shown by the pattern beside it"
+    ),
     Pattern.IP: _entry("the address does not answer", _INNER),
     Pattern.IP_DROP: _entry("everything to the address is dropped", "two ports silent, a neighbour and a control fine"),
     Pattern.IP_UNREACHABLE: _entry("a router refuses by ICMP", "an ICMP error whose sender is not the target"),
@@ -92,7 +95,9 @@ TAXONOMY: dict[Pattern, Entry] = {
     Pattern.HTTP_BLOCKPAGE: _entry(
         "a block page", "a fingerprint of this country, or one plus another page over https twice"
     ),
-    Pattern.HTTP_REDIRECT: _entry("redirected to a block page", "the Location is a known one"),
+    Pattern.HTTP_REDIRECT: _entry(
+        "redirected to a block page", "not so over https nor for a control, or the redirect comes from on the way"
+    ),
     Pattern.HTTP_INJECTED: _entry("a page injected on the way", "the real answer arrives as well"),
     Pattern.HTTP_RESET: _entry("reset after the request", _INNER),
     Pattern.HTTP_RESET_HOST: _entry("reset because of the host", "host × neutral host at one address, 5 against 5"),
@@ -117,8 +122,12 @@ TAXONOMY: dict[Pattern, Entry] = {
     Pattern.FLOW_PROTOCOL_ALLOWLIST: _entry(
         "only known protocols pass", "TLS passes on a port where others are dropped"
     ),
-    Pattern.FLOW_FREEZE: _entry("frozen after some bytes", "three runs stall within 25 % of each other"),
-    Pattern.FLOW_THROTTLE: _entry("slowed down", "five interleaved pairs, a steady plateau"),
+    Pattern.FLOW_FREEZE: _entry(
+        "frozen after some bytes", "three runs stall within 25 % of each other; other names, sites or a control pass"
+    ),
+    Pattern.FLOW_THROTTLE: _entry(
+        "slowed down", "a fifth of the rate the same page has otherwise, five runs in turn; or a control's"
+    ),
     Pattern.VPN: _entry("a VPN fails", _INNER),
     Pattern.VPN_HANDSHAKE_DROP: _entry(
         "the protocol's hello is dropped", "a reference server of the protocol fails too"
