@@ -10,12 +10,14 @@ import msgspec
 from probe.classify.facts import OWN, SIBLING, PathFacts
 from probe.classify.pairs import PAIRS, SPOKE
 from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try
-from probe.model.chance import Decision, decide_sequentially
+from probe.model.chance import Decision, decide_sequentially, fisher_two_sided
 from probe.model.experiment import NameKind
 
 HEALTHY, FAILING = 0.01, 0.26
 MOST_SERVERS = 8
 """A balancer of more, with some dead, is taken for chance."""
+BY_CHANCE = 0.01
+"""Five against five come out so by chance in 0.8 % of cases (VERDICTS section 2)."""
 FAILED_AT_LEAST = 3
 """One failure began the matter and one more may be chance."""
 
@@ -38,6 +40,12 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     def is_mixed(self) -> bool:
         """Tell whether some came through and some did not, alike, while neutral names all did."""
         return bool(self.failed and self.good and self.outcome is not None and not self.controls_failed)
+
+    @property
+    def is_the_names(self) -> bool:
+        """Tell whether neutral names fail less often: of a server one of whose machines is broken, all names do."""
+        tried, asked = self.failed + self.good, self.controls + self.controls_failed
+        return fisher_two_sided(self.failed, tried, self.controls_failed, asked) <= BY_CHANCE
 
     @property
     def is_shown(self) -> bool:

@@ -20,17 +20,36 @@ def sometimes(outcome: str, failed: int, good: int, controls: int = 5, neutral: 
     return story
 
 
-def _register(rule: str, outcome: str, about: str) -> None:
-    @golden(f"{rule}.sometimes")
-    def tell() -> tuple[Half, Half]:
+def _register(pattern: str, outcome: str, about: str) -> None:
+    @golden(f"{pattern}.sni.sometimes")
+    def named() -> tuple[Half, Half]:
         return (
-            half(sometimes(outcome, 3, 8).case(), "degraded network C2", f"{about} three of eleven, neutral never."),
+            half(
+                sometimes(outcome, 9, 2).case(),
+                "degraded network C2",
+                f"{about} nine times of eleven, a neutral name never of five.",
+            ),
+            half(
+                sometimes(outcome, 3, 8).case(),
+                "degraded unknown C1",
+                f"{about} three times of eleven: with one broken machine of four, five neutral names may escape.",
+            ),
+        )
+
+    @golden(f"{pattern}.sometimes_seen")
+    def seen() -> tuple[Half, Half]:
+        return (
+            half(
+                sometimes(outcome, 3, 8).case(),
+                "degraded unknown C1",
+                f"{about} three times of eleven: no healthy loss, and nobody's doing that is known.",
+            ),
             half(
                 sometimes(outcome, 2, 9).case(), "ok none C2", f"{about} twice of eleven: one more would be no chance."
             ),
         )
 
 
-_register("tls.reset.sni", "reset", "Reset")
-_register("tls.fin.sni", "fin", "Closed")
-_register("tls.timeout.sni", "silent", "Silent")
+_register("tls.reset", "reset", "Reset")
+_register("tls.fin", "fin", "Closed")
+_register("tls.timeout", "silent", "Silent")

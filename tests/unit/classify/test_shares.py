@@ -9,7 +9,7 @@ from probe.classify.shares import Share
 from probe.classify.tries import Outcome
 from probe.model.experiment import Design, NameKind
 from probe.model.target import Exposure
-from probe.model.verdict import Status
+from probe.model.verdict import Cause, Status
 from tests.golden.shares import sometimes
 from tests.unit.classify.cases import FIT, OWN, Story
 
@@ -30,6 +30,12 @@ def test_three_of_eleven_are_no_chance_and_two_are():
 )
 def test_what_forbids_it(change):
     assert not msgspec.structs.replace(MIXED, **change).is_shown
+
+
+def test_a_small_share_is_nobodys_and_a_large_one_the_names():
+    assert not MIXED.is_the_names
+    assert msgspec.structs.replace(MIXED, failed=9, good=2).is_the_names
+    assert judge(sometimes("silent", 3, 8).case()).cause is Cause.UNKNOWN
 
 
 def test_a_line_that_loses_packets_accuses_nobody():
