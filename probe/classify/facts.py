@@ -7,6 +7,7 @@ What counts toward n is said in `pairs.py`.
 """
 
 import functools
+from typing import Any
 
 import msgspec
 
@@ -89,6 +90,8 @@ class PathFacts:
         """The other spots that were tried for the name in this hop."""
         self.table = tuple([row for row in table if row.hop == hop and row.layer is not Layer.DNS])
         self._pairs: dict[Layer, Pairs] = {}
+        self.derived: dict[str, Any] = {}
+        """What follows from this path's table, worked out once for all rules that ask."""
         self.questions = _questions_at(case, table, spot)
         """What an encrypted resolver under test was asked here, in order."""
 

@@ -97,6 +97,13 @@ def _try_of(row: Try) -> tuple[str, str]:
 
 def share_of(facts: PathFacts) -> Share:
     """Return the share over this path and its siblings."""
+    share: Share | None = facts.derived.get("share")
+    if share is None:
+        share = facts.derived["share"] = _count_over(facts)
+    return share
+
+
+def _count_over(facts: PathFacts) -> Share:
     baseline = facts.case.baseline
     rows = tuple(row for row in facts.table if facts.place(row) in (OWN, SIBLING))
     return count_share(rows, baseline.loss_ratio if baseline is not None else 0.0)
