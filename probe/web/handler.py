@@ -27,7 +27,10 @@ class StrictHandler(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Answer what could not be read, or a fault of ours; the connection ends with it."""
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        if isinstance(exc, ConnectionError):
+            # The reader has gone, or was shown out, in the middle of its answer: no fault of ours.
+            log.debug("reader has gone", extra={"path": request.path})
+        elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             log.error("request crashed", extra={"path": request.path}, exc_info=exc)
         else:
             log.debug("request refused", extra={"status": status, "reason": type(exc).__name__})
