@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -126,7 +127,11 @@ def test_strangers_leave_nothing_half_open_and_a_cookie_is_an_answer_too(swan: S
     """The last of its module: what it leaves half-open makes the responder careful for half a minute."""
     host = "127.0.0.1"
     for _ in range(8):  # five half-open associations of one address would silence it
-        assert swan.talk(v2, host=host).reply.kind == "invalid_ke_payload"
+        assert swan.talk(v2, host=host).reply.kind in ("invalid_ke_payload", "cookie")
+    # A busy responder clears away a moment late; what was left half-open would stay so for half a minute.
+    until_s = time.monotonic() + 5.0
+    while swan.talk(v2, host=host).reply.kind != "invalid_ke_payload":
+        assert time.monotonic() < until_s
     for _ in range(3):
         with contextlib.closing(v2.start(Ask(**asked(host), secrets={"psk": b"correct horse"}))) as dialogue:
             leave_half_open(swan, dialogue, host)
