@@ -21,9 +21,10 @@ from probe.net.clock import Clock
 from probe.net.context import Gatekeeper, Manners
 from probe.net.stack import Stack
 from probe.pipeline.environment import CHECK_BODY_BYTES, Environment
-from probe.pipeline.measure import Run, Wish
+from probe.pipeline.measure import Run
 from probe.pipeline.monitor import VantageMonitor
 from probe.pipeline.proofs import LOGIN_PARAM, find_rejected_login
+from probe.pipeline.wish import Wish
 from probe.store.place import find_path
 from probe.store.store import Store
 from probe.targets.secret_places import Given, changed_since

@@ -27,8 +27,9 @@ from probe.model.vantage import Baseline, VantageState
 from probe.model.verdict import Cause, Status
 from probe.net.clock import Clock
 from probe.pipeline.environment import Environment
-from probe.pipeline.measure import Run, Wish
+from probe.pipeline.measure import Run
 from probe.pipeline.monitor import VantageMonitor
+from probe.pipeline.wish import Wish
 from probe.schedule import DueRun, RunKind, Schedule
 from probe.store.store import Store
 
@@ -218,6 +219,8 @@ class Agent:
     async def _complete(self, run: Run, due: DueRun, target: Target) -> None:
         try:
             await run.complete()
+            if run.put_off:
+                self._memory.put_deep_off(target.id)
             self._take(run.finish(interrupted=False))
         except asyncio.CancelledError:
             self._keep_interrupted(run, target)

@@ -56,6 +56,10 @@ class EvidenceMemory:
         self._deep_at_s[target_id] = now_s
         return True
 
+    def put_deep_off(self, target_id: str) -> None:
+        """Count a deep run that had no budget as none: the next one is due at once."""
+        self._deep_at_s.pop(target_id, None)
+
     def keep_only(self, targets: Container[str]) -> None:
         """Forget targets that have left the list."""
         for memory in (self._kept, self._symptoms, self._deep_at_s):

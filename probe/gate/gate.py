@@ -158,8 +158,9 @@ class Gate:
 
     @property
     def deep_allowed(self) -> bool:
-        """Tell whether the day's bytes leave room for deep runs."""
-        return self._volume.allows_deep(self._clock.boot_s())
+        """Tell whether the day's bytes and the storm guard leave room for deep runs."""
+        now_s = self._clock.boot_s()
+        return self._volume.allows_deep(now_s) and self._storm.has_room(now_s)
 
     def expect(self, connections_per_s: float) -> None:
         """Tell the storm guard what the schedule costs when nothing fails."""

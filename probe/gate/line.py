@@ -27,6 +27,11 @@ class TokenBucket:
         self._tokens -= tokens
         return True
 
+    def holds(self, now_s: float, tokens: float) -> bool:
+        """Tell whether so many tokens are there, and leave them."""
+        self.take(now_s, 0.0)
+        return self._tokens >= tokens
+
     def give_back(self) -> None:
         """Return a token that was taken and not used."""
         self._tokens = min(self.burst, self._tokens + 1.0)

@@ -31,6 +31,10 @@ class StormGuard:
         else:
             self._bucket.set_rate(connections_per_s * _SHARE, now_s, burst=burst)
 
+    def has_room(self, now_s: float) -> bool:
+        """Tell whether half of the budget is there: what nothing calls for leaves the rest to what does."""
+        return self._bucket is None or self._bucket.holds(now_s, self._bucket.burst / 2)
+
     def allows(self, connections: int, now_s: float) -> bool:
         """Take this many connections from the budget; False = keep the follow-ups for later."""
         if self._bucket is None or self._bucket.take(now_s, min(float(connections), self._bucket.burst)):

@@ -28,18 +28,19 @@ from probe.classify.tries import Layer
 from probe.classify.tunnel_facts import clock_tolerance_s
 from probe.model.control import ControlReport, ControlRequest
 from probe.model.endpoint import Endpoint
-from probe.model.experiment import Design, Experiment, HelloShape, Pending, Step
-from probe.model.measurement import Citation, Measurement
-from probe.model.observation import DNSLookup, Role, TCPConnect
+from probe.model.experiment import Design, Experiment, HelloShape, Step
+from probe.model.measurement import Measurement
+from probe.model.observation import DNSLookup, Observation, Role, TCPConnect
 from probe.model.pattern import Pattern
 from probe.model.target import CheckName, Target
 from probe.model.vantage import Baseline
 from probe.model.verdict import Confidence, Status, Verdict
 from probe.net.context import Context, Journal
-from probe.pipeline.environment import BODY_BYTES, Environment
+from probe.pipeline.environment import Environment
 from probe.pipeline.ids import new_id
 from probe.pipeline.later import run_in_order, second_round
 from probe.pipeline.monitor import VantageMonitor
+from probe.pipeline.wish import Wish
 
 HOLD_S = 2.0
 """How long a suspicious DNS question keeps listening: forged answers come within 0.4 s, real ones within 2 s."""
@@ -55,22 +56,6 @@ HELD_AT_MOST_S = 30.0
 """A failure waits this long for a look at the vantage; then it is not judged (VERDICTS section 3)."""
 RECENT_S = 60.0
 """A page in the clear is believed when a look at the vantage this young was fit."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """How a run differs from a plain one."""
-
-    cites: tuple[Citation, ...] = ()
-    continues: str = ""
-    pending: tuple[Pending, ...] = ()
-    """Run these instead of the check: the place had time to get cold."""
-    deep: bool = False
-    tries: int = 0
-    """More handshakes than the verdict calls for."""
-    confirms: bool = False
-    """The target was fine when last looked at."""
-    body_limit_bytes: int = BODY_BYTES
 
 
 async def measure(
@@ -98,6 +83,8 @@ class Run:
         self._clean: Verdict | None = None
         """Given at the very end of a run in which nothing was wrong: `finish` need not judge again."""
         self._looking = False
+        self.put_off = False
+        """It was to be a deep run, and there was no budget for one."""
         self._controls: list[ControlReport] = []
         self._echoes: tuple[Endpoint, ...] = ()
         self._settled = False
@@ -218,12 +205,25 @@ class Run:
         counted, self._counted = self._counted, len(self._journal.observations)
         if newest is not None and counted < self._counted and newest.experiment in self._running:
             return  # a step of an experiment that goes on: its end plans anew
-        calm = not self._experiments and newest is not None and not self._journal.silences and looks_clean(newest)
-        # A deep run asks others and sends other hellos while the check goes on: afterwards it would take longer.
-        if calm and not (self._wish.deep and isinstance(newest, DNSLookup | TCPConnect)):
+        if newest is not None and self._is_calm() and looks_clean(newest) and not self._may_deepen(newest):
             return
         self._replan_due = True
         asyncio.get_running_loop().call_soon(self._replan_if_due)
+
+    def _is_calm(self) -> bool:
+        """Tell whether nothing was odd so far: what a deep run asks by itself is all still on its way."""
+        begun = self._experiments
+        calm = not begun or (len(self._running) == len(begun) and all(e.design in CALM for e in begun))
+        return calm and not self._journal.silences
+
+    def _may_deepen(self, newest: Observation) -> bool:
+        """Tell whether a deep run has more to ask at a step that went well.
+
+        It asks others and sends other hellos while the check goes on: afterwards it would take longer. Once is enough:
+        planning stands between an answer and the next step, and is part of the time to the verdict.
+        """
+        wanted = {DNSLookup: Design.RESOLVERS, TCPConnect: Design.HELLO}.get(type(newest))
+        return self._wish.deep and wanted is not None and all(e.design is not wanted for e in self._experiments)
 
     def _consider_page(self) -> None:
         """On first sight a page in the clear is held against the encrypted one, and a tunnel's reference is met."""
@@ -251,7 +251,10 @@ class Run:
         for experiment in wanted:
             if not self._environment.may_follow_up(len(experiment.ttls) or 1):
                 # The storm guard's budget is spent; what is left out now is asked for again in a moment.
-                if not self._retrying and self._retries < RETRIES:
+                if self._wish.deep and not self._looking:
+                    # Nothing is odd: the verdict does not wait for a deep look, which comes with a later run.
+                    self._wish, self.put_off = dataclasses.replace(self._wish, deep=False), True
+                elif not self._retrying and self._retries < RETRIES:
                     self._retrying = True
                     self._spawn(group, self._replan_later())
                 break

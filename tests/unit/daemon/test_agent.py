@@ -11,7 +11,7 @@ from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Pending, Step
 from probe.model.measurement import Measurement
 from probe.model.verdict import Status
-from probe.pipeline.measure import Wish
+from probe.pipeline.wish import Wish
 from probe.schedule import DueRun, RunKind
 from tests.fakes import FakeClock
 from tests.unit.daemon.parts import make_agent, measurement, target
@@ -50,6 +50,25 @@ def test_only_what_was_fine_when_last_looked_at_is_merely_confirmed() -> None:
     assert wish().confirms
     finish(agent, measurement(SITE, Status.IMPAIRED, at=clock.wall_s()))
     assert not wish().confirms
+
+
+def test_a_deep_run_without_a_budget_is_due_again_and_none_begins_while_half_is_spent() -> None:
+    clock = FakeClock()
+    agent = make_agent(SITE, clock=clock)
+    agent.gate.expect(
+        0.001,
+    )
+    now_s = clock.boot_s()
+    due = DueRun(target="site", kind=RunKind.REGULAR, due_s=now_s)
+    assert agent._wish(due, SITE, now_s).deep
+    assert not agent._wish(due, SITE, now_s).deep
+    agent._memory.put_deep_off("site")
+    assert agent._wish(due, SITE, now_s).deep
+    agent._memory.put_deep_off("site")
+    assert agent.gate.may_follow_up(31)
+    assert not agent._wish(due, SITE, now_s).deep
+    clock.advance(86400.0)
+    assert agent._wish(due, SITE, clock.boot_s()).deep
 
 
 def test_pending_experiments_wait_while_their_place_is_hot_again() -> None:

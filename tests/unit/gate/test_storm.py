@@ -61,6 +61,18 @@ def test_a_handful_that_changes_gets_its_follow_ups_at_once() -> None:
     assert all(guard.allows(1, 0.0) for _ in range(60))
 
 
+def test_half_of_it_is_kept_for_what_calls_for_follow_ups() -> None:
+    guard = StormGuard()
+    assert guard.has_room(0.0)
+    guard.expect(1.0, 0.0)
+    assert guard.allows(30, 0.0)
+    assert guard.has_room(0.0)
+    assert guard.allows(1, 0.0)
+    assert not guard.has_room(0.0)
+    assert guard.has_room(2.0)
+    assert guard.deferred_total == 0
+
+
 def test_with_nothing_scheduled_it_is_open() -> None:
     guard = StormGuard()
     guard.expect(0.0, 0.0)
