@@ -170,12 +170,14 @@ def serve_world(control: socket.socket, trusted: Authority) -> None:
     async def obey() -> None:
         loop = asyncio.get_running_loop()
         servers: Servers | None = None
+        retired: list[Servers] = []  # they hold the tasks of connections that are open still
         control.setblocking(False)
         while data := await loop.sock_recv(control, LIMIT_BYTES):
             message = decode(data)
             if isinstance(message, Serve):
                 if servers is not None:
                     await servers.close()
+                    retired.append(servers)
                 servers = Servers(Keyring(trusted, untrusted))
                 trusted.clock_offset_s = untrusted.clock_offset_s = message.world.clock_offset_s
                 await servers.open(message.world)

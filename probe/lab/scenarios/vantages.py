@@ -307,7 +307,9 @@ VANTAGES: tuple[Build, ...] = (
         name="mtu-black-hole",
         about="packets above 700 bytes vanish without a word, for every site",
         line=Line(lost_above_bytes=700),
-        truth=unfit(Pattern.NET_MTU, Status.IMPAIRED, Cause.UNKNOWN, Pattern.TLS_TIMEOUT, Pattern.NET_OFFLINE),
+        truth=unfit(
+            Pattern.NET_MTU, Status.INSUFFICIENT, Cause.UNKNOWN, Pattern.NET, Pattern.TLS_TIMEOUT, Pattern.NET_OFFLINE
+        ),
         outcome=Outcome.SILENCE,
     ),
     ipv6_broken,

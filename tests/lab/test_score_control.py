@@ -1,0 +1,52 @@
+"""The bars for an agent that has a control: the final verdict in every scenario, against what VERDICTS then permits."""
+
+import pytest
+
+from probe.lab.grade import Grade
+from tests.lab.held import assert_all_were_judged, hold, tell
+
+pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(900)]
+
+FINAL_S = 420
+"""VERDICTS section 4 allows the final verdict so long."""
+EXACT_RATIO = 0.98
+"""The aim is 0.99. Two scenarios have a neighbour who meets the censor beside us: what is seen hangs on the moment."""
+PATTERN_PRECISION, PATTERN_RECALL = 0.99, 0.95
+
+
+@pytest.fixture(scope="module")
+def exam(request):
+    return hold(request, outside=True)[0]
+
+
+def test_every_scenario_was_judged(exam):
+    assert_all_were_judged(exam)
+
+
+def test_no_answer_is_wrong(exam):
+    wrong = [mark for mark in exam.marks if mark.grade is Grade.WRONG]
+    assert not wrong, tell(wrong)
+
+
+def test_nobody_is_accused_of_what_no_network_does(exam):
+    false = [mark for mark in exam.marks if mark.accuses_falsely]
+    assert not false, tell(false)
+
+
+def test_where_nothing_is_wrong_no_answer_is_careful(exam):
+    careful = [mark for mark in exam.marks if mark.is_careful_on_clean]
+    assert not careful, tell(careful)
+
+
+def test_the_strongest_status_that_may_be_said_is_said(exam):
+    assert exam.figures.exact_ratio >= EXACT_RATIO, tell(exam.misses)
+
+
+def test_what_is_named_is_so_and_what_is_so_is_named(exam):
+    astray = [mark for mark in exam.marks if mark.names_astray]
+    assert exam.figures.pattern_precision >= PATTERN_PRECISION, tell(astray)
+    assert exam.figures.pattern_recall >= PATTERN_RECALL, tell(exam.misses)
+
+
+def test_the_final_verdict_comes_in_its_time(exam):
+    assert exam.figures.verdict_worst_s <= FINAL_S
