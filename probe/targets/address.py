@@ -18,14 +18,9 @@ from probe.targets.tunnel_texts import find_scheme
 from probe.targets.tunnels import PRIVATE_INTERVAL_S, SPACING_S, Keep, parse_tunnel
 from probe.targets.written_address import MAX_LENGTH, quote_address, split_address, split_scheme
 
-LATER_SCHEMES = frozenset(
-    {"openvpn", "wireguard", "wg", "ikev2", "l2tp", "pptp", "sstp", "anyconnect", "ss", "trojan", "vless", "vmess"}
-    | {"hysteria2", "hy2", "tuic", "anytls", "socks5", "http-proxy", "ssh", "tor", "obfs4", "stun"}
-)
-"""Tunnels that people may ask about; those without a protocol here are not checked by this version."""
-
 _PAGES = (CheckName.WEB, CheckName.H3)
-_LATER_SUFFIXES = (".ovpn", ".conf")
+_TUNNEL_FILES = (".ovpn", ".conf")
+"""Endings of a client's file that no site's name has."""
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\ufeff\ud800-\udfff]")
 _SIMPLE_SITE = re.compile(
     r"(?:(https?)://)?((?:[a-z0-9_-]{1,63}\.){1,8}[a-z][a-z0-9-]{0,62})"
@@ -40,7 +35,7 @@ def parse_address(
     """Read one address; `source` is the place that an error names, `keep` takes the secrets of a link.
 
     Raises:
-        UserError: it is no address, or of a kind that this version does not check.
+        UserError: it is no address, or of a kind that is not checked.
     """
     traits = traits or Traits()
     text = text.strip()
@@ -48,7 +43,7 @@ def parse_address(
     if scheme and scheme not in SCHEMES and scheme in specs_by_scheme():
         return apply_traits(parse_tunnel(text, scheme, source, keep), traits)
     simple = _SIMPLE_SITE(text) if len(text) <= MAX_LENGTH else None
-    bare_is_clear = simple is not None and not simple[3] and not text.endswith(_LATER_SUFFIXES)
+    bare_is_clear = simple is not None and not simple[3] and not text.endswith(_TUNNEL_FILES)
     if simple is not None and len(simple[2]) <= 253 and (simple[1] or bare_is_clear):
         parsed = _simple_site(simple[1] or "https", simple[2], simple[3], simple[4] or "/")
     else:
@@ -115,12 +110,12 @@ def _parse_any(text: str, source: str) -> Parsed:
         raise UserError(source, "the address is empty", FORMS)
     if len(text) > MAX_LENGTH:
         raise UserError(source, f"an address of {len(text)} characters", f"keep it under {MAX_LENGTH}")
-    if text.startswith(("/", "./", "../", "~")):
-        raise UserError(source, f"{quote_address(text)} is a path", "write `file: PATH` in the configuration")
     scheme, rest = split_scheme(text)
-    later = _later_kind(text, scheme)
-    if later:
-        raise UserError(source, f"scheme not supported by this version: {later}", f"leave it out for now; {FORMS}")
+    if not scheme and text.lower().endswith(_TUNNEL_FILES):
+        raise UserError(source, f"{quote_address(text)} is no file that can be read", "check the name and the rights")
+    if text.startswith(("/", "./", "../", "~")):
+        what = f"{quote_address(text)} is a path, and no file that can be read"
+        raise UserError(source, what, "check the name and the rights; a list is `file: PATH` in the configuration")
     if scheme and scheme not in SCHEMES:
         raise UserError(source, f"unknown scheme {scheme[:30]!r}", _suggest_scheme(scheme[:30]))
     if _UNPRINTABLE.search(text):
@@ -132,17 +127,8 @@ def _parse_any(text: str, source: str) -> Parsed:
 @functools.lru_cache(maxsize=256)
 def _suggest_scheme(scheme: str) -> str:
     """Return the remedy; remembered, because one slip of an editor is in 100,000 lines."""
-    near = difflib.get_close_matches(scheme, SCHEMES, n=1)
+    near = difflib.get_close_matches(scheme, (*SCHEMES, *specs_by_scheme()), n=1)
     return f"did you mean {near[0]}://?" if near else FORMS
-
-
-def _later_kind(text: str, scheme: str) -> str:
-    """Name what a later version will check; empty = it is nothing of the kind. Nothing else of it is ever quoted."""
-    if scheme:
-        return scheme if scheme in LATER_SCHEMES else ""
-    if text.split(maxsplit=1)[0].lower() in ("obfs4", "bridge"):
-        return "obfs4 bridge line"
-    return f"{text.rpartition('.')[2].lower()} file" if text.lower().endswith(_LATER_SUFFIXES) else ""
 
 
 def _check_traits(parsed: Parsed, traits: Traits, source: str) -> None:

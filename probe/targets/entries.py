@@ -114,8 +114,9 @@ def read_entry(written: Written, file: str, base: Traits, errors: list[UserError
 def read_address(text: str, place: str, traits: Traits, errors: list[UserError]) -> tuple[Target, ...]:
     """Read an address in a list; of a tunnel's file, all its endpoints. Nothing = it is wrong, `errors` says how."""
     try:
-        # A list that came from elsewhere does not say which of our files are read.
-        if not place.startswith(("http://", "https://")) and is_tunnel_place(text):
+        if is_tunnel_place(text):
+            if place.startswith(("http://", "https://")):
+                raise UserError(place, "names a file, and the list came by URL", "name files in a list on disk only")
             return tuple(apply_traits(target, traits) for target in load_tunnels(text).targets)
         return (parse_address(text, source=place, traits=traits),)
     except UserError as error:

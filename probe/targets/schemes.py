@@ -18,7 +18,10 @@ from probe.targets.traits import NO_WORDS
 from probe.targets.written_address import WrittenAddress, quote_address
 
 QUERY_TYPES = frozenset(["A", "AAAA", "CAA", "CNAME", "HTTPS", "MX", "NS", "PTR", "SOA", "SRV", "SVCB", "TXT"])
-FORMS = "write https://…, http://…, h3://…, tcp://host:port, tls://…, dns://name, dot://…, doh+https://… or icmp://…"
+FORMS = (
+    "write https://…, http://…, h3://…, tcp://host:port, tls://…, dns://name, dot://…, doh+https://… or icmp://…, "
+    "or a tunnel's link (openvpn://, wireguard://, ss://, vless://, trojan:// …) or file (office.ovpn, wg0.conf)"
+)
 _ALPN = re.compile(r"[A-Za-z0-9./_-]{1,64}(?:,[A-Za-z0-9./_-]{1,64}){0,7}", re.ASCII).fullmatch
 _HTTP_PORTS = frozenset({80, 8080})
 _HTTPS_PORTS = frozenset({443, 8443})

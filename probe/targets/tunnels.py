@@ -47,7 +47,10 @@ def is_tunnel_place(text: str) -> bool:
     if is_named_place(text):
         return True
     # Without a slash only what cannot be meant for a site's name.
-    return ("/" in text or text.lower().endswith(_ENDINGS)) and Path(text).expanduser().is_file()
+    try:
+        return ("/" in text or text.lower().endswith(_ENDINGS)) and Path(text).expanduser().is_file()
+    except (OSError, RuntimeError):  # a folder that we may not enter; a `~name` that is nobody's
+        return False
 
 
 def load_tunnels(text: str) -> Tunnels:
