@@ -99,8 +99,8 @@ def check(  # noqa: PLR0913, PLR0917 - one for each option
 ) -> int:
     """Check TARGETS now; without any, describe this network.
 
-    A target is a URL, a bare name, or tcp://, tls://, dns://, dot://, doh+https:// or icmp:// with a host; or a
-    tunnel: a client's file, a share link (ss://, trojan://, vless:// ...), a file of them, env:NAME, or - .
+    A target is a URL, a bare name, or h3://, tcp://, tls://, dns://, dot://, doh+https://, icmp:// with a
+    host; or a tunnel: a client's file, a share link (ss://, trojan://, vless:// ...), a file of them, env:NAME, or - .
     """
     settings = load_config(config_file)
     given = Given()
