@@ -31,11 +31,13 @@ format: setup
 
 # Tests mostly wait, so workers share them out; those with a world of their own (labs, daemons, browsers) come after
 # those that time what they measure.
+EXAMS := tests/lab/test_score.py tests/lab/test_score_control.py tests/lab/test_vpn_score.py
 TOGETHER := tests/unit tests/golden tests/deploy tests/peers
 test: setup check
 	@$(BIN)/python tests/peers/install.py
 	$(BIN)/pytest -n 4 --dist loadfile $(TOGETHER)
-	$(BIN)/pytest -n 3 --dist loadfile $(addprefix --ignore=,$(TOGETHER))
+	$(BIN)/pytest -n 3 --dist loadfile $(addprefix --ignore=,$(TOGETHER) $(EXAMS))
+	$(BIN)/pytest -n 2 --dist loadfile $(EXAMS)
 
 bench: setup
 	@$(BIN)/python tests/peers/install.py

@@ -344,8 +344,8 @@ CONNECTIONS: tuple[Build, ...] = (
         "entropy-filter-sometimes",
         "26 % of the connections that look fully encrypted are dropped",
         FirstBytes(fully_encrypted=True),
-        lambda world: says_first(world, outcome=Outcome.SILENCE, times=16, at_least=1),
-        lambda world: says_first(world, times=16, at_least=1),
+        lambda world: says_first(world, outcome=Outcome.SILENCE, times=32, at_least=1),
+        lambda world: says_first(world, times=32, at_least=1),
         probability=0.263,
     ),
 )

@@ -233,7 +233,7 @@ def neighbour_at_same_site(world: World) -> Scenario:
         rules=rules(rule),
         truth=named(Pattern.TLS_RESET_SNI),
         symptoms=(
-            Symptom(trial=punished, outcome=Outcome.SILENCE, at_s=0.2),
+            Symptom(trial=punished, outcome=Outcome.SILENCE, at_s=NEIGHBOUR_SETTLES_S),
             *works(neutral, world.sites["forum"]),
         ),
     )
