@@ -1,6 +1,7 @@
 """`wallprobe lab`: look at the scenarios, and stand in one."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -8,17 +9,22 @@ import sys
 import click
 
 from probe.cli.lab_score import score
-from probe.lab.agent import render_config
-from probe.lab.outside import raise_control
+from probe.lab.agent import TUNNEL_TIMEOUT, render_config
+from probe.lab.keeper import FOLDER
+from probe.lab.outside import raise_control, reference_addresses
 from probe.lab.proof import prove_scenario
 from probe.lab.run import Lab, UnsupportedError
 from probe.lab.scenarios import build_all_scenarios
 from probe.lab.scenarios.model import Scenario
 from probe.lab.selfcheck import Proof
 from probe.lab.spread import spread
+from probe.lab.tunnels import set_up_tunnel
 from probe.lab.world.atlas import build_world
 from probe.lab.world.plan import World
 from probe.model.errors import UserError
+
+MEMORY = "state"
+"""Where a client remembers what worked, in a scenario in which something did."""
 
 _SEED = click.option("--seed", default=0, show_default=True, help="Draws names and addresses.")
 
@@ -78,11 +84,24 @@ def find_scenario(world: World, name: str) -> Scenario:
 
 async def _stand_in(name: str, command: tuple[str, ...], seed: int, *, control: bool) -> int:
     scenario = find_scenario(build_world(seed), name)
-    async with Lab(seed) as running:
-        await running.play(scenario)
+    async with Lab(seed) as running, contextlib.AsyncExitStack() as stays:
         controls = await raise_control(running) if control else ()
-        config = running.write_file("wallprobe.yml", render_config(running.world, controls))
-        given = {"LAB_CONFIG": config, "LAB_TARGET": scenario.target, "PS1": f"[{name}] $ "}
+        target, given = scenario.target, {"PS1": f"[{name}] $ "}
+        references: tuple[str, ...] = ()
+        patience = ""
+        if scenario.tunnel is None:
+            await running.play(scenario)
+        else:
+            references = reference_addresses() if control else ()
+            patience = TUNNEL_TIMEOUT
+            set_up = set_up_tunnel(running, scenario, None, MEMORY, references)
+            try:
+                target = await stays.enter_async_context(set_up)
+            except UnsupportedError as lacking:
+                raise UserError(name, lacking.what, lacking.remedy) from None
+            given["XDG_STATE_HOME"] = str(FOLDER / MEMORY)  # where it is remembered what worked before
+        config = render_config(running.world, controls, references=references, patience=patience)
+        given |= {"LAB_CONFIG": running.write_file("wallprobe.yml", config), "LAB_TARGET": target}
         if sys.stdin.isatty():
             click.echo(
                 f"{name}: {scenario.about}; try `wallprobe check --config.file $LAB_CONFIG $LAB_TARGET`", err=True

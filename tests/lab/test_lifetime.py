@@ -227,3 +227,14 @@ def test_an_ordinary_user_can_run_it(tmp_path):
     )
     assert proven.returncode == 0, proven.stdout + proven.stderr
     assert proven.stdout.count("✓") == 3
+
+
+def test_who_stands_in_a_scenario_of_tunnels_has_its_file_and_its_past():
+    script = 'test -s "$LAB_TARGET" && test -d "$XDG_STATE_HOME" && grep -c references "$LAB_CONFIG"'
+    run = subprocess.run(
+        [*WALLPROBE, "lab", "run", "vpn-tls-crypt-tcp-reset", "--", "bash", "-c", script],
+        cwd=ROOT, capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    if "openvpn" in run.stderr and run.returncode == 2:
+        pytest.skip(run.stderr.strip())
+    assert (run.returncode, run.stdout.strip()) == (0, "1"), run.stderr

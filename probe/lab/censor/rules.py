@@ -1,6 +1,6 @@
 """Censor rules as data: when a rule looks up, and what it then does.
 
-Source: the behaviour catalogue of `reference/vpn-and-censorship.md` section C.
+Source: what is published of censors: GFW Report, USENIX Security 2021 to 2025; net4people/bbs; OONI; Xue et al. 2022.
 """
 
 from enum import StrEnum

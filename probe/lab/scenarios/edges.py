@@ -1,4 +1,4 @@
-"""Places where a comparison of pages or of failures is easily fooled. Source: `reference/ooni.md` section 2.5."""
+"""Places where a comparison of pages or of failures is easily fooled. Source: OONI, ts-017."""
 
 import msgspec
 

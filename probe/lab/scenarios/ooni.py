@@ -1,4 +1,4 @@
-"""The fifty worlds of OONI's test suite for Web Connectivity, in our world. Source: `reference/ooni.md` section 3.2.
+"""The fifty worlds of OONI's test suite for Web Connectivity, in our world. Source: ooni/probe-cli, webconnectivityqa.
 
 Numbers and names are theirs. `news` stands for www.example.com, `short` for bit.ly, `files` for largefile.com, the box
 for the ISP's transparent proxy, `plain` for the block page's server. What is true is our reading, not OONI's verdict.

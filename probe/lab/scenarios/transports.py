@@ -1,4 +1,4 @@
-"""Interference with QUIC, and with hellos of a certain shape. Source: `reference/vpn-and-censorship.md` C.5 and C.6.
+"""Interference with QUIC, and with hellos of a certain shape. Source: Zohaib et al. 2025.
 
 Where the target is a site that offers HTTP/3, what is done to QUIC alone leaves it usable: degraded. What is done to
 hellos that nobody sends to the target leaves it untouched.

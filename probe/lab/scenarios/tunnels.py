@@ -1,4 +1,4 @@
-"""Interference with tunnels by their first packets. Source: `reference/vpn-and-censorship.md` A.1 to A.3 and C.11.
+"""Interference with tunnels by their first packets. Source: Xue et al. 2022; nDPI.
 
 The targets are what can be asked of the tunnel's host without its protocol: its web site, or a TCP connection. These
 work, and nobody is to be accused of anything there.

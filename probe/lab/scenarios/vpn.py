@@ -1,6 +1,6 @@
 """Tunnels as targets: what a filter does to them, what is the server's own, and what cannot be told apart.
 
-Source: `reference/vpn-and-censorship.md` A.12 (the reading table), C.7 to C.9 and C.11, D.8 (what looks like blocking).
+Source: Xue et al. 2022 and Wu et al. 2023 (USENIX Security); net4people/bbs 274 and 490.
 With a control and proven credentials most of it can be said; without proof silence is never more than insufficient.
 """
 
