@@ -133,11 +133,20 @@ def asks(
     return Symptom(trial=trial, outcome=outcome)
 
 
-def loads(site: Site, *, path: str = "/", min_bytes: int = 0, max_bytes: int | None = None, says: str = "") -> Symptom:
-    """Return the proof of how much of a page arrives over TLS in two seconds."""
+def loads(
+    site: Site,
+    *,
+    path: str = "/",
+    min_bytes: int = 0,
+    max_bytes: int | None = None,
+    says: str = "",
+    within_s: float = 2.0,
+) -> Symptom:
+    """Return the proof of how much of a page arrives over TLS in so many seconds."""
     trial = Load(
-        address=site.addresses[0], server_name=site.name, path=path, min_bytes=min_bytes, max_bytes=max_bytes, says=says
-    )
+        address=site.addresses[0], server_name=site.name, path=path, min_bytes=min_bytes, max_bytes=max_bytes,
+        says=says, within_s=within_s,
+    )  # fmt: skip
     return Symptom(trial=trial)
 
 
