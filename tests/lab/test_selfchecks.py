@@ -29,7 +29,14 @@ async def proofs(request):
             return scenario.name, str(lacking)
 
     chosen = tuple(name for name in NAMES if name in asked)
-    return {name: found async for name, found in spread(chosen, prove, seed=SEED, jobs=JOBS)}
+    found = {name: proof async for name, proof in spread(chosen, prove, seed=SEED, jobs=JOBS)}
+    # A proof rests on moments, and labs side by side may miss one: what failed is tried once more, with one lab alone.
+    failed = tuple(name for name, proof in found.items() if not isinstance(proof, str) and not _hold(proof))
+    return found | {name: proof async for name, proof in spread(failed, prove, seed=SEED, jobs=1)}
+
+
+def _hold(proof):
+    return bool(proof) and all(one.holds for one in proof)
 
 
 @pytest.mark.parametrize("name", NAMES)
