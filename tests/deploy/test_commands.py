@@ -55,10 +55,10 @@ def is_run(command: Command) -> bool:
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty system: absolute paths lead here, and the shell stands in a copy of the checkout's deploy folder."""
     folder = tmp_path_factory.mktemp("system")
-    for place in (*PLACES, "/work/"):
+    for place in (*PLACES, "/checkout/"):
         (folder / place.strip("/")).mkdir(parents=True, exist_ok=True)
     for name in ("deploy", "targets"):
-        shutil.copytree(ROOT / name, folder / "work" / name)
+        shutil.copytree(ROOT / name, folder / "checkout" / name)
     state = folder / "state" / "wallprobe.db"
     with Store.open(StoreSettings(path=str(state)), SystemClock()) as store:
         now_s = SystemClock().wall_s()
@@ -88,7 +88,7 @@ def test_what_can_be_run_runs_in_the_order_of_the_page(root: Path) -> None:
         if words[0] == "ln":
             Path(words[2]).write_text("#!/bin/sh\n")  # pip would have put it there
         run = subprocess.run(
-            words, cwd=root / "work", env=environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+            words, cwd=root / "checkout", env=environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
             timeout=60, check=False,
         )  # fmt: skip
         assert run.returncode == 0, f"{command.text}\n{run.stdout}{run.stderr}"
@@ -100,7 +100,7 @@ def test_what_can_be_run_runs_in_the_order_of_the_page(root: Path) -> None:
         assert path in unit
         assert (root / path.lstrip("/")).exists() or (root / path.lstrip("/")).is_symlink()
     assert (root / "var/backups/wallprobe.db").stat().st_size > 0
-    assert any((root / "work" / "data").iterdir()) or shutil.which("promtool") is None
+    assert any((root / "checkout" / "data").iterdir()) or shutil.which("promtool") is None
 
 
 def parse(words: list[str]) -> None:
