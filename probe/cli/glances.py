@@ -1,19 +1,21 @@
 """Where a glance comes from: an agent's API, or the database."""
 
 import asyncio
-import ssl
+import base64
+from http import HTTPStatus
 from typing import Protocol, TypeVar
 
 import aiohttp
 import msgspec
 
+from probe.cli.contact import Contact
+from probe.cli.no_contact import explain
 from probe.cli.stored import open_reader
 from probe.export.glance import Glance, Row
 from probe.export.grid import HOUR_S, build_grid
 from probe.export.pictures.cells import Axis
 from probe.model.cell import SEVERITY
 from probe.model.episode import Episode
-from probe.model.errors import UserError
 from probe.model.settings import Settings
 from probe.model.verdict import Status
 from probe.net.clock import SystemClock
@@ -44,31 +46,30 @@ class Source(Protocol):
 class HttpSource:
     """An agent, over its API."""
 
-    def __init__(self, url: str, *, user: str = "", password: str = "", ca_file: str = "") -> None:
-        self._url = url.rstrip("/")
-        self._auth = aiohttp.BasicAuth(user, password) if user else None
-        try:
-            self._tls = ssl.create_default_context(cafile=ca_file) if ca_file else True
-        except (OSError, ssl.SSLError) as error:
-            where = f"--ca-file {ca_file}"
-            raise UserError(where, f"cannot be used ({error})", "give a file of certificates") from None
+    def __init__(self, contact: Contact) -> None:
+        self._contact = contact
+        pair = base64.b64encode(f"{contact.user}:{contact.password}".encode()).decode()
+        self._headers = {"Authorization": f"Basic {pair}"} if contact.user else {}
 
     async def look(self, rows: int) -> Glance:
         """Ask three questions at once."""
         timeout = aiohttp.ClientTimeout(total=_WITHIN_S)
+        trust = self._contact.trust
+        connector = aiohttp.TCPConnector(ssl=True if trust is None else trust())
         try:
-            async with aiohttp.ClientSession(trust_env=False, auth=self._auth, timeout=timeout) as session:
+            async with aiohttp.ClientSession(
+                trust_env=False, headers=self._headers, timeout=timeout, connector=connector
+            ) as session:
                 vantage, heat, events = await asyncio.gather(
                     self._ask(session, "vantage", VantageAnswer),
                     self._ask(session, f"heatmap?limit={min(rows, 10_000)}", HeatAnswer),
                     self._ask(session, f"events?limit={_EVENTS}", EventsAnswer),
                 )
-        except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError, ValueError) as error:
-            said = str(error) or type(error).__name__
-            raise UserError(self._url, f"no agent answers ({said})", "start `wallprobe run`, or give --url") from None
+        except (aiohttp.ClientError, OSError, msgspec.DecodeError, ValueError) as error:
+            raise explain(self._contact, error) from None
         return Glance(
             now=vantage.now,
-            source=self._url,
+            source=self._contact.url,
             place=_place(vantage),
             counts=vantage.statuses,
             rows=tuple(
@@ -80,8 +81,11 @@ class HttpSource:
         )  # fmt: skip
 
     async def _ask(self, session: aiohttp.ClientSession, path: str, kind: type[Answer]) -> Answer:
-        async with session.get(f"{self._url}/api/v1/{path}", ssl=self._tls) as answer:
-            answer.raise_for_status()
+        url = f"{self._contact.url}/api/v1/{path}"
+        async with session.get(url, server_hostname=self._contact.server_name, allow_redirects=False) as answer:
+            if answer.status != HTTPStatus.OK:
+                answer.raise_for_status()
+                raise ValueError(f"answered {answer.status}")
             return msgspec.json.decode(await answer.read(), type=kind)
 
 

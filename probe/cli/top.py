@@ -1,13 +1,13 @@
 """`wallprobe top`: a running agent, or what it stored, live on the terminal."""
 
 import asyncio
-import os
 import sys
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
+from probe.cli.contact import Visitor, reach, reach_own
 from probe.cli.glances import FileSource, HttpSource, Source
 from probe.config.reader import load_config
 from probe.export.glance import (
@@ -40,33 +40,44 @@ _STYLES = {
 _PLAIN_ROWS = 1000
 _OTHER_LINES = 14
 """Of the screen: all that is not a row of a target."""
-PASSWORD = "WALLPROBE_PASSWORD"
 
 
 @click.command(
     epilog="""\b
 Examples:
   wallprobe top                                         the agent on this machine, else its database
-  wallprobe top --url https://vantage.example:9785 --user ops --ca-file ca.pem
+  wallprobe top --config.file /etc/wallprobe/wallprobe.yml    the same, known by its own certificate
+  wallprobe top --url https://vantage.example:9785 --ca-file ca.pem --user ops --password-file secret
+  wallprobe top --url https://vantage.example:9785 --ca-file ca.pem --cert-file ops.pem --key-file ops.key
   wallprobe top --store.path /var/lib/wallprobe/wallprobe.db
   wallprobe top | head                                  once, as plain lines
-The password of --user is taken from $WALLPROBE_PASSWORD.
+Without --password-file the password of --user is taken from $WALLPROBE_PASSWORD.
 """
 )
 @click.option("--url", metavar="URL", default="", help="Where the agent serves; else the first web.listen address.")
-@click.option("--user", metavar="NAME", default="", help="Log in as; the password is in $WALLPROBE_PASSWORD.")
+@click.option("--user", metavar="NAME", default="", envvar="WALLPROBE_USER", show_envvar=True, help="Log in as.")
+@click.option("--password-file", metavar="FILE", default="", help="Its first line is the password; or credential:NAME.")
 @click.option("--ca-file", metavar="FILE", default="", help="Trust these roots for an https URL.")
+@click.option("--cert-file", metavar="FILE", default="", help="Show this certificate to an agent that asks for one.")
+@click.option("--key-file", metavar="FILE", default="", help="Its key.")
+@click.option("--server-name", metavar="NAME", default="", help="What the agent's certificate is made out for.")
+@click.option("--web.config.file", "web_config", metavar="FILE", default="",
+              help="The agent's own file, if it is here: its certificate is known by that.")  # fmt: skip
 @click.option("--every", "every_s", type=click.FloatRange(0.5, 3600.0), default=2.0, show_default=True,
               metavar="SECONDS", help="How often to look.")  # fmt: skip
 @click.option("--once", is_flag=True, help="Look once and end.")
 @click.option("--config.file", "config_file", metavar="FILE", default="", help="Configuration; defaults without it.")
 @click.option("--store.path", "store_path", metavar="FILE", default="", help="Read this database, and ask no agent.")
-def top(url: str, user: str, ca_file: str, every_s: float, once: bool, config_file: str, store_path: str) -> None:
+def top(
+    url: str, web_config: str, every_s: float, once: bool, config_file: str, store_path: str, **visitor: str
+) -> None:
     """Show the worst targets, their last 24 hours and what changed; until Ctrl-C. Plain lines, once, in a pipe."""
     settings = load_config(config_file)
     if store_path:
         settings = msgspec.structs.replace(settings, store=msgspec.structs.replace(settings.store, path=store_path))
-    source = _choose(settings, url, user, ca_file, stored=bool(store_path))
+    if web_config:
+        settings = msgspec.structs.replace(settings, web=msgspec.structs.replace(settings.web, config_file=web_config))
+    source = _choose(settings, url, Visitor(**visitor), stored=bool(store_path))
     if not sys.stdout.isatty():
         for line in write_plain(asyncio.run(_look(source, _PLAIN_ROWS))):
             click.echo(line)
@@ -74,22 +85,12 @@ def top(url: str, user: str, ca_file: str, every_s: float, once: bool, config_fi
     asyncio.run(_show(source, every_s, once=once))
 
 
-def _choose(settings: Settings, url: str, user: str, ca_file: str, *, stored: bool) -> Source:
+def _choose(settings: Settings, url: str, visitor: Visitor, *, stored: bool) -> Source:
     if stored and not url:
         return FileSource(settings)
-    password = os.environ.get(PASSWORD, "")
-    if user and not password:
-        raise UserError("--user", f"no password in ${PASSWORD}", f"export {PASSWORD}, for this command alone")
-    agent = HttpSource(url or guess_url(settings), user=user, password=password, ca_file=ca_file)
-    return agent if url else Either(agent, FileSource(settings))
-
-
-def guess_url(settings: Settings) -> str:
-    """Return where the agent of this configuration can be reached from this machine."""
-    host, _, port = (settings.web.listen or ("127.0.0.1:9785",))[0].rpartition(":")
-    scheme = "https" if settings.web.config_file else "http"
-    place = "127.0.0.1" if host in ("", "0.0.0.0", "[::]") else host
-    return f"{scheme}://{place}:{port}{settings.web.route_prefix}"
+    if url:
+        return HttpSource(reach(url, visitor, settings.web.config_file))
+    return Either(HttpSource(reach_own(settings, visitor)), FileSource(settings))
 
 
 class Either:
@@ -108,7 +109,7 @@ class Either:
                 found = await self._file.look(rows)
             except UserError:
                 raise error from None
-            return msgspec.structs.replace(found, note="No agent answers here: this is what was stored.")
+            return msgspec.structs.replace(found, note=f"Stored, not asked for: {error.where} {error.what}.")
 
 
 async def _look(source: Source, rows: int) -> Glance:

@@ -20,6 +20,7 @@ _CLIENT_AUTH = {
     "VerifyClientCertIfGiven": ssl.CERT_OPTIONAL,
     "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
 }
+_ENCRYPTED = "the key is encrypted"
 _UNVERIFIED = ("RequestClientCert", "RequireClientCert", "RequireAnyClientCert")
 _VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
 _OLD_VERSIONS = ("TLS10", "TLS11")
@@ -71,16 +72,25 @@ def build_context(config: TlsServer, folder: Path, where: str) -> ssl.SSLContext
             _as_file(config.cert, folder / config.cert_file) as cert,
             _as_file(config.key, folder / config.key_file) as key,
         ):
-            context.load_cert_chain(cert, key, password=_no_password)
+            context.load_cert_chain(cert, key, password=no_password)
         if config.client_ca_file:
             context.load_verify_locations(folder / config.client_ca_file)
         elif config.client_ca:
             context.load_verify_locations(cadata=config.client_ca)
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not in PEM"
-        raise UserError(where, f"certificate, key or client CA cannot be used ({reason})", "check the files") from error
+        what = f"certificate, key or client CA cannot be used ({why_unusable(error)})"
+        raise UserError(where, what, "check the files") from error
     context.verify_mode = wanted
     return context
+
+
+def why_unusable(error: OSError | ValueError) -> str:
+    """Return what was wrong with files of certificates and keys; OpenSSL's own words help nobody."""
+    if isinstance(error, ssl.SSLError) and error.reason == "KEY_VALUES_MISMATCH":
+        return "the key belongs to another certificate"
+    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
+        return error.strerror or type(error).__name__
+    return "the key is encrypted" if str(error) == _ENCRYPTED else "not in PEM, or a part is missing"
 
 
 def _read_client_auth(config: TlsServer, where: str) -> ssl.VerifyMode:
@@ -165,9 +175,9 @@ def _as_file(text: str, path: Path) -> Iterator[Path]:
         yield Path(file.name)
 
 
-def _no_password() -> str:
+def no_password() -> str:
     """Stop OpenSSL from asking at the terminal: a daemon has none."""
-    raise ValueError("the key is encrypted")
+    raise ValueError(_ENCRYPTED)
 
 
 def has_allowed_san(certificate: object, allowed: tuple[str, ...]) -> bool:

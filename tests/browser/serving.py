@@ -63,8 +63,9 @@ class Seeded(FakeAgent):
 class Serving:
     """A server in a thread; `url` is where it is."""
 
-    def __init__(self, agent: FakeAgent) -> None:
+    def __init__(self, agent: FakeAgent, settings: WebSettings | None = None) -> None:
         self.agent = agent
+        self._settings = settings or WebSettings(listen=("127.0.0.1:0",))
         self.url = ""
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
@@ -72,7 +73,7 @@ class Serving:
         self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._serve()), daemon=True)
 
     async def _serve(self) -> None:
-        server = await start_web(self.agent, WebSettings(listen=("127.0.0.1:0",)), {})
+        server = await start_web(self.agent, self._settings, {})
         self.url = f"http://{server.addresses[0]}"
         self._up.set()
         await self._stop.wait()

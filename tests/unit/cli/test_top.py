@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import pytest
@@ -6,13 +5,14 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from probe.cli import main
+from probe.cli.contact import Contact
 from probe.cli.glances import FileSource, HttpSource
-from probe.cli.top import guess_url, render
+from probe.cli.top import render
 from probe.export.glance import Glance, Row, draw_bars, write_plain
 from probe.model.cell import encode_cell
 from probe.model.episode import Event, EventKind
 from probe.model.pattern import Pattern
-from probe.model.settings import Settings, StoreSettings, WebSettings
+from probe.model.settings import Settings, StoreSettings
 from probe.model.vantage import Vantage
 from probe.model.verdict import Status
 from tests.browser.seed import BASELINE, NOW, make, seed
@@ -63,8 +63,8 @@ def test_neither_agent_nor_database_is_one_line_with_a_remedy(tmp_path: Path, mo
 
 
 async def test_what_answers_but_is_no_agent_is_a_user_error():
-    with Serving(make_agent()) as serving, pytest.raises(Exception, match="no agent answers"):
-        await HttpSource(f"{serving.url}/nothing").look(5)
+    with Serving(make_agent()) as serving, pytest.raises(Exception, match="answers 404"):
+        await HttpSource(Contact(url=f"{serving.url}/nothing")).look(5)
 
 
 async def test_rows_come_from_the_store_with_since_and_bars(tmp_path: Path):
@@ -74,20 +74,6 @@ async def test_rows_come_from_the_store_with_since_and_bars(tmp_path: Path):
     assert glance.rows[0].status is Status.BLOCKED
     assert glance.rows[0].since is not None
     assert len(glance.rows[0].cells) == 96
-
-
-@pytest.mark.parametrize(
-    ("listen", "config_file", "prefix", "url"),
-    [
-        ("127.0.0.1:9785", "", "", "http://127.0.0.1:9785"),
-        (":9785", "web.yml", "", "https://127.0.0.1:9785"),
-        ("[::]:80", "", "/wall", "http://127.0.0.1:80/wall"),
-        ("[::1]:80", "", "", "http://[::1]:80"),
-    ],
-)
-def test_the_agent_of_a_configuration_is_found(listen: str, config_file: str, prefix: str, url: str):
-    web = WebSettings(listen=(listen,), config_file=config_file, route_prefix=prefix)
-    assert guess_url(Settings(web=web)) == url
 
 
 def test_bars_show_the_worst_of_what_falls_together():
@@ -127,10 +113,3 @@ def test_what_servers_wrote_cannot_move_the_cursor():
     console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     console.print(render(make_glance(hostile), 200))
     assert "\x1b[2J" not in console.export_text()
-
-
-def test_a_password_comes_from_the_environment_alone(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("WALLPROBE_PASSWORD", raising=False)
-    found = CliRunner().invoke(main, ["top", "--user", "ops"])
-    assert "WALLPROBE_PASSWORD" in str(found.exception)
-    assert json.dumps(found.output) == '""'

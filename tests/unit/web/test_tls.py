@@ -77,8 +77,8 @@ ASKS = "client_auth_type: RequireAndVerifyClientCert"
     [
         ("cert_file: cert.pem", "exactly one of key and key_file"),
         (f"{PAIR}, key: x", "exactly one of key and key_file"),
-        ("cert_file: no.pem, key_file: key.pem", "cannot be used"),
-        ("cert_file: key.pem, key_file: key.pem", "cannot be used"),
+        ("cert_file: no.pem, key_file: key.pem", "No such file"),
+        ("cert_file: key.pem, key_file: key.pem", "a part is missing"),
         ("cert: nonsense, key_file: key.pem", "cannot be used"),
         (f"{PAIR}, cipher_suites: [TLS_RSA_WITH_RC4_128_SHA]", "unknown or unsafe"),
         (f"{PAIR}, min_version: SSL3", "unknown"),
@@ -111,7 +111,7 @@ def test_an_encrypted_key_is_an_error_and_no_question_at_the_terminal(folder):
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"secret")
     )
     (folder / "locked.pem").write_bytes(locked)
-    with pytest.raises(UserError, match="cannot be used"):
+    with pytest.raises(UserError, match="the key is encrypted"):
         load_tls(write(folder, "tls_server_config: {cert_file: cert.pem, key_file: locked.pem}"))
 
 
