@@ -1,18 +1,15 @@
 """`wallprobe db`: look after the database, most of it while the agent runs."""
 
-import contextlib
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import click
 import msgspec
 
 from probe.cli.history import parse_since
-from probe.config.reader import load_config
-from probe.model.errors import UserError
-from probe.model.settings import Settings
+from probe.cli.output import open_output
+from probe.cli.stored import load_settings
 from probe.model.units import render_size
 from probe.net.clock import SystemClock
 from probe.store.care import BEFORE, back_up, check_file, compact, restore
@@ -42,14 +39,8 @@ def _at_database(command: Callable[..., Any]) -> Callable[..., Any]:
     return config(path(command))
 
 
-def _settings(config_file: str, store_path: str) -> Settings:
-    settings = load_config(config_file)
-    store = msgspec.structs.replace(settings.store, path=store_path or settings.store.path)
-    return msgspec.structs.replace(settings, store=store)
-
-
 def _find(config_file: str, store_path: str) -> Path:
-    return find_path(_settings(config_file, store_path).store.path)
+    return find_path(load_settings(config_file, store_path).store.path)
 
 
 @db.command()
@@ -105,10 +96,10 @@ def export(since: str, output: str, config_file: str, store_path: str) -> None:
 
     Whole measurements are another command: `wallprobe export`.
     """
-    settings, clock = _settings(config_file, store_path), SystemClock()
+    settings, clock = load_settings(config_file, store_path), SystemClock()
     since_s = parse_since(since, clock.wall_s()) if since else 0.0
     lines = 0
-    with Store.open(settings.store, clock, read_only=True) as store, _open_output(output) as out:
+    with Store.open(settings.store, clock, read_only=True) as store, open_output(output) as out:
         for line in _export_lines(store, since_s, clock.wall_s() + 1):
             out.write(line + b"\n")
             lines += 1
@@ -129,16 +120,3 @@ def _export_lines(store: Store, since_s: float, until_s: float) -> Iterator[byte
 
 def _line(kind: str, value: msgspec.Struct, **more: str) -> bytes:
     return msgspec.json.encode({"record": kind, **more, **msgspec.to_builtins(value)})
-
-
-@contextlib.contextmanager
-def _open_output(path: str) -> Iterator[BinaryIO]:
-    if path == "-":
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    try:
-        with open(path, "wb") as file:
-            yield file
-    except OSError as error:
-        raise UserError(path, f"cannot be written: {error.strerror or error}", "give another --output") from error

@@ -1,17 +1,13 @@
 """`wallprobe export`: stored measurements in a format that others read."""
 
-import contextlib
-import sys
-from collections.abc import Iterator
 from typing import BinaryIO
 
 import click
-import msgspec
 
 from probe.cli.backfill import read_labels, write_backfill
 from probe.cli.history import parse_since
-from probe.cli.stored import open_reader
-from probe.config.reader import load_config
+from probe.cli.output import open_output
+from probe.cli.stored import load_settings, open_reader
 from probe.export.ooni import can_render, render_ooni
 from probe.export.scrub import Scrubber
 from probe.model.errors import UserError
@@ -59,9 +55,7 @@ def export(  # one for each flag
 
     This host's own addresses are replaced by [scrubbed] wherever they stand. Nothing is uploaded.
     """
-    settings = load_config(config_file)
-    if store_path:
-        settings = msgspec.structs.replace(settings, store=msgspec.structs.replace(settings.store, path=store_path))
+    settings = load_settings(config_file, store_path)
     now_s = SystemClock().wall_s()
     since_s = parse_since(since, now_s) if since else None
     if form == "openmetrics":
@@ -106,24 +100,6 @@ def find_targets(store: Store, names: tuple[str, ...]) -> frozenset[str]:
             raise UserError(name, "no such target is stored", "`wallprobe targets list` shows the targets")
         found.update(ids)
     return frozenset(found)
-
-
-@contextlib.contextmanager
-def open_output(path: str) -> Iterator[BinaryIO]:
-    """Give a file to write to; `-` is standard output.
-
-    Raises:
-        UserError: it cannot be written.
-    """
-    if path == "-":
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    try:
-        with open(path, "wb") as file:
-            yield file
-    except OSError as error:
-        raise UserError(path, f"cannot be written: {error.strerror or error}", "give another --output") from error
 
 
 def _write(

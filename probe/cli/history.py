@@ -6,8 +6,7 @@ import sys
 import click
 import msgspec
 
-from probe.cli.stored import open_reader
-from probe.config.reader import load_config
+from probe.cli.stored import load_settings, open_reader
 from probe.export.words import render_interval, render_span, render_time
 from probe.model.episode import Episode, Event
 from probe.model.errors import UserError
@@ -37,9 +36,7 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object; times are seconds since the epoch.")
 def history(target: str, since: str, config_file: str, store_path: str, as_json: bool) -> None:
     """Show what was found on TARGET (its address, its id, or a part of either) over time. Times are UTC."""
-    settings = load_config(config_file)
-    if store_path:
-        settings = msgspec.structs.replace(settings, store=msgspec.structs.replace(settings.store, path=store_path))
+    settings = load_settings(config_file, store_path)
     now_s = SystemClock().wall_s()
     since_s = parse_since(since, now_s) if since else None
     with open_reader(settings) as store:

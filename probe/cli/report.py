@@ -3,12 +3,11 @@
 import math
 
 import click
-import msgspec
 
-from probe.cli.export import build_scrubber, find_targets, open_output
+from probe.cli.export import build_scrubber, find_targets
 from probe.cli.history import parse_since
-from probe.cli.stored import open_reader
-from probe.config.reader import load_config
+from probe.cli.output import open_output
+from probe.cli.stored import load_settings, open_reader
 from probe.export.grid import HOUR_S, Grid, build_grid, fold_hour
 from probe.export.period import Period, build_target, render_csv, render_json, sort_targets
 from probe.export.pictures.cells import Axis
@@ -55,9 +54,7 @@ def report(  # one for each flag
     The HTML is one file without scripts and without anything from elsewhere. This host's own addresses are replaced by
     [scrubbed] wherever they stand.
     """
-    settings = load_config(config_file)
-    if store_path:
-        settings = msgspec.structs.replace(settings, store=msgspec.structs.replace(settings.store, path=store_path))
+    settings = load_settings(config_file, store_path)
     now_s = SystemClock().wall_s()
     since_s = parse_since(since, now_s)
     if not now_s - _LONGEST_S <= since_s < now_s:

@@ -1,11 +1,25 @@
 """Reads measurements back for commands that look at the past."""
 
+import msgspec
+
 from probe.classify.case import Case
+from probe.config.reader import load_config
 from probe.model.errors import UserError
 from probe.model.measurement import Measurement
 from probe.model.settings import Settings
 from probe.net.clock import SystemClock
 from probe.store.store import Store
+
+
+def load_settings(config_file: str, store_path: str) -> Settings:
+    """Read the configuration, with the database that `--store.path` names; an empty path leaves it as configured.
+
+    Raises:
+        UserError: the configuration cannot be read.
+    """
+    settings = load_config(config_file)
+    store = msgspec.structs.replace(settings.store, path=store_path or settings.store.path)
+    return msgspec.structs.replace(settings, store=store)
 
 
 def open_reader(settings: Settings) -> Store:

@@ -9,7 +9,7 @@ import msgspec
 
 from probe.cli.contact import Visitor, reach, reach_own
 from probe.cli.glances import FileSource, HttpSource, Source
-from probe.config.reader import load_config
+from probe.cli.stored import load_settings
 from probe.export.glance import (
     Glance,
     Row,
@@ -72,9 +72,7 @@ def top(
     url: str, web_config: str, every_s: float, once: bool, config_file: str, store_path: str, **visitor: str
 ) -> None:
     """Show the worst targets, their last 24 hours and what changed; until Ctrl-C. Plain lines, once, in a pipe."""
-    settings = load_config(config_file)
-    if store_path:
-        settings = msgspec.structs.replace(settings, store=msgspec.structs.replace(settings.store, path=store_path))
+    settings = load_settings(config_file, store_path)
     if web_config:
         settings = msgspec.structs.replace(settings, web=msgspec.structs.replace(settings.web, config_file=web_config))
     source = _choose(settings, url, Visitor(**visitor), stored=bool(store_path))
