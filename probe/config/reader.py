@@ -12,7 +12,6 @@ from probe.config.shipped import shipped_source
 from probe.config.sources import read_source
 from probe.config.web import read_web
 from probe.model.errors import CombinedUserError, UserError
-from probe.model.observation import Resolver
 from probe.model.settings import (
     Defaults,
     Limits,
@@ -26,7 +25,7 @@ from probe.model.settings import (
 )
 from probe.protocols.fields import Fields
 from probe.protocols.marked_yaml import read_yaml
-from probe.protocols.resolver_uri import parse_resolver
+from probe.protocols.resolver_uri import read_resolvers
 
 DEFAULT_RESOLVERS = ("udp://9.9.9.9", "dot://9.9.9.9#dns.quad9.net", "doh+https://8.8.8.8/dns-query#dns.google")
 PROFILES = {
@@ -85,7 +84,7 @@ def parse_config(text: str, file: str, environ: Mapping[str, str]) -> Settings:
         targets=_read_targets(fields, file, folder),
         defaults=_read_defaults(fields),
         anchors=shipped_anchors if anchors is None else read_anchors(anchors, shipped_anchors),
-        resolvers=_read_resolvers(fields),
+        resolvers=read_resolvers(fields, DEFAULT_RESOLVERS),
         controls=read_controls(fields, folder),
         references=_read_references(fields, file),
         ca_file="" if tls is None else _readable_file(tls, "ca_file", folder),
@@ -146,23 +145,6 @@ def _read_defaults(fields: Fields) -> Defaults:
     )
     section.finish()
     return defaults
-
-
-def _read_resolvers(fields: Fields) -> tuple[Resolver, ...]:
-    """Return the resolvers to compare with; `system` is always asked and needs no place in the list."""
-    written = fields.items("resolvers")
-    if not fields.has("resolvers"):
-        return tuple(parse_resolver(uri) for uri in DEFAULT_RESOLVERS)
-    resolvers: list[Resolver] = []
-    for item in written:
-        try:
-            resolver = parse_resolver(item.value if isinstance(item.value, str) else "")
-        except UserError as error:
-            fields.fail(item, f"resolvers: {error.what}", error.remedy)
-            continue
-        if not resolver.system and resolver not in resolvers:
-            resolvers.append(resolver)
-    return tuple(resolvers)
 
 
 def _read_references(fields: Fields, file: str) -> tuple[TargetSource, ...]:

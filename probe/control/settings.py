@@ -15,7 +15,7 @@ from probe.model.settings import TokenEntry
 from probe.model.written import Written
 from probe.protocols.fields import Fields
 from probe.protocols.marked_yaml import read_yaml
-from probe.protocols.resolver_uri import parse_resolver
+from probe.protocols.resolver_uri import read_resolvers
 
 DEFAULT_RESOLVERS = ("udp://9.9.9.9", "udp://8.8.8.8")
 LONGEST_FILE_BYTES = 1024 * 1024
@@ -124,7 +124,7 @@ def parse_serve_settings(text: str, file: str) -> ServeSettings:
         tokens=tuple(_read_token(item, fields, limits) for item in fields.items("tokens")),
         tls=_read_tls(fields, folder),
         state=_path(fields, "state", folder),
-        resolvers=_read_resolvers(fields),
+        resolvers=read_resolvers(fields, DEFAULT_RESOLVERS),
         policy=_read_policy(fields),
         limits=limits,
         echo=_read_echo(fields),
@@ -179,21 +179,6 @@ def _read_tls(fields: Fields, folder: Path) -> ControlTls:
         section.errors.append(UserError(place, "tls has one of cert_file and key_file", "give both or neither"))
     section.finish()
     return tls
-
-
-def _read_resolvers(fields: Fields) -> tuple[Resolver, ...]:
-    if not fields.has("resolvers"):
-        return tuple(parse_resolver(uri) for uri in DEFAULT_RESOLVERS)
-    resolvers: list[Resolver] = []
-    for item in fields.items("resolvers"):
-        try:
-            resolver = parse_resolver(item.value if isinstance(item.value, str) else "")
-        except UserError as error:
-            fields.fail(item, f"resolvers: {error.what}", error.remedy)
-            continue
-        if not resolver.system and resolver not in resolvers:
-            resolvers.append(resolver)
-    return tuple(resolvers)
 
 
 def _read_policy(fields: Fields) -> Policy:

@@ -16,7 +16,6 @@ from probe.model.observation import (
     Observation,
     ReplyFit,
     Resolver,
-    Silence,
     TCPConnect,
     TLSHandshake,
     Transport,
@@ -26,6 +25,7 @@ from probe.net.attempt import build_failure
 from probe.net.connect import connect
 from probe.net.context import Context, unknown_asn
 from probe.net.exchange import exchange
+from probe.net.late import receive_or_hush
 from probe.net.secure import secure
 from probe.net.stream import ByteStream
 from probe.protocols.dns_codec import BadNameError
@@ -123,7 +123,16 @@ class _Question:
         try:
             await stream.send(len(self.query).to_bytes(2, "big") + self.query, deadline_s)
             while (message := take_message(received)) is None:
-                data = await self._receive(stream, deadline_s)
+                data = await receive_or_hush(
+                    ctx,
+                    stream,
+                    _READ_BYTES,
+                    deadline_s,
+                    transaction=self._transaction,
+                    since_s=self._t0_s,
+                    layer="dns",
+                    name=self._name,
+                )
                 if not data:
                     raise EOFError
                 received += data
@@ -135,29 +144,6 @@ class _Question:
                 ctx.gate.triggered(stream.endpoint)
         else:
             self._take(message)
-
-    async def _receive(self, stream: ByteStream, deadline_s: float) -> bytes:
-        """Return what comes next, and tell the planner once when it is late."""
-        ctx = self._ctx
-        late_s = ctx.stack.clock.boot_s() + ctx.silence_after_s(stream.rtt_s)
-        if late_s < deadline_s:
-            try:
-                return await stream.receive(_READ_BYTES, late_s)
-            except TimeoutError as error:
-                if error.errno:  # the kernel's own, not ours
-                    raise
-            ctx.journal.hush(
-                Silence(
-                    transaction=self._transaction,
-                    since_s=self._t0_s,
-                    layer="dns",
-                    endpoint=stream.endpoint,
-                    name=self._name,
-                    experiment=ctx.experiment,
-                    hop=ctx.hop,
-                )
-            )
-        return await stream.receive(_READ_BYTES, deadline_s)
 
     async def _post(self, stream: ByteStream, endpoint: Endpoint) -> None:
         """Ask by HTTP POST; whatever is not 200 with a DNS message in it is a failure."""

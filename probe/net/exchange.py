@@ -10,9 +10,10 @@ import ssl
 
 from probe.model.errors import ProtocolError
 from probe.model.failure import Failure, FailureCode, Stage
-from probe.model.observation import BytesAt, Ending, HTTPExchange, Silence
+from probe.model.observation import BytesAt, Ending, HTTPExchange
 from probe.net.attempt import build_failure
 from probe.net.context import Context
+from probe.net.late import receive_or_hush
 from probe.net.stream import ByteStream
 from probe.protocols.http1 import OutgoingRequest, ResponseReader, build_request
 from probe.protocols.http_content import decode_content, extract_title
@@ -90,7 +91,16 @@ class _Talk:
         reader, journal, timeout_s = self.reader, self._ctx.journal, self._ctx.timeout_s
         deadline_s = journal.started_boot_s + self.t0_s + timeout_s
         await self._stream.send(build_request(self._request), deadline_s)
-        data = await self._receive_first(deadline_s)
+        data = await receive_or_hush(
+            self._ctx,
+            self._stream,
+            _READ_BYTES,
+            deadline_s,
+            transaction=self.transaction,
+            since_s=self.t0_s,
+            layer="http",
+            name=self._request.host,
+        )
         body_began = False
         while True:
             if not data:
@@ -112,29 +122,6 @@ class _Talk:
             if journal.started_boot_s + now_s >= deadline_s:
                 raise TimeoutError
             data = await self._stream.receive(_READ_BYTES, deadline_s)
-
-    async def _receive_first(self, deadline_s: float) -> bytes:
-        """Wait for the first bytes, and tell the planner once when they are late."""
-        ctx, stream = self._ctx, self._stream
-        late_s = ctx.journal.clock.boot_s() + ctx.silence_after_s(stream.rtt_s)
-        if late_s < deadline_s:
-            try:
-                return await stream.receive(_READ_BYTES, late_s)
-            except TimeoutError as error:
-                if error.errno:  # the kernel's own, not ours
-                    raise
-            ctx.journal.hush(
-                Silence(
-                    transaction=self.transaction,
-                    since_s=self.t0_s,
-                    layer="http",
-                    endpoint=stream.endpoint,
-                    name=self._request.host,
-                    experiment=ctx.experiment,
-                    hop=ctx.hop,
-                )
-            )
-        return await stream.receive(_READ_BYTES, deadline_s)
 
     def _sample(self, now_s: float) -> None:
         """Keep every n-th moment of the body's arrival; n doubles when the list is full."""

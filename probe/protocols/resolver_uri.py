@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from probe.model.endpoint import Endpoint
 from probe.model.errors import UserError
 from probe.model.observation import Resolver, Transport
+from probe.protocols.fields import Fields
 
 _SCHEMES = {
     "udp": (Transport.UDP, 53),
@@ -52,6 +53,25 @@ def parse_resolver(uri: str) -> Resolver:
     return Resolver(
         transport=transport, endpoint=endpoint, server_name=parts.fragment.lower(), path=path or "/dns-query"
     )
+
+
+def read_resolvers(fields: Fields, default: tuple[str, ...]) -> tuple[Resolver, ...]:
+    """Read a list under `resolvers`, each once; where there is none, `default`.
+
+    `system` is asked anyway and needs no place in the list. What is no resolver is collected in `fields`.
+    """
+    if not fields.has("resolvers"):
+        return tuple(parse_resolver(uri) for uri in default)
+    resolvers: list[Resolver] = []
+    for item in fields.items("resolvers"):
+        try:
+            resolver = parse_resolver(item.value if isinstance(item.value, str) else "")
+        except UserError as error:
+            fields.fail(item, f"resolvers: {error.what}", error.remedy)
+            continue
+        if not resolver.system and resolver not in resolvers:
+            resolvers.append(resolver)
+    return tuple(resolvers)
 
 
 def _parse_address(uri: str, parts: SplitResult) -> str:

@@ -7,25 +7,9 @@ import pathlib
 import sys
 
 from probe.classify.judge import judge
-from tests.golden import (  # noqa: F401 (they register their stories)
-    controls,
-    crossed,
-    flows,
-    forgery,
-    injected,
-    names,
-    pages,
-    paths,
-    quic,
-    routes,
-    shapes,
-    shares,
-    traces,
-    trust,
-    tunnels,
-)
 from tests.golden.plain import render, to_plain
-from tests.golden.story import PAIRS, Half
+from tests.golden.stories import PAIRS
+from tests.golden.story import Half
 
 HERE = pathlib.Path(__file__).parent
 

@@ -12,25 +12,8 @@ from probe.classify.rules_flow import FLOW_CONTROL_RULES
 from probe.classify.rules_forgery import GHOST_RULES
 from probe.classify.rules_name import NAME_RULES
 from probe.model.verdict import Verdict
-from tests.golden import (  # noqa: F401 (they register their stories)
-    controls,
-    crossed,
-    flows,
-    forgery,
-    injected,
-    names,
-    pages,
-    paths,
-    quic,
-    routes,
-    shapes,
-    shares,
-    traces,
-    trust,
-    tunnels,
-)
 from tests.golden.plain import render
-from tests.golden.story import PAIRS
+from tests.golden.stories import PAIRS
 
 HERE = pathlib.Path(__file__).parent
 RULES = [rule.id for rules in (NAME_RULES, GHOST_RULES, *LAYERED, FLOW_CONTROL_RULES, CONTROL_RULES) for rule in rules]

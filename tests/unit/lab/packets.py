@@ -1,8 +1,6 @@
 """Packets that tests feed to the censor: a client, a server, and what they say."""
 
-import contextlib
 import ipaddress
-import ssl
 
 import dns.message
 from aioquic.quic.configuration import QuicConfiguration
@@ -32,18 +30,6 @@ SERVER6 = ipaddress.ip_address("2a0d:5600::1").packed
 CLIENT_PORT = 40000
 CLIENT_SEQ = 1000
 SERVER_SEQ = 5000
-
-
-def make_hello(server_name: str) -> bytes:
-    """Return the ClientHello that the ssl module sends."""
-    out = ssl.MemoryBIO()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    connection = context.wrap_bio(ssl.MemoryBIO(), out, server_hostname=server_name or None)
-    with contextlib.suppress(ssl.SSLWantReadError):
-        connection.do_handshake()
-    return out.read()
 
 
 def tcp(

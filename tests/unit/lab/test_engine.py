@@ -33,13 +33,13 @@ from probe.lab.censor.rules import (
     ToAddress,
     Volume,
 )
+from probe.lab.first_packets import build_hello
 from tests.unit.lab.packets import (
     CLIENT,
     CLIENT_SEQ,
     OTHER,
     SERVER,
     SERVER_SEQ,
-    make_hello,
     query,
     read_dns,
     read_tcp,
@@ -47,8 +47,8 @@ from tests.unit.lab.packets import (
     tcp,
 )
 
-HELLO = make_hello("www.news.example")
-NEUTRAL = make_hello("www.other.example")
+HELLO = build_hello("www.news.example")
+NEUTRAL = build_hello("www.other.example")
 REQUEST = b"GET /secret HTTP/1.1\r\nHost: www.news.example\r\n\r\n"
 
 

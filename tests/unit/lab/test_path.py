@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from probe.lab.censor.packet import Protocol, build_packet, lower_ttl, parse_packet
 from probe.lab.censor.rules import Drop, NamesServer, Reset, Rule, RuleSet, ToAddress
+from probe.lab.first_packets import build_hello
 from probe.lab.forwarder import Path
 from probe.lab.line import Lane, Line
 from probe.lab.messages import Forward
 from probe.lab.world.atlas import ROUTERS_V4
-from tests.unit.lab.packets import CLIENT, SERVER, make_hello, syn, tcp
+from tests.unit.lab.packets import CLIENT, SERVER, syn, tcp
 
 scapy_inet = pytest.importorskip("scapy.layers.inet")
 LINE = Line(access_delay_s=0.005, transit_delay_s=0.02)
@@ -48,7 +49,7 @@ def test_the_censor_sees_only_what_reaches_it():
     for ttl, struck in ((2, False), (3, True)):
         path = make_path(rules=(rule,))
         path.carry(syn(), outward=True, now_s=1.0)
-        moves = path.carry(lower_ttl(tcp(make_hello("a.example")), 64 - ttl), outward=True, now_s=1.0)
+        moves = path.carry(lower_ttl(tcp(build_hello("a.example")), 64 - ttl), outward=True, now_s=1.0)
         assert any(parse_packet(raw).protocol == Protocol.TCP for _, _, raw in moves) is struck
 
 
@@ -56,7 +57,7 @@ def test_a_forged_packet_is_back_before_the_true_answer_can_be():
     rule = Rule(id="reset", when=NamesServer(names=("*",)), then=Reset(ip_ttl=57))
     path = make_path(rules=(rule,))
     path.carry(syn(), outward=True, now_s=1.0)
-    moves = path.carry(tcp(make_hello("a.example")), outward=True, now_s=1.0)
+    moves = path.carry(tcp(build_hello("a.example")), outward=True, now_s=1.0)
     to_client = [(at_s, parse_packet(raw).ttl) for at_s, outward, raw in moves if not outward]
     assert to_client == [(pytest.approx(1.010), 55)]
 

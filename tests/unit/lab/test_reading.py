@@ -13,9 +13,10 @@ from probe.lab.censor.hello import Unfinished, parse_hello
 from probe.lab.censor.payloads import is_fully_encrypted, is_known_protocol, read_head, read_host
 from probe.lab.censor.questions import build_answer, parse_question
 from probe.lab.censor.sighting import matches_name
-from tests.unit.lab.packets import CLIENT_SEQ, make_hello
+from probe.lab.first_packets import build_hello
+from tests.unit.lab.packets import CLIENT_SEQ
 
-HELLO = make_hello("www.news.example")
+HELLO = build_hello("www.news.example")
 REQUEST = b"GET /page HTTP/1.1\r\nAccept: */*\r\nHost: WWW.News.Example:80\r\n\r\n"
 
 
@@ -56,7 +57,7 @@ def test_the_server_name_is_read_only_when_the_hello_is_whole():
     hello = parse_hello(HELLO)
     assert hello is not None
     assert (hello.server_name, 0xFE0D in hello.extensions) == ("www.news.example", False)
-    assert parse_hello(make_hello("")).server_name == ""
+    assert parse_hello(build_hello("")).server_name == ""
 
 
 def test_a_hello_over_several_records_is_read():

@@ -1,0 +1,22 @@
+"""All pairs: a module of stories is told here once, and registers its pairs by being read."""
+
+from tests.golden import (  # noqa: F401 (they register their stories)
+    controls,
+    crossed,
+    flows,
+    forgery,
+    injected,
+    names,
+    pages,
+    paths,
+    quic,
+    routes,
+    shapes,
+    shares,
+    traces,
+    trust,
+    tunnels,
+)
+from tests.golden.story import PAIRS
+
+__all__ = ["PAIRS"]
