@@ -3,8 +3,6 @@
 `judge` gives the same verdict for the same case; a property test holds the two together.
 """
 
-import functools
-
 from probe.classify.case import Case, judged_families
 from probe.classify.tries import is_bogus
 from probe.model.endpoint import AddressFamily
@@ -13,7 +11,6 @@ from probe.model.target import CheckName
 from probe.model.verdict import Confidence, Depth, Status, Verdict
 
 _ADDRESS_TYPES = ("A", "AAAA")
-_bogus = functools.lru_cache(maxsize=65536)(is_bogus)
 
 
 def looks_clean(observation: Observation) -> bool:
@@ -24,7 +21,7 @@ def looks_clean(observation: Observation) -> bool:
         replies = observation.replies
         if len(replies) != 1 or replies[0].fit is not ReplyFit.OURS:
             return observation.resolver.endpoint is None
-        return not any(answer.type in _ADDRESS_TYPES and _bogus(answer.value) for answer in replies[0].answers)
+        return not any(answer.type in _ADDRESS_TYPES and is_bogus(answer.value) for answer in replies[0].answers)
     if isinstance(observation, HTTPExchange):
         return observation.secure and 200 <= observation.status < 400 and observation.ending is None
     return True

@@ -103,9 +103,21 @@ class ControlView:
     def _lookups(self) -> list[DNSLookup]:
         return [o for o in self._seen if isinstance(o, DNSLookup) and o.name == self._case.target.host]
 
+    def _at(self, spot: str) -> list[Observation]:
+        """Return what controls saw at a place."""
+        return self._by_spot.get(spot, [])
+
+    @functools.cached_property
+    def _by_spot(self) -> dict[str, list[Observation]]:
+        found: dict[str, list[Observation]] = {}
+        for seen in self._seen:
+            if isinstance(seen, TCPConnect | TLSHandshake | HTTPExchange):
+                found.setdefault(str(seen.endpoint), []).append(seen)
+        return found
+
     def connects(self, spot: str) -> bool | None:
         """Tell whether controls connect to a place; `None` = none tried."""
-        tried = [read_tcp(o) is Outcome.OK for o in self._seen if isinstance(o, TCPConnect) and str(o.endpoint) == spot]
+        tried = [read_tcp(o) is Outcome.OK for o in self._at(spot) if isinstance(o, TCPConnect)]
         return any(tried) if tried else None
 
     def greeted(self, spot: str, name: str) -> bool | None:
@@ -119,7 +131,7 @@ class ControlView:
         return Outcome.OK in shaken if shaken else None
 
     def _shaken(self, spot: str, name: str) -> frozenset[Outcome]:
-        shaken = (o for o in self._seen if isinstance(o, TLSHandshake) and str(o.endpoint) == spot)
+        shaken = (o for o in self._at(spot) if isinstance(o, TLSHandshake))
         return frozenset(read_tls(o) for o in shaken if o.server_name == name)
 
     def answers(self, spot: str) -> bool | None:
@@ -127,12 +139,12 @@ class ControlView:
 
         An answer to one request is an answer, whatever became of others: only what answers nobody is dead.
         """
-        asked = [read_http(o) for o in self._seen if isinstance(o, HTTPExchange) and str(o.endpoint) == spot]
+        asked = [read_http(o) for o in self._at(spot) if isinstance(o, HTTPExchange)]
         return any(outcome not in UNANSWERED for outcome in asked) if asked else None
 
     def leaves(self, spot: str) -> frozenset[bytes]:
         """Return the leaf certificates that controls were shown at a place."""
-        shaken = (o for o in self._seen if isinstance(o, TLSHandshake) and str(o.endpoint) == spot)
+        shaken = (o for o in self._at(spot) if isinstance(o, TLSHandshake))
         return frozenset(o.chain[0] for o in shaken if o.chain)
 
     @functools.cached_property

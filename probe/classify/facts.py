@@ -13,6 +13,7 @@ import msgspec
 
 from probe.classify.boundary import ANSWERS, ENDED, Boundary, find_boundary, traces_of
 from probe.classify.case import Case
+from probe.classify.hop_rows import HopRows
 from probe.classify.pairs import SPOKE, Pairs, count_pairs
 from probe.classify.symptom import find_symptom, inherits
 from probe.classify.tries import ENCRYPTED, Layer, Outcome, Try, build_tries, is_literal
@@ -25,6 +26,7 @@ from probe.protocols.alt_svc import find_h3_port
 ROUTERS_AT_LEAST = 3
 TEST, NEUTRAL, NONE = NameKind.TEST, NameKind.NEUTRAL, NameKind.NONE
 OWN, SIBLING, ELSEWHERE = Place.OWN, Place.SIBLING, Place.ELSEWHERE
+_HERE = (OWN,)
 
 
 def build_table(case: Case) -> tuple[Try, ...]:
@@ -88,10 +90,11 @@ class PathFacts:
         self.spot = spot
         self.siblings = siblings
         """The other spots that were tried for the name in this hop."""
-        self.table = tuple([row for row in table if row.hop == hop and row.layer is not Layer.DNS])
-        self._pairs: dict[Layer, Pairs] = {}
+        self.rows = HopRows.of(case, table, hop)
+        self.table = self.rows.rows
+        self.here = self.rows.by_spot.get(spot, [])
         self.derived: dict[str, Any] = {}
-        """What follows from this path's table, worked out once for all rules that ask."""
+        """What follows for this path, worked out once for all rules that ask."""
         self.questions = _questions_at(case, table, spot)
         """What an encrypted resolver under test was asked here, in order."""
 
@@ -106,11 +109,12 @@ class PathFacts:
         layer: Layer,
         *outcomes: Outcome,
         name: NameKind | None = None,
-        at: tuple[Place, ...] = (OWN,),
+        at: tuple[Place, ...] = _HERE,
         design: Design | None = None,
     ) -> tuple[Try, ...]:
         """Return the tries of this kind; no outcome named = any."""
-        rows = self._by_layer.get(layer)
+        here = at == _HERE and design is not Design.PORTS
+        rows = self.rows.by_layer_and_spot.get((layer, self.spot)) if here else self.rows.by_layer.get(layer)
         if not rows:
             return ()
         return tuple(
@@ -120,23 +124,15 @@ class PathFacts:
                 if (not outcomes or row.outcome in outcomes)
                 and (name is None or row.kind is name)
                 and (design is None or (row.experiment is not None and row.experiment.design is design))
-                and (self.place(row) in at or (design is Design.PORTS and _is_about(row, self.spot)))
+                and (here or self.place(row) in at or (design is Design.PORTS and _is_about(row, self.spot)))
             ]
         )
 
-    @functools.cached_property
-    def _by_layer(self) -> dict[Layer, list[Try]]:
-        """Return the table by layer: most questions are about one."""
-        found: dict[Layer, list[Try]] = {}
-        for row in self.table:
-            found.setdefault(row.layer, []).append(row)
-        return found
-
-    def ok(self, layer: Layer, *, name: NameKind = TEST, at: tuple[Place, ...] = (OWN,)) -> bool:
+    def ok(self, layer: Layer, *, name: NameKind = TEST, at: tuple[Place, ...] = _HERE) -> bool:
         """Tell whether such a try succeeded."""
         return bool(self.seen(layer, Outcome.OK, name=name, at=at))
 
-    def spoke(self, layer: Layer, *, name: NameKind, at: tuple[Place, ...] = (OWN,)) -> bool:
+    def spoke(self, layer: Layer, *, name: NameKind, at: tuple[Place, ...] = _HERE) -> bool:
         """Tell whether the place answered such a try in the protocol, accepting or not."""
         return bool(self.seen(layer, *SPOKE, name=name, at=at))
 
@@ -155,7 +151,7 @@ class PathFacts:
     @functools.cached_property
     def checked(self) -> tuple[Try, ...]:
         """Return the check's own tries on this path; those of the cited run when this one made experiments only."""
-        mine = [row for row in self.table if row.experiment is None and row.spot == self.spot]
+        mine = [row for row in self.here if row.experiment is None]
         return tuple([row for row in mine if not row.measurement] or mine)
 
     @functools.cached_property
@@ -183,33 +179,40 @@ class PathFacts:
 
     def pairs(self, layer: Layer) -> Pairs:
         """Count the name × control design over this path and its siblings that broke in the same way."""
-        if layer not in self._pairs:
-            self._pairs[layer] = self._count_pairs(layer)  # a dozen rules ask
-        return self._pairs[layer]
-
-    def _count_pairs(self, layer: Layer) -> Pairs:
         broken = self.failing
         if broken is None:
             return Pairs(tests=0, controls=0)
-        tried: dict[str, list[Try]] = {spot: [] for spot in sorted({self.spot, *self.siblings})}
-        for row in self.table:
-            if row.layer in (layer, Layer.TCP) and row.spot in tried:
-                tried[row.spot].append(row)
-        return count_pairs([tuple(rows) for rows in tried.values()], broken.outcome)
+        key = ("pairs", layer, broken.outcome, self.spots)  # a dozen rules ask, on each of the name's paths
+        pairs: Pairs | None = self.rows.derived.get(key)
+        if pairs is None:
+            pairs = self.rows.derived[key] = self._count_pairs(layer, broken.outcome)
+        return pairs
+
+    @functools.cached_property
+    def spots(self) -> frozenset[str]:
+        """Return the places of the name in this hop: this one and its siblings."""
+        return self.siblings | {self.spot}
+
+    def _count_pairs(self, layer: Layer, outcome: Outcome) -> Pairs:
+        tried = (self.rows.by_spot.get(spot, []) for spot in sorted(self.spots))
+        wanted = (layer, Layer.TCP)
+        return count_pairs([tuple([row for row in rows if row.layer in wanted]) for rows in tried], outcome)
 
     def boundary(self, sent: TraceKind, *, siblings: bool = False, answered: bool = False) -> Boundary | None:
         """Return where on the way packets to this path end and a control's go on; at the siblings too if told.
 
         `answered` = where they are answered, and a control's go on.
         """
-        spots = {self.spot, *self.siblings} if siblings else {self.spot}
+        if not self._traces:
+            return None
+        spots = self.spots if siblings else {self.spot}
         found = (
             find_boundary(
                 tuple(r for r in self._traces if r.experiment and r.experiment.about == spot),
                 sent,
                 ANSWERS if answered else ENDED,
             )
-            for spot in (sorted(spots) if self._traces else ())
+            for spot in sorted(spots)
         )
         return next((boundary for boundary in found if boundary is not None), None)
 
@@ -230,7 +233,7 @@ class PathFacts:
 
     @functools.cached_property
     def _traces(self) -> tuple[Try, ...]:
-        return tuple(row for row in self.table if row.layer is Layer.TRACE)
+        return tuple(self.rows.by_layer.get(Layer.TRACE, ()))
 
     @functools.cached_property
     def names_somebody(self) -> bool:

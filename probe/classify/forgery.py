@@ -43,6 +43,8 @@ def find_proxies(table: Iterable[Try], own: frozenset[str], truth: frozenset[str
         seen = row.observation
         if isinstance(seen, DNSLookup) and row.kind is NameKind.NEUTRAL and seen.resolver.transport in ENCRYPTED:
             homes[seen.name] = homes.get(seen.name, frozenset()) | frozenset(seen.addresses)
+    if len(homes) < NAMES_AT_LEAST:
+        return frozenset()
     strangers = frozenset(map(neighbourhood, truth))
     found = set()
     for address in own - truth:

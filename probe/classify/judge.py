@@ -8,24 +8,13 @@ from probe.classify.facts import PathFacts, build_table, own_checks
 from probe.classify.fitness import suspended
 from probe.classify.fold import Folded, PathJudgement, fold_paths, one_per_layer, path_confidence
 from probe.classify.heat import build_hot_evidence, is_heated
+from probe.classify.layers import LAYERED, OUTSIDE
 from probe.classify.name_facts import NameFacts
 from probe.classify.page_facts import page_boundary
-from probe.classify.rule import F, Rule
-from probe.classify.rules_control import CONTROL_RULES
-from probe.classify.rules_cross import CROSS_HTTP_RULES, CROSS_TLS_RULES
-from probe.classify.rules_echo import ECHO_RULES
-from probe.classify.rules_flow import FLOW_CONTROL_RULES
+from probe.classify.rule import F, Rule, first_in, first_rule
 from probe.classify.rules_name import BESIDE_RULES, NAME_RULES
-from probe.classify.rules_page import HTTP_RULES
-from probe.classify.rules_path import TCP_RULES, TLS_RULES
-from probe.classify.rules_question import QUESTION_RULES, name_encrypted
-from probe.classify.rules_quic import QUIC_RULES
-from probe.classify.rules_route import ROUTE_RULES
-from probe.classify.rules_shape import DEEP_RULES, SHAPE_NOTES, SHAPE_TLS_RULES
-from probe.classify.rules_share import SHARE_RULES
-from probe.classify.rules_trace import TRACED_HTTP_RULES, TRACED_TCP_RULES, TRACED_TLS_RULES, located_boundary
-from probe.classify.rules_trust import TRUST_RULES
-from probe.classify.rules_vpn import VPN_OUTSIDE_RULES, VPN_RULES
+from probe.classify.rules_question import name_encrypted
+from probe.classify.rules_trace import located_boundary
 from probe.classify.status import Usable, decide
 from probe.classify.tries import Layer, Outcome, Try
 from probe.classify.trouble import is_over_quic
@@ -43,22 +32,6 @@ from probe.model.verdict import (
     Status,
     Verdict,
 )
-
-LAYERED = (
-    VPN_RULES,  # first: what was not asked at all says so in its own words
-    VPN_OUTSIDE_RULES,
-    ECHO_RULES,
-    (*TRACED_TCP_RULES, *TCP_RULES),
-    (*SHAPE_TLS_RULES, *TRACED_TLS_RULES, *CROSS_TLS_RULES, *SHARE_RULES, *TLS_RULES, *TRUST_RULES, *DEEP_RULES),
-    ROUTE_RULES,
-    SHAPE_NOTES,
-    QUIC_RULES,
-    (*TRACED_HTTP_RULES, *CROSS_HTTP_RULES, *HTTP_RULES),
-    QUESTION_RULES,
-)
-"""The rules of a path, a tuple for each layer; in each the first that fires speaks."""
-OUTSIDE = (*FLOW_CONTROL_RULES, *CONTROL_RULES)
-"""What a control adds; of these as well the first that fires speaks."""
 
 
 def judge(case: Case) -> Verdict:
@@ -264,7 +237,7 @@ def judge_paths(case: Case, table: tuple[Try, ...], hop: int) -> tuple[PathJudge
     for spot, family in spots.items():
         facts = PathFacts(case, table, hop, spot, frozenset(earlier | set(spots)) - {spot})
         judgement = _judge_path(facts, family)
-        heated = not judgement.usable and is_heated(facts.failing, facts.table)
+        heated = not judgement.usable and is_heated(facts.failing, facts.here)
         judgements.append(msgspec.structs.replace(judgement, heated=heated))
         if facts.exchange is not None and facts.failing is None:
             asked.add(spot)
@@ -277,8 +250,8 @@ def _judge_path(facts: PathFacts, family: AddressFamily = AddressFamily.V4) -> P
     evidence: list[Evidence] = []
     usable, interfered = True, False
     transactions = tuple(row.transaction for row in facts.checked if not row.measurement)
-    for rules in LAYERED:
-        rule = next((rule for rule in rules if rule.when(facts)), None)
+    for sections in LAYERED:
+        rule = first_in(sections, facts)
         if rule is not None:
             pairs = facts.pairs(facts.failing.layer) if facts.failing else None
             cited = (*transactions, *(pairs.transactions if pairs else ()))
@@ -288,7 +261,7 @@ def _judge_path(facts: PathFacts, family: AddressFamily = AddressFamily.V4) -> P
     boundary = (located_boundary(facts) or page_boundary(facts)) if evidence else None
     if boundary is not None:
         evidence[0] = msgspec.structs.replace(evidence[0], locus=boundary.locus)
-    from_outside = next((rule for rule in OUTSIDE if rule.when(facts)), None) if facts.case.controls else None
+    from_outside = first_in(OUTSIDE, facts) if facts.case.controls else None
     if from_outside is not None:
         seen = _evidence(from_outside, facts, facts.spot, facts.hop, transactions)
         # A control says who: where the path alone does not, its word comes first. What fails for it as well is not the
@@ -332,7 +305,7 @@ def _as_own(row: Try) -> Try:
 
 
 def _first(rules: tuple[Rule[F], ...], facts: F, path: str, hop: int, transactions: tuple[int, ...]) -> Evidence | None:
-    rule = next((rule for rule in rules if rule.when(facts)), None)
+    rule = first_rule(rules, facts)
     return None if rule is None else _evidence(rule, facts, path, hop, transactions)
 
 

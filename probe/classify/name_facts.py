@@ -5,7 +5,7 @@ import functools
 from probe.classify.answers import agrees, comparable, contradict, replied, values_of
 from probe.classify.case import Case
 from probe.classify.forgery import find_proxies, find_two_faced, from_other_distance
-from probe.classify.pages import find_fingerprint
+from probe.classify.pages import fingerprint_of
 from probe.classify.tries import ENCRYPTED, Layer, Outcome, Try, is_bogus, is_nobody, is_teredo
 from probe.model.experiment import Design, NameKind
 from probe.model.observation import DNSLookup, HTTPExchange, TLSHandshake, Transport
@@ -183,7 +183,7 @@ class NameFacts:
         """Tell whether what an address given to us sent in the clear reads like a block page."""
         pages = (r.observation for r in self.table if r.experiment is None and r.address in self.own_addresses)
         clear = (page for page in pages if isinstance(page, HTTPExchange) and not page.secure and page.status)
-        return any(find_fingerprint(page, self.case.reference) is not None for page in clear)
+        return any(fingerprint_of(self.case, page) is not None for page in clear)
 
     @functools.cached_property
     def none_works(self) -> bool:

@@ -5,7 +5,7 @@ Source: VERDICTS section 2 (an injected packet settles); reference section D.7 (
 
 from probe.classify.boundary import Boundary
 from probe.classify.facts import PathFacts, host_of
-from probe.classify.pages import differ, find_fingerprint, is_challenge
+from probe.classify.pages import differ, fingerprint_of, is_challenge
 from probe.classify.tries import Layer, Outcome
 from probe.model.experiment import Design, NameKind, Place
 from probe.model.observation import HTTPExchange
@@ -70,8 +70,8 @@ def refuses_without_https(facts: PathFacts) -> bool:
 def reads_like_block_page(facts: PathFacts) -> bool:
     """Tell whether the page in the clear is a known block page, and not the site's own."""
     page, encrypted = clear_page(facts), facts.encrypted_page
-    own = encrypted is not None and find_fingerprint(encrypted, facts.case.reference) is not None
-    return page is not None and not own and find_fingerprint(page, facts.case.reference) is not None
+    own = encrypted is not None and fingerprint_of(facts.case, encrypted) is not None
+    return page is not None and not own and fingerprint_of(facts.case, page) is not None
 
 
 def landed_on_block_page(facts: PathFacts) -> bool:
@@ -79,7 +79,7 @@ def landed_on_block_page(facts: PathFacts) -> bool:
     pages = [
         o for o in facts.case.observations if isinstance(o, HTTPExchange) and not o.experiment and o.hop > facts.hop
     ]
-    return bool(pages) and find_fingerprint(pages[-1], facts.case.reference) is not None
+    return bool(pages) and fingerprint_of(facts.case, pages[-1]) is not None
 
 
 def path_pairs(facts: PathFacts) -> int:

@@ -6,6 +6,7 @@ the large protection services document for their own customers.
 
 import re
 
+from probe.classify.case import Case
 from probe.model.fingerprint import Fingerprint, FoundIn, Matching, Reference
 from probe.model.observation import HTTPExchange
 
@@ -34,24 +35,33 @@ WORDS_SHARED = 0.15
 """Of all different words: a page that changes between two looks keeps far more."""
 
 
+def fingerprint_of(case: Case, page: HTTPExchange) -> Fingerprint | None:
+    """Return the block page fingerprint that an answer of the case matches; a dozen rules ask of each."""
+    key = f"fingerprint {id(page)}"  # it lives as long as the case
+    if key not in case.derived:
+        case.derived[key] = find_fingerprint(page, case.reference)
+    found: Fingerprint | None = case.derived[key]
+    return found
+
+
 def find_fingerprint(page: HTTPExchange, reference: Reference) -> Fingerprint | None:
     """Return the block page fingerprint that this answer matches; a known false positive suppresses all others."""
-    found = [print_ for print_ in reference.fingerprints if _matches(print_, page)]
+    body = page.body[:_SEARCHED_BYTES].decode("utf-8", "replace")
+    headers = [(name.lower(), value) for name, value in page.headers]
+    found = [print_ for print_ in reference.fingerprints if _matches(print_, body, page.title, headers)]
     if any(print_.suppresses for print_ in found):
         return None
     return next(iter(sorted(found, key=lambda f: not f.expected_countries)), None)
 
 
-def _matches(fingerprint: Fingerprint, page: HTTPExchange) -> bool:
+def _matches(fingerprint: Fingerprint, body: str, title: str, headers: list[tuple[str, str]]) -> bool:
     match fingerprint.found_in:
         case FoundIn.BODY:
-            return _compare(fingerprint, page.body[:_SEARCHED_BYTES].decode("utf-8", "replace"))
+            return _compare(fingerprint, body)
         case FoundIn.TITLE:
-            return _compare(fingerprint, page.title)
+            return _compare(fingerprint, title)
         case FoundIn.HEADER:
-            return any(
-                _compare(fingerprint, value) for name, value in page.headers if name.lower() == fingerprint.header
-            )
+            return any(_compare(fingerprint, value) for name, value in headers if name == fingerprint.header)
         case FoundIn.DNS:
             return False
 

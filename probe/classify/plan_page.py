@@ -12,7 +12,7 @@ from probe.classify.page_facts import (
     reads_like_block_page,
     refuses_without_https,
 )
-from probe.classify.pages import find_fingerprint
+from probe.classify.pages import fingerprint_of
 from probe.classify.plan_trace import build_trace, may_trace
 from probe.classify.tries import REDIRECT_CODES, Layer, Outcome, Try, is_private
 from probe.classify.trouble import Trouble, hop_name
@@ -58,7 +58,7 @@ def page_later(case: Case, table: tuple[Try, ...]) -> tuple[Pending, ...]:
     if not pages or case.cold_start:
         return ()
     page = pages[-1]
-    found = find_fingerprint(page, case.reference)
+    found = fingerprint_of(case, page)
     if found is None or case.vantage.country_code in found.expected_countries or not _encrypted_worked(table):
         return ()
     return (

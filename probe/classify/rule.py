@@ -1,7 +1,7 @@
 """What a rule is: a row with a reason. A rule names a pattern, a cause and its evidence family, never a status."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
 from probe.model.pattern import Pattern
@@ -39,3 +39,30 @@ class Rule(Generic[F]):
     def confidence(self, facts: F) -> Confidence:
         """Return how sure the evidence is, given the facts."""
         return self.level if isinstance(self.level, Confidence) else self.level(facts)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Section(Generic[F]):
+    """Rules that share a condition: where it does not hold none of them can fire, so none of them is asked."""
+
+    given: Callable[[F], bool]
+    """Follows from each rule's own `when`; it says nothing that they do not."""
+    rules: tuple[Rule[F], ...]
+
+
+def first_rule(rules: Iterable[Rule[F]], facts: F) -> Rule[F] | None:
+    """Return the first rule that fires; `None` = none does."""
+    for rule in rules:
+        if rule.when(facts):
+            return rule
+    return None
+
+
+def first_in(sections: Iterable[Section[F]], facts: F) -> Rule[F] | None:
+    """Return the first rule that fires in the sections whose condition holds; `None` = none does."""
+    for section in sections:
+        if section.given(facts):
+            rule = first_rule(section.rules, facts)
+            if rule is not None:
+                return rule
+    return None

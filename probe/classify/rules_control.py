@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
+from probe.classify.case import Case
 from probe.classify.control_view import SERVER_ERROR, UNANSWERED, ControlView
 from probe.classify.facts import OWN, SIBLING, TEST, PathFacts
-from probe.classify.pages import differ, find_fingerprint, is_challenge
+from probe.classify.pages import differ, fingerprint_of, is_challenge
 from probe.classify.rule import C0, C1, C2, Rule
 from probe.classify.rules_control_page import (
     got_same_address,
@@ -13,7 +14,7 @@ from probe.classify.rules_control_page import (
 )
 from probe.classify.tries import ENCRYPTED, Layer, Outcome
 from probe.model.experiment import Design
-from probe.model.observation import DNSLookup, HTTPExchange
+from probe.model.observation import DNSLookup, HTTPExchange, Transport
 from probe.model.pattern import Pattern
 from probe.model.verdict import Cause, Confidence, EvidenceFamily
 
@@ -90,10 +91,21 @@ def _is_the_names(facts: PathFacts, view: ControlView) -> bool:
     controls as well says nothing of the site.
     """
     address = facts.failing.address if facts.failing is not None else ""
-    seen = (*facts.case.observations, *(o for citation in facts.case.cites for o in citation.observations))
-    given = [o.resolver.transport for o in seen if isinstance(o, DNSLookup) and address in o.addresses]
-    confirmed = address in view.given or any(transport in ENCRYPTED for transport in given)
+    given = _givers(facts.case).get(address, frozenset())
+    confirmed = address in view.given or bool(given & ENCRYPTED)
     return confirmed or not given or not view.given
+
+
+def _givers(case: Case) -> dict[str, frozenset[Transport]]:
+    """Return how each address was given by resolvers, in this run and those it cites."""
+    givers: dict[str, frozenset[Transport]] | None = case.derived.get("givers")
+    if givers is None:
+        givers = case.derived["givers"] = {}
+        seen = (*case.observations, *(o for citation in case.cites for o in citation.observations))
+        for lookup in (o for o in seen if isinstance(o, DNSLookup)):
+            for address in lookup.addresses:
+                givers[address] = givers.get(address, frozenset()) | {lookup.resolver.transport}
+    return givers
 
 
 def _served(facts: PathFacts, view: ControlView) -> bool:
@@ -162,15 +174,15 @@ def _other_page(facts: PathFacts, view: ControlView) -> bool:
 
 def _block_page(facts: PathFacts) -> bool:
     page = _cleartext_page(facts)
-    return page is not None and find_fingerprint(page, facts.case.reference) is not None
+    return page is not None and fingerprint_of(facts.case, page) is not None
 
 
 def _their_own(facts: PathFacts, view: ControlView) -> bool:
     """A site whose page reads like a block page shows it to controls as well."""
-    return _other_page(facts, view) and view.page is not None and not find_fingerprint(view.page, facts.case.reference)
+    return _other_page(facts, view) and view.page is not None and not fingerprint_of(facts.case, view.page)
 
 
-CONTROL_RULES: tuple[Rule[PathFacts], ...] = (
+CONNECT_RULES: tuple[Rule[PathFacts], ...] = (
     Rule(
         id="ip.silent.routers_passed.control_ok",
         when=lambda f: _silent_beyond(f) and _connects(f, ControlView.of(f.case)),
@@ -212,6 +224,8 @@ CONTROL_RULES: tuple[Rule[PathFacts], ...] = (
         lambda f: f.failed(TCP, Outcome.REFUSED),
         "A control connects to this port, we are refused. It may be the server's own firewall.",
     ),
+)
+HANDSHAKE_RULES: tuple[Rule[PathFacts], ...] = (
     _shaken(Outcome.RESET, Pattern.TLS_RESET, "A control shakes hands with this name here, we are reset."),
     _shaken(Outcome.FIN, Pattern.TLS_FIN, "A control shakes hands with this name here, we are closed on."),
     _shaken(Outcome.SILENT, Pattern.TLS_TIMEOUT, "A control shakes hands with this name here, we get no answer."),
@@ -222,9 +236,13 @@ CONTROL_RULES: tuple[Rule[PathFacts], ...] = (
         Pattern.TLS_MITM_UNTRUSTED,
         "A control is shown the site's own certificate at this address, we are shown another.",
     ),
+)
+EXCHANGE_RULES: tuple[Rule[PathFacts], ...] = (
     _exchanged(Outcome.RESET, Pattern.HTTP_RESET, "A control gets the page, we are reset after the request."),
     _exchanged(Outcome.FIN, Pattern.HTTP_FIN, "A control gets the page, we are closed on after the request."),
     _exchanged(Outcome.SILENT, Pattern.HTTP_TIMEOUT, "A control gets the page, we get no answer to the request."),
+)
+PAGE_RULES: tuple[Rule[PathFacts], ...] = (
     _compared(
         "http.redirect.to_block_page.control_differs",
         is_sent_elsewhere,
@@ -249,6 +267,8 @@ CONTROL_RULES: tuple[Rule[PathFacts], ...] = (
         level=C1,
         reason="A control gets plainly another page; the server may choose by country, or somebody on the way may.",
     ),
+)
+DOWN_RULES: tuple[Rule[PathFacts], ...] = (
     _compared(
         "srv.down.control_fails",
         lambda f: f.failed(TCP) or (f.failed(TLS) and not f.failed(TLS, Outcome.UNTRUSTED)),
@@ -274,4 +294,5 @@ CONTROL_RULES: tuple[Rule[PathFacts], ...] = (
         cause=Cause.SERVER,
     ),
 )
+CONTROL_RULES = (*CONNECT_RULES, *HANDSHAKE_RULES, *EXCHANGE_RULES, *PAGE_RULES, *DOWN_RULES)
 """First match speaks. A bare success of a control says who, never more of how than was seen from here."""

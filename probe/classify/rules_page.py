@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from probe.classify.facts import PathFacts
-from probe.classify.pages import differ, find_fingerprint, is_challenge, is_country_refusal
+from probe.classify.pages import differ, fingerprint_of, is_challenge, is_country_refusal
 from probe.classify.rule import C1, C2, C3, Rule
 from probe.classify.rules_flow import FLOW_RULES
 from probe.classify.rules_injected import INJECTED_RULES, KEYWORD_RULES, OWN_REDIRECT_RULES
@@ -49,12 +49,12 @@ def _known_page(facts: PathFacts) -> bool:
     page = _page(facts)
     if page is None or _proven(facts) or _own_page(facts):
         return False
-    return find_fingerprint(page, facts.case.reference) is not None
+    return fingerprint_of(facts.case, page) is not None
 
 
 def _country_page(facts: PathFacts) -> bool:
     page = _page(facts)
-    found = find_fingerprint(page, facts.case.reference) if page is not None and _known_page(facts) else None
+    found = fingerprint_of(facts.case, page) if page is not None and _known_page(facts) else None
     return found is not None and facts.case.vantage.country_code in found.expected_countries
 
 
@@ -66,7 +66,7 @@ def _other_page_encrypted(facts: PathFacts) -> bool:
 def _own_page(facts: PathFacts) -> bool:
     """Tell whether the site's own https page reads like a block page as well: then it is the site's."""
     encrypted = facts.encrypted_page
-    return encrypted is not None and find_fingerprint(encrypted, facts.case.reference) is not None
+    return encrypted is not None and fingerprint_of(facts.case, encrypted) is not None
 
 
 def _same_encrypted(facts: PathFacts) -> bool:
@@ -235,10 +235,10 @@ PAGE_RULES: tuple[Rule[PathFacts], ...] = (
     ),
 )
 
-HTTP_RULES: tuple[Rule[PathFacts], ...] = (
-    *INJECTED_RULES,
-    *BLOCKPAGE_RULES,
-    *FLOW_RULES,
+FOREIGN_PAGE_RULES = (*INJECTED_RULES, *BLOCKPAGE_RULES, *FLOW_RULES)
+"""A page that came may still be none of the site's, or may come too slowly to be of use."""
+
+EXCHANGE_RULES: tuple[Rule[PathFacts], ...] = (
     *unasked(HTTP),
     *KEYWORD_RULES,
     named(HTTP, Outcome.RESET, Pattern.HTTP_RESET_HOST, "The connection is reset as soon as the host is named;"),
@@ -273,6 +273,5 @@ HTTP_RULES: tuple[Rule[PathFacts], ...] = (
     ),
     unnamed(HTTP, Outcome.GARBAGE, Pattern.HTTP, "What comes back is not HTTP."),
     unexplained(HTTP, Pattern.HTTP, "The exchange fails in a way that tells nothing of its cause."),
-    *PAGE_RULES,
 )
-"""A page that came may still be none of the site's; a refusal in the clear may be anybody's."""
+"""An exchange that broke."""

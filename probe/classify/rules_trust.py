@@ -61,12 +61,22 @@ def _answer_trusted(facts: PathFacts) -> bool:
 
     Where they were asked for one family only and confirm it, the other comes from the same, confirmed resolver.
     """
-    names = NameFacts(facts.case, build_tries(facts.case.observations, facts.case.experiments), facts.hop)
+    names = _own_names(facts)
     if not names.asked or facts.failing is None:
         return not names.asked
     address = frozenset({facts.failing.address})
     unasked = bool(names.encrypted_addresses) and not comparable(address, names.encrypted_addresses)
     return bool(address & names.encrypted_addresses) or (unasked and names.agree)
+
+
+def _own_names(facts: PathFacts) -> NameFacts:
+    """Return the answers of this run alone, arranged once for all paths of the hop."""
+    key = f"own names {facts.hop}"
+    names: NameFacts | None = facts.case.derived.get(key)
+    if names is None:
+        own = build_tries(facts.case.observations, facts.case.experiments)
+        names = facts.case.derived[key] = NameFacts(facts.case, own, facts.hop)
+    return names
 
 
 def _untrusted(facts: PathFacts) -> bool:

@@ -97,9 +97,10 @@ def _try_of(row: Try) -> tuple[str, str]:
 
 def share_of(facts: PathFacts) -> Share:
     """Return the share over this path and its siblings."""
-    share: Share | None = facts.derived.get("share")
+    key = ("share", facts.spots)
+    share: Share | None = facts.rows.derived.get(key)
     if share is None:
-        share = facts.derived["share"] = _count_over(facts)
+        share = facts.rows.derived[key] = _count_over(facts)
     return share
 
 

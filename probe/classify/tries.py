@@ -1,5 +1,6 @@
 """One row per try: its factors and how it came out. Observations in, rows out; `explain` prints these rows."""
 
+import functools
 import ipaddress
 from enum import StrEnum
 from typing import assert_never
@@ -248,6 +249,7 @@ def read_http(observation: HTTPExchange) -> Outcome:
 ENCRYPTED = frozenset({Transport.DOT, Transport.DOH})
 
 
+@functools.lru_cache(maxsize=65536)
 def is_literal(name: str) -> bool:
     """Tell whether a host is an address already."""
     try:
@@ -270,6 +272,7 @@ def _is_benchmark(address: str) -> bool:
     return address.startswith(("198.18.", "198.19."))
 
 
+@functools.lru_cache(maxsize=65536)  # asked of the same few addresses by every rule about answers
 def is_bogus(address: str) -> bool:
     """Tell whether no public name should have this address: not global, or Teredo (2001::/32)."""
     try:

@@ -5,7 +5,7 @@ import msgspec
 from probe.classify.case import Case
 from probe.classify.facts import PathFacts
 from probe.classify.name_facts import NameFacts
-from probe.classify.pages import find_fingerprint
+from probe.classify.pages import fingerprint_of
 from probe.classify.tries import ENCRYPTED, Layer, Outcome, Try, write_spot
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Place
@@ -158,4 +158,4 @@ def odd_page(case: Case, table: tuple[Try, ...], hop: int) -> bool:
 
 def _is_odd(page: HTTPExchange, case: Case) -> bool:
     refusal = page.status in (401, 403, 407, 429, 451) or page.status >= 500
-    return refusal or find_fingerprint(page, case.reference) is not None
+    return refusal or fingerprint_of(case, page) is not None

@@ -6,9 +6,8 @@ import msgspec
 import pytest
 
 from probe.classify.case import Case
-from probe.classify.judge import LAYERED, judge
-from probe.classify.rules_control import CONTROL_RULES
-from probe.classify.rules_flow import FLOW_CONTROL_RULES
+from probe.classify.judge import judge
+from probe.classify.layers import PATH_RULES
 from probe.classify.rules_forgery import GHOST_RULES
 from probe.classify.rules_name import NAME_RULES
 from probe.model.verdict import Verdict
@@ -16,7 +15,7 @@ from tests.golden.plain import render
 from tests.golden.stories import PAIRS
 
 HERE = pathlib.Path(__file__).parent
-RULES = [rule.id for rules in (NAME_RULES, GHOST_RULES, *LAYERED, FLOW_CONTROL_RULES, CONTROL_RULES) for rule in rules]
+RULES = [rule.id for rule in (*NAME_RULES, *GHOST_RULES, *PATH_RULES)]
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
