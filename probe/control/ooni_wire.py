@@ -1,7 +1,7 @@
 """OONI's test helper contract: what its probes send and what they expect back, as JSON.
 
-Source: ooni/probe-cli, `internal/model/th.go` (types) and `internal/oohelperd` (behaviour), as written down in our
-reference: `tls_handshake` and `ip_info` are left out when empty, all else is always there.
+Source: ooni/probe-cli, `internal/model/th.go` (types) and `internal/oohelperd` (behaviour): `tls_handshake` and
+`ip_info` are left out when empty, all else is always there.
 """
 
 from enum import IntFlag

@@ -15,7 +15,8 @@ from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec
 from probe.protocols.openvpn import SPEC as OPENVPN
 from probe.protocols.openvpn.keys import parse_static_key
 from probe.protocols.openvpn.wrapping import HARD_RESET_SERVER_V2, TlsAuth, TlsCrypt
-from tests.dialogues import fixed_entropy, play
+from probe.protocols.wireguard import SPEC as WIREGUARD
+from tests.dialogues import fixed_entropy, play, wireguard_client
 from tests.dialogues.hardship import play_stream, serve_in_turn
 from tests.dialogues.openvpn_server import Pki, Server
 from tests.dialogues.wireguard_server import Responder, public
@@ -29,7 +30,6 @@ from tests.unit.protocols import (
     test_ssh,
     test_tor,
     test_udp_hellos,
-    test_wireguard,
 )
 
 pytestmark = [
@@ -71,10 +71,10 @@ NAMED = {
 
 
 def record_wireguard(words: tuple[int, ...] = (1, 2, 3, 4), **shape: str) -> Messages:
-    server = Responder(test_wireguard.SERVER, public(test_wireguard.CLIENT), words=words)
+    server = Responder(wireguard_client.SERVER, public(wireguard_client.CLIENT), words=words)
     skip = int(shape.get("s1", "0")), int(shape.get("s2", "0"))
     return play(
-        test_wireguard.SPEC.start(test_wireguard.ask(**shape)),
+        WIREGUARD.start(wireguard_client.ask(**shape)),
         lambda sent: bytes(skip[1]) + server.answer(sent[-1].data[skip[0] :]),
     ).flow
 
@@ -135,7 +135,7 @@ def labels(tmp_path_factory) -> dict[str, str]:
     talks: dict[str, Messages] = {
         "wireguard": record_wireguard(),
         "wireguard on another port": record_wireguard(),
-        "amnezia": record_wireguard(test_wireguard.WORDS, **test_wireguard.AMNEZIA | {"jc": "0"}),
+        "amnezia": record_wireguard(wireguard_client.WORDS, **wireguard_client.AMNEZIA | {"jc": "0"}),
         "openvpn on its port": plain,
         "openvpn on another port": plain,
         "openvpn over tcp": record_openvpn(pki, "tcp"),

@@ -1,6 +1,7 @@
 """OONI measurements of realistic shape, written here: the worlds of OONI's quality suite, seen by its probe 0.5.
 
-Source: our reference, the table of the fifty cases (hosts, addresses, what the network does, what the probe reports).
+Source: ooni/probe-cli, `internal/webconnectivityqa` (what the network does in each of the fifty cases, and what the
+probe reports of it) and `internal/netemx` (hosts and addresses).
 """
 
 import base64
