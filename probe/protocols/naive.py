@@ -22,6 +22,8 @@ from probe.protocols.share_link import is_true, make_parsed, pick_params
 
 _STREAM = 1
 _PADDED_FRAMES = 8
+_MOST_UNREAD_BYTES = 65536
+"""Of frames that do not end: ours allow 16 KB each, and `h2` keeps what claims to be longer until it is whole."""
 _PADDING_WORDS = "!#$()+<>?@[]^`{}"
 """Bytes that HPACK does not make shorter."""
 
@@ -52,6 +54,7 @@ class Tunnel(Incoming):
         self._connection = connection.H2Connection(config)
         self.status = ""
         self.padded = False
+        self._unread_bytes = 0
 
     def open(self, headers: list[tuple[str, str]]) -> Reading[bool]:
         """Ask and wait for the head of the answer; false if none comes.
@@ -95,6 +98,9 @@ class Tunnel(Incoming):
             events = self._connection.receive_data(chunk)
         except (self._errors.H2Error, ValueError) as error:
             raise ProtocolError(f"not HTTP/2 ({type(error).__name__}): {chunk[:32].hex()}") from None
+        self._unread_bytes = 0 if events else self._unread_bytes + len(chunk)
+        if self._unread_bytes > _MOST_UNREAD_BYTES:
+            raise ProtocolError(f"a frame of HTTP/2 does not end: {chunk[:32].hex()}")
         for event in events:
             if isinstance(event, self._events.ResponseReceived):
                 head = dict(event.headers)

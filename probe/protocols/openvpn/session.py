@@ -84,12 +84,12 @@ class Session:
             ProtocolError: it is none of ours, or they never end.
         """
         while (packet := (yield from self.receive(wait_s))) is not None:
-            if is_data(packet) and self.channel.peer_session:
-                self._early = [*self._early, packet][-_MOST_BACKLOG:]
-                continue
             self._taken += 1
             if self._taken > _MOST_PACKETS:
                 raise ProtocolError("the TLS handshake does not end")
+            if is_data(packet) and self.channel.peer_session:
+                self._early = [*self._early, packet][-_MOST_BACKLOG:]
+                continue
             return self.channel.take(packet)
         return None
 

@@ -109,3 +109,9 @@ def test_links_hide_the_password() -> None:
     assert (parsed.host, parsed.port, parsed.secrets) == ("proxy.test", 443, {"password": "secret"})
     assert parsed.params == {"insecure": "1", "sni": "other.test", "user": "me"}
     assert naive.SPEC.choose_stack(parsed.params) == (Tcp(), Tls(alpn=("h2", "http/1.1"), verify=False))
+
+
+def test_a_frame_that_does_not_end_is_not_kept() -> None:
+    endless = b"\xff\xff\xff\x00\x00\x00\x00\x00\x01" + bytes(65536)
+    with pytest.raises(ProtocolError, match="does not end"):
+        play_stream(begin(), serve_in_turn(endless))
