@@ -55,7 +55,7 @@ def lay_out(found: Iterable[Found], since: float, until: float) -> list[Point]:
     for at, row in points:
         at_ms = round(at * 1000)
         if at_ms > last_ms and since <= at <= until:
-            kept.append((at, row))
+            kept.append((at_ms / 1000, row))
             last_ms = at_ms
     return kept
 

@@ -42,6 +42,12 @@ def test_the_page_is_openmetrics_with_the_names_and_labels_of_the_page_of_metric
     assert page.endswith("# EOF\n")
 
 
+def test_two_runs_on_either_side_of_half_a_millisecond_are_two_samples_or_one_and_never_twice_the_same():
+    runs = [Found(first_at=at, last_at=at, runs=1, status=Status.OK) for at in (0.0085, 0.0095)]
+    stamps = [f"{at:.3f}" for at, _ in lay_out(runs, 0.0, 10.0)]
+    assert len(set(stamps)) == len(stamps)
+
+
 times = st.floats(min_value=0, max_value=1e6, allow_nan=False)
 rows = st.builds(
     lambda a, b, runs, status: Found(first_at=min(a, b), last_at=max(a, b), runs=runs, status=status),
