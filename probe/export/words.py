@@ -55,6 +55,22 @@ KINDS = {
 }
 
 
+_TOLD = {
+    Status.BLOCKED: frozenset(WHO),
+    Status.LIKELY_BLOCKED: frozenset(WHO),
+    Status.DEGRADED: frozenset(WHO) - {Cause.UNKNOWN},
+    Status.IMPAIRED: frozenset({Cause.LOCAL, Cause.INSTRUMENT}),
+}
+"""Causes that say more than the status has said already."""
+
+
+def render_sentence(status: Status, cause: Cause | None) -> str:
+    """Return what is said of a target after its name; `None` = there is no verdict."""
+    who = WHO[cause] if cause is not None and cause in _TOLD.get(status, ()) else ""
+    said = "cannot be reached" if who and status is Status.IMPAIRED else SENTENCES[status]
+    return f"{said}, {who}" if who else said
+
+
 def name_status(status: Status | None) -> str:
     """Return a status as two words at most; `None` = nothing was measured."""
     return "no data" if status is None else status.value.replace("_", " ")

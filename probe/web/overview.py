@@ -137,7 +137,7 @@ def _headline(counts: dict[Status, int]) -> str:
             return f"None of {total:,} targets is judged yet."
         whole = f"All {total - waiting:,} judged targets" if waiting else f"All {total:,} targets"
         return f"{whole} can be reached."
-    return f"Of {total:,} targets {', '.join(parts)}."
+    return f"Of {total:,} targets, {', '.join(parts)}."
 
 
 Health = list[tuple[str, str, bool | None]]

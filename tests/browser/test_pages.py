@@ -202,6 +202,21 @@ def test_a_phone_shows_all_without_scrolling_sideways(open_page: Open, path: str
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     for words in ("Overview", "Events", "Vantage", "Patterns"):
         expect(page.locator(".top nav").get_by_text(words)).to_be_in_viewport()
+    hidden = page.evaluate("""() => [...document.querySelectorAll(".scroll")]
+        .filter(one => one.scrollWidth > one.clientWidth && !one.querySelector("svg.path"))
+        .map(one => one.outerHTML)""")
+    assert hidden == [], "on a phone nothing but the drawing of the way goes on beyond the edge"
+
+
+def test_a_phone_says_of_each_figure_what_it_is_and_tables_stay_tables(open_page: Open):
+    page = open_page("/events", width=360, height=740)
+    label = (
+        page.locator("tbody tr").first.locator("td").first.evaluate("one => getComputedStyle(one, '::before').content")
+    )
+    assert "Confirmed" in label
+    expect(page.get_by_role("table")).to_have_count(1)
+    expect(page.get_by_role("row").nth(1).get_by_role("cell")).to_have_count(5)
+    expect(page.get_by_role("columnheader", name="Happened")).to_have_count(1)
 
 
 @pytest.mark.parametrize(("scheme", "dark"), [("light", False), ("dark", True)])
@@ -235,7 +250,7 @@ def test_a_page_left_open_shows_what_changes(open_page: Open, changing: Serving)
     page.locator(".legend summary").click()
     changing.agent.put([make_snapshot(0), make_snapshot(1, Status.BLOCKED), make_snapshot(2)])
     page.clock.fast_forward(16_000)
-    expect(page.locator("h1")).to_have_text("Of 3 targets 1 blocked.")
+    expect(page.locator("h1")).to_have_text("Of 3 targets, 1 blocked.")
     expect(page.locator(".legend")).to_have_attribute("open", "")
 
 

@@ -110,12 +110,16 @@ def find_ticks(axis: Axis, wanted: int = 6) -> list[tuple[float, str]]:
 
 def render_axis(axis: Axis) -> str:
     """Return the times below or above strips."""
-    ticks = [
-        element("text", text(words), x=percent(share), y=12, text_anchor="middle" if 0.04 < share < 0.96 else "start")
+    return element("svg", *render_ticks(axis, 12), class_="axis", aria_hidden="true")
+
+
+def render_ticks(axis: Axis, y: float) -> list[str]:
+    """Return the times of an axis, each under its place: all pictures of one page have them at the same places."""
+    return [
+        element("text", text(words), x=percent(share), y=y, text_anchor="middle", class_="tick")
         for share, words in find_ticks(axis)
-        if share < 0.96
+        if 0.04 < share < 0.96
     ]
-    return element("svg", *ticks, class_="axis", aria_hidden="true")
 
 
 def worst_of(rows: Sequence[bytes]) -> bytes:

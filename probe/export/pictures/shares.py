@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from probe.export.pictures.cells import Axis, find_ticks
+from probe.export.pictures.cells import Axis, render_ticks
 from probe.export.pictures.svg import element, percent, text
 from probe.export.words import name_status
 from probe.model.cell import STATUSES
@@ -51,9 +51,7 @@ def render_shares(columns: Sequence[dict[Status, int]], axis: Axis) -> str:
             )
         if not column:
             parts.append(element("rect", **place, y=_TOP_PX, height=_HEIGHT_PX, class_="gap"))
-    for share, words in find_ticks(axis):
-        if share < 0.9:
-            parts.append(element("text", text(words), x=percent(share), y=_TOP_PX + _HEIGHT_PX + 16, class_="tick"))
+    parts += render_ticks(axis, _TOP_PX + _HEIGHT_PX + 16)
     return element("svg", *parts, *marks, class_="shares", role="img", aria_label=_describe(columns, highest))
 
 
@@ -73,10 +71,10 @@ def _troubled(column: dict[Status, int]) -> int:
 
 
 def _round_up(value: int) -> int:
-    """Return the next of 1, 2, 4, 10, 20, 40, 100, …"""
+    """Return the next of 1, 2, 4, 6, 8, 10, 20, 40, …: the line half-way up has a whole number too."""
     scale = 1
     while True:
-        for factor in (1, 2, 4):
+        for factor in (1, 2, 4, 6, 8):
             if value <= factor * scale:
                 return factor * scale
         scale *= 10

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from probe.export.pictures.cells import Axis, find_ticks
+from probe.export.pictures.cells import Axis, render_ticks
 from probe.export.pictures.svg import element, percent, text
 from probe.export.words import name_status, render_duration
 from probe.model.verdict import Status
@@ -81,9 +81,7 @@ def render_timings(columns: Sequence[Column], axis: Axis) -> str:
     for number, column in enumerate(columns):
         parts += _render_column(column, number / len(columns), 1 / len(columns), base, top_s)
     parts.append(element("line", x1="0", x2="100%", y1=base, y2=base, class_="base"))
-    for share, words in find_ticks(axis):
-        if share < 0.9:
-            parts.append(element("text", text(words), x=percent(share), y=base + 30, class_="tick"))
+    parts += render_ticks(axis, base + 30)
     return element("svg", *parts, *marks, class_="timings", role="img", aria_label=_describe(columns))
 
 
@@ -106,7 +104,7 @@ def _render_column(column: Column, at: float, width: float, base: float, top_s: 
 def _round_up(seconds: float) -> float:
     scale = 0.001
     while True:
-        for factor in (1, 2, 5):
+        for factor in (1, 1.5, 2, 3, 4, 5, 6, 8):
             if seconds <= factor * scale:
                 return factor * scale
         scale *= 10

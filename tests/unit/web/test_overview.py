@@ -31,7 +31,7 @@ async def test_a_blocked_target_shows_status_since_and_pattern(connect: Connect)
 async def test_the_first_sentence_says_what_matters_most(connect: Connect):
     agent = FakeAgent([make_snapshot(0), make_snapshot(1, Status.BLOCKED), make_snapshot(2, Status.DOWN)])
     page = await read(connect, agent)
-    assert "Of 3 targets 1 blocked, 1 not reachable for another reason." in page.text
+    assert "Of 3 targets, 1 blocked, 1 not reachable for another reason." in page.text
     assert "All 1 targets can be reached." in (await read(connect, FakeAgent([make_snapshot(0)]))).text
     assert "No target is on the list." in (await read(connect, FakeAgent())).text
     waiting = FakeAgent([TargetSnapshot(target=make_target())])
