@@ -37,7 +37,7 @@ def _depth_of(row: Try) -> Depth:
         case Layer.QUIC:
             proven = isinstance(row.observation, QUICHandshake) and row.observation.verified
             return Depth.PROOF if proven else Depth.HELLO
-        case Layer.HELLO:
+        case Layer.HELLO | Layer.QUIC_LOW:
             return Depth.HELLO
         case Layer.TRACE:
             return Depth.NONE

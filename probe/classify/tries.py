@@ -37,6 +37,8 @@ class Layer(StrEnum):
     HELLO = "hello"
     """A ClientHello of another shape than our own; never a step of a check."""
     QUIC = "quic"
+    QUIC_LOW = "quic_low"
+    """QUIC from a source port that is not above the one it goes to; never a step of a check."""
     ICMP = "icmp"
     VPN = "vpn"
     """A conversation in a protocol of tunnels and proxies."""
@@ -150,6 +152,8 @@ def build_tries(
 
 def _build_row(observation: Observation, experiment: Experiment | None, measurement: str) -> Try:
     layer, spot, address, name, outcome = _read(observation)
+    if experiment is not None and experiment.low_port:
+        layer = Layer.QUIC_LOW
     return Try(
         transaction=observation.transaction,
         layer=layer,

@@ -42,6 +42,7 @@ _WHAT = {
     Design.TRACE: "path trace",
     Design.ENCRYPTED_ROUTE: "page over https",
     Design.HTTP3: "QUIC",
+    Design.SOURCE_PORT: "QUIC from a low source port",
     Design.ROUTE: "page over HTTP/3",
     Design.HELLO: "hello of another shape",
     Design.SERVICE: "another service of the host",

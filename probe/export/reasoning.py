@@ -7,6 +7,7 @@ import msgspec
 
 from probe.export.comparisons import Cell, cells_of
 from probe.model.experiment import Design
+from probe.model.failure import FailureCode
 from probe.model.measurement import Measurement
 from probe.model.target import Exposure
 from probe.model.vantage import Baseline
@@ -30,6 +31,7 @@ _VARIED: dict[Design, tuple[str, str]] = {
     Design.MIN_TTL: ("the lowest TTL that is let in", "name, address"),
     Design.TRACE: ("how many hops packets live", "what they carry"),
     Design.ENCRYPTED_ROUTE: ("https instead of http", "name, address"),
+    Design.SOURCE_PORT: ("the source port, to one not above the port it goes to", "name, address, QUIC"),
     Design.HTTP3: ("QUIC instead of TCP, and the name in it", "address"),
     Design.HELLO: ("the shape of the TLS hello", "name, address"),
     Design.SERVICE: ("the service", "the host"),
@@ -127,6 +129,8 @@ def what_was_not_possible(measurement: Measurement) -> tuple[str, ...]:
         missing.append("no comparison of networks: our own AS is not known")
     if measurement.target.exposure is Exposure.PRIVATE:
         missing.append("no variants of the hello, no neutral names: the endpoint is private")
+    if _lacks_low_ports(measurement):
+        missing.append("no QUIC from a low source port: this host keeps those for the privileged")
     hot = sum(bool(getattr(observation, "hot", False)) for observation in measurement.observations)
     if hot:
         missing.append(f"{hot} connections went to a place that an earlier failure had heated: they prove nothing")
@@ -136,6 +140,12 @@ def what_was_not_possible(measurement: Measurement) -> tuple[str, ...]:
         missing.append(f"{left} planned experiments did not run to an end: {_why_left(measurement)}")
     missing += [e.reason for e in measurement.verdict.evidence if e.level is not EvidenceLevel.SCORED and e.reason]
     return tuple(dict.fromkeys(missing))
+
+
+def _lacks_low_ports(measurement: Measurement) -> bool:
+    low = {experiment.id for experiment in measurement.experiments if experiment.low_port}
+    denied = (o for o in measurement.observations if o.experiment in low and o.failure is not None)
+    return any(o.failure is not None and o.failure.code is FailureCode.PERMISSION_DENIED for o in denied)
 
 
 def _why_left(measurement: Measurement) -> str:

@@ -136,6 +136,8 @@ class Design(StrEnum):
     """The same host over https, to hold a cleartext page against."""
     HTTP3 = "http3"
     """The same page over HTTP/3, and what becomes of QUIC on the way there."""
+    SOURCE_PORT = "source_port"
+    """The same QUIC from a source port that is not above the one it goes to: at least one filter lets such flows be."""
     ROUTE = "route"
     """The page over HTTP/3 where TLS over TCP fails: another route to the same host."""
     HELLO = "hello"
@@ -167,6 +169,8 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     """Whom the request names, if not whom the hello does."""
     secure: bool = True
     shape: HelloShape = HelloShape.STOCK
+    low_port: bool = False
+    """From a source port that is not above the one it goes to, where all others are above theirs."""
     min_ttl: int = 0
     ttls: tuple[int, ...] = ()
     """For a trace: how many hops each of its packets may make."""

@@ -1,11 +1,12 @@
 """A UDP socket of one's own, connected to one place: fresh source port, error queue, no transport.
 
-Source: ip(7), ipv6(7). The source port lies above the peer's: at least one filter passes over QUIC from a port at or
-below the one it goes to, so a try from there would prove nothing.
+Source: ip(7), ipv6(7); Zohaib et al. 2025. The source port lies above the peer's, unless it is asked for otherwise: at
+least one filter passes over QUIC from a port at or below the one it goes to, so a try from there would prove nothing.
 """
 
 import asyncio
 import contextlib
+import errno
 import random
 import socket
 
@@ -19,18 +20,28 @@ from probe.net.tunnel import Tunnel, bind_to_device, refuse_datagrams
 _READ_BYTES = 65536
 _PORT_TRIES = 20
 _HIGHEST_PORT = 65535
+_FIRST_FREE_PORT = 1024
+"""Lower ones take a privilege, or a host that gives them to everybody."""
+_NEAR = 100
+"""Below that many ports under the peer's own are those of services that servers refuse to answer."""
 
 
 class Datagrams:
     """The socket; one operation at a time."""
 
     def __init__(
-        self, endpoint: Endpoint, capabilities: Capabilities, clock: Clock, tunnel: Tunnel | None = None
+        self,
+        endpoint: Endpoint,
+        capabilities: Capabilities,
+        clock: Clock,
+        tunnel: Tunnel | None = None,
+        *,
+        low_port: bool = False,
     ) -> None:
-        """Open it.
+        """Open it; `low_port` = from a source port that is not above the peer's.
 
         Raises:
-            OSError: no descriptor left, no such family, no way there.
+            OSError: no descriptor left, no such family, no way there, no leave to take a low port.
         """
         v6 = endpoint.family is AddressFamily.V6
         self.endpoint = endpoint
@@ -50,29 +61,33 @@ class Datagrams:
                 error_queue.enable(self._sock)
             self._sock.connect((endpoint.address, endpoint.port))
             self.local_port = self._sock.getsockname()[1]
-            if self.local_port <= endpoint.port < _HIGHEST_PORT:
-                self._rise(v6=v6)
+            if low_port:
+                self._move(lowest := _lowest_below(endpoint.port), endpoint.port, v6=v6)
+                if not lowest <= self.local_port <= endpoint.port:
+                    raise PermissionError(errno.EACCES, "no source port below the peer's is to be had")
+            elif self.local_port <= endpoint.port < _HIGHEST_PORT:
+                self._move(endpoint.port + 1, _HIGHEST_PORT, v6=v6)
         except OSError:
             self._sock.close()
             raise
 
-    def _rise(self, *, v6: bool) -> None:
-        """Take a source port above the peer's; where all that are tried are taken, keep the one there is."""
+    def _move(self, low: int, high: int, *, v6: bool) -> None:
+        """Take a source port between these; where all that are tried are taken, keep the one there is."""
         for _ in range(_PORT_TRIES):
-            higher = socket.socket(self._sock.family, socket.SOCK_DGRAM)
+            moved = socket.socket(self._sock.family, socket.SOCK_DGRAM)
             try:
-                higher.setblocking(False)
-                bind_to_device(higher, self._tunnel)
-                higher.bind(("::" if v6 else "0.0.0.0", random.randint(self.endpoint.port + 1, _HIGHEST_PORT)))
+                moved.setblocking(False)
+                bind_to_device(moved, self._tunnel)
+                moved.bind(("::" if v6 else "0.0.0.0", random.randint(low, high)))
                 if self._has_errors:
-                    error_queue.enable(higher)
-                higher.connect((self.endpoint.address, self.endpoint.port))
+                    error_queue.enable(moved)
+                moved.connect((self.endpoint.address, self.endpoint.port))
             except OSError:
-                higher.close()
+                moved.close()
                 continue
             self._sock.close()
-            self._sock = higher
-            self.local_port = higher.getsockname()[1]
+            self._sock = moved
+            self.local_port = moved.getsockname()[1]
             return
 
     def send(self, data: bytes) -> None:
@@ -137,3 +152,8 @@ class Datagrams:
     def close(self) -> None:
         """Close it."""
         self._sock.close()
+
+
+def _lowest_below(port: int) -> int:
+    """Return the lowest source port to be tried where none may be above this one."""
+    return _FIRST_FREE_PORT if port > _FIRST_FREE_PORT else max(1, port - _NEAR)

@@ -93,20 +93,30 @@ def quic(
     verify_name: str | None = None,
     alpn: tuple[str, ...] = ("h3",),
     verify: bool = True,
+    low_port: bool = False,
 ) -> AbstractAsyncContextManager[QUICChannel | None]:
     """Shake hands and append one `QUICHandshake`; the connection closes with the block, `None` = it failed.
 
     `server_name` is what is sent, empty = none; `verify_name` who the peer must be, the name sent unless said.
-    `verify=False` completes without asking, for neutral names.
+    `verify=False` completes without asking, for neutral names; `low_port` = from a source port not above the peer's.
     """
-    return _Connection(ctx, endpoint, server_name, verify_name or server_name or endpoint.address, alpn, verify)
+    meant = verify_name or server_name or endpoint.address
+    return _Connection(ctx, endpoint, server_name, meant, alpn, verify=verify, low_port=low_port)
 
 
 class _Connection:
     """One attempt from grant to release."""
 
     def __init__(
-        self, ctx: Context, endpoint: Endpoint, name: str, meant: str, alpn: tuple[str, ...], verify: bool
+        self,
+        ctx: Context,
+        endpoint: Endpoint,
+        name: str,
+        meant: str,
+        alpn: tuple[str, ...],
+        *,
+        verify: bool,
+        low_port: bool,
     ) -> None:
         self._ctx = ctx
         self._endpoint = endpoint
@@ -114,6 +124,7 @@ class _Connection:
         self._meant = meant
         self._alpn = alpn
         self._verify = verify
+        self._low_port = low_port
         self._grant: Grant | None = None
         self._socket: Datagrams | None = None
         self._channel: QUICChannel | None = None
@@ -152,7 +163,10 @@ class _Connection:
         from probe.protocols.engines.quic import QUICEngine
 
         ctx, clock = self._ctx, self._ctx.stack.clock
-        socket = self._socket = Datagrams(self._endpoint, ctx.stack.capabilities, clock, ctx.stack.tunnel)
+        stack = ctx.stack
+        socket = self._socket = Datagrams(
+            self._endpoint, stack.capabilities, clock, stack.tunnel, low_port=self._low_port
+        )
         engine = QUICEngine(
             (self._endpoint.address, self._endpoint.port),
             server_name=self._name,

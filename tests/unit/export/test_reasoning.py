@@ -11,6 +11,7 @@ from probe.model.control import ControlReport
 from probe.model.experiment import Design
 from probe.model.measurement import Citation, Measurement
 from probe.model.verdict import Confidence, Status
+from tests.golden.quic import failing
 from tests.golden.story import PAIRS
 from tests.unit.classify.cases import FIT, OWN, Story
 from tests.unit.classify.outside import all_well, rounds
@@ -86,6 +87,12 @@ def test_what_the_vantage_lacks_is_told() -> None:
     told = run(hello("reset").case(), baseline=msgspec.structs.replace(FIT, families=(4,)))
     assert "no IPv6 address was tried: this network has no IPv6" in what_was_not_possible(told)
     assert "no comparison of networks: our own AS is not known" in what_was_not_possible(told)
+
+
+def test_a_host_that_keeps_low_ports_for_the_privileged_says_so() -> None:
+    what = "no QUIC from a low source port: this host keeps those for the privileged"
+    assert what in what_was_not_possible(run(failing().try_low(1, "instrument").case()))
+    assert what not in what_was_not_possible(run(failing().try_low(1, "silent").case()))
 
 
 def test_experiments_that_did_not_run_are_counted_and_explained() -> None:

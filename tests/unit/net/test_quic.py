@@ -1,6 +1,7 @@
 """QUIC handshakes, questions for versions and HTTP/3 exchanges against servers on loopback."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncIterator
 
@@ -235,6 +236,31 @@ def test_the_source_port_lies_above_the_peers(ctx: Context, port: int) -> None:
         socket_ = Datagrams(Endpoint(address="127.0.0.1", port=port), ctx.stack.capabilities, ctx.stack.clock)
         assert socket_.local_port > port
         socket_.close()
+
+
+@pytest.mark.parametrize("port", [1025, 20000, 65535])
+def test_a_low_source_port_is_not_above_the_peers(ctx: Context, port: int) -> None:
+    for _ in range(20):
+        where = Endpoint(address="127.0.0.1", port=port)
+        socket_ = Datagrams(where, ctx.stack.capabilities, ctx.stack.clock, low_port=True)
+        assert 1024 <= socket_.local_port <= port
+        socket_.close()
+
+
+def test_where_no_low_port_is_to_be_had_our_own_host_is_to_blame(ctx: Context) -> None:
+    where = Endpoint(address="127.0.0.1", port=1)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        with contextlib.suppress(PermissionError):  # the usual case: a low port takes a privilege
+            taken.bind(("0.0.0.0", 1))
+        with pytest.raises(PermissionError):
+            Datagrams(where, ctx.stack.capabilities, ctx.stack.clock, low_port=True)
+
+
+async def test_a_handshake_from_a_low_port_says_so_in_its_observation(ctx: Context) -> None:
+    async with serving_h3(known_authority(), NAME) as endpoint:
+        seen = await shake(ctx, endpoint, low_port=True)
+    assert seen.verified
+    assert 1024 <= seen.local_port <= endpoint.port
 
 
 async def test_two_tries_never_share_a_four_tuple(ctx: Context) -> None:
