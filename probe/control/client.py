@@ -82,7 +82,7 @@ class ControlClient:
         self._kept: collections.OrderedDict[_Key, _Kept] = collections.OrderedDict()
         self._asking: dict[ControlRequest, asyncio.Task[ControlReport]] = {}
         self._echo: dict[Reach | TunnelReach, _EchoKept] = {}
-        self._echo_used: dict[Endpoint, float] = {}
+        self._echo_used: dict[tuple[Endpoint, bool], float] = {}
         self._echo_turn = secrets.randbelow(MOST_ECHO_PORTS)
 
     def __bool__(self) -> bool:
@@ -216,24 +216,27 @@ class ControlClient:
                 return kept.range
         return None
 
-    async def take_echoes(self, count: int, cool_down_s: float) -> tuple[Endpoint, ...]:
-        """Return so many echo ports that were not taken within the cool-down, or fewer where fewer are left."""
-        taken = [await self.take_echo(cool_down_s) for _ in range(count)]
+    async def take_echoes(self, count: int, cool_down_s: float, *, over_udp: bool = False) -> tuple[Endpoint, ...]:
+        """Return so many echo ports that were not taken within the cool-down, or fewer where fewer are left.
+
+        What goes by UDP closes no TCP port: each counts for itself.
+        """
+        taken = [await self.take_echo(cool_down_s, over_udp=over_udp) for _ in range(count)]
         return tuple(endpoint for endpoint in taken if endpoint is not None)
 
-    async def take_echo(self, cool_down_s: float) -> Endpoint | None:
+    async def take_echo(self, cool_down_s: float, *, over_udp: bool = False) -> Endpoint | None:
         """Return an echo port that was not taken within the cool-down; `None` = there is none left."""
         found = await self.find_echo()
         if found is None:
             return None
         now_s = self._clock.boot_s()
         self._echo_used = {place: at for place, at in self._echo_used.items() if now_s - at < cool_down_s}
-        ports = [port for low, high in found.tcp for port in range(low, high + 1)]
+        ports = [port for low, high in (found.udp if over_udp else found.tcp) for port in range(low, high + 1)]
         for _ in ports:
             self._echo_turn += 1
             endpoint = Endpoint(address=found.address, port=ports[self._echo_turn % len(ports)])
-            if endpoint not in self._echo_used:
-                self._echo_used[endpoint] = now_s
+            if (endpoint, over_udp) not in self._echo_used:
+                self._echo_used[endpoint, over_udp] = now_s
                 return endpoint
         return None
 

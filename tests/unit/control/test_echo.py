@@ -210,10 +210,12 @@ async def test_a_client_takes_each_port_once_per_cool_down() -> None:
         settings = ControlSettings(url=place.url, token=SecretRef(source="env:T"))
         client = ControlClient((settings,), place.world.stack, environ={"T": TOKEN}, families=(4,))
         taken = [await client.take_echo(60.0) for _ in range(5)]
+        by_udp = await client.take_echoes(5, 60.0, over_udp=True)
         again = await client.take_echo(0.0)
         found = await client.find_echo()
     assert sorted(one.port for one in taken if one is not None) == list(range(low, high + 1))
     assert taken[4] is None
+    assert sorted(one.port for one in by_udp) == list(range(low, high + 1))
     assert again is not None
     assert found is not None
     assert (found.address, found.tcp, found.udp) == ("127.0.0.1", ((low, high),), ((low, high),))
