@@ -48,6 +48,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     reference: Reference = Reference()
     echoes: tuple[Endpoint, ...] = ()
     """Echo ports of a control that were kept for this run; none is used twice within a cool-down."""
+    quic_echoes: tuple[Endpoint, ...] = ()
+    """The same for what goes by UDP."""
     cool_down_s: float = 200.0
     round_apart_s: float = 30.0
     """Families B, C and D count from two tries at least this far apart (VERDICTS section 2)."""

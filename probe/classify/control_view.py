@@ -10,10 +10,10 @@ from typing import Self
 
 from probe.classify.case import Case
 from probe.classify.facts import may_cite
-from probe.classify.tries import Outcome, read_dns, read_http, read_tcp, read_tls
+from probe.classify.tries import Outcome, read_dns, read_http, read_tcp, read_tls, write_spot
 from probe.model.control import ControlKind, ControlReport
 from probe.model.failure import INSTRUMENT_CODES, FailureCode
-from probe.model.observation import DNSLookup, HTTPExchange, Observation, TCPConnect, TLSHandshake
+from probe.model.observation import DNSLookup, HTTPExchange, Observation, QUICHandshake, TCPConnect, TLSHandshake
 from probe.model.verdict import Confidence, EvidenceFamily
 
 WITHIN_S = 300.0
@@ -125,6 +125,11 @@ class ControlView:
         shaken = self._shaken(spot, name)
         return bool(shaken & _GREETED) if shaken else None
 
+    def greeted_by_quic(self, spot: str, name: str) -> bool:
+        """Tell whether a place shakes hands with controls by QUIC when they send this name, under its certificate."""
+        shaken = (o for o in self._seen if isinstance(o, QUICHandshake) and o.server_name == name)
+        return any(o.verified and write_spot(o.endpoint, over_quic=True) == spot for o in shaken)
+
     def trusts(self, spot: str, name: str) -> bool | None:
         """Tell whether controls accept the certificate that a place shows for this name; `None` = none was shown."""
         shaken = self._shaken(spot, name) & _GREETED
@@ -198,7 +203,7 @@ def _is_shown(observation: Observation, shown: set[str]) -> bool:
     match observation:
         case DNSLookup():
             return bool(observation.addresses) and shown.issuperset(observation.addresses)
-        case TLSHandshake():
+        case TLSHandshake() | QUICHandshake():
             return observation.verified
         case HTTPExchange():
             return observation.secure and observation.endpoint.address in shown

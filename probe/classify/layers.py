@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from probe.classify.facts import PathFacts
 from probe.classify.rule import Rule, Section
-from probe.classify.rules_control import CONNECT_RULES, DOWN_RULES, HANDSHAKE_RULES
+from probe.classify.rules_control import CONNECT_RULES, DOWN_RULES, HANDSHAKE_RULES, QUIC_CONTROL_RULES
 from probe.classify.rules_control import EXCHANGE_RULES as CONTROL_EXCHANGE_RULES
 from probe.classify.rules_control import PAGE_RULES as CONTROL_PAGE_RULES
-from probe.classify.rules_cross import CROSS_HTTP_RULES, CROSS_TLS_RULES
+from probe.classify.rules_cross import CROSS_HTTP_RULES, CROSS_QUIC_RULES, CROSS_TLS_RULES
 from probe.classify.rules_echo import ECHO_RULES
 from probe.classify.rules_flow import FLOW_CONTROL_RULES
 from probe.classify.rules_page import EXCHANGE_RULES, FOREIGN_PAGE_RULES, PAGE_RULES
@@ -63,7 +63,9 @@ def _page_or_wish(facts: PathFacts) -> bool:
     return facts.exchange is not None or facts.case.target.expect is not None
 
 
-_VPN, _TCP, _TLS, _HTTP = (_broken_at(layer) for layer in (Layer.VPN, Layer.TCP, Layer.TLS, Layer.HTTP))
+_VPN, _TCP, _TLS, _QUIC, _HTTP = (
+    _broken_at(layer) for layer in (Layer.VPN, Layer.TCP, Layer.TLS, Layer.QUIC, Layer.HTTP)
+)
 _TLS_AND_HELLOS = _broken_at(Layer.TLS, tried=Layer.HELLO)
 
 LAYERED: tuple[tuple[Section[PathFacts], ...], ...] = (
@@ -82,7 +84,7 @@ LAYERED: tuple[tuple[Section[PathFacts], ...], ...] = (
     ),
     (Section(_broken_at(Layer.TLS, tried=Layer.QUIC), ROUTE_RULES),),
     (Section(_TLS_AND_HELLOS, SHAPE_NOTES),),
-    (Section(_broken_at(Layer.QUIC), QUIC_RULES),),
+    (Section(_broken_at(Layer.QUIC, design=Design.CROSS), CROSS_QUIC_RULES), Section(_QUIC, QUIC_RULES)),
     (
         Section(_broken_at(Layer.HTTP, tried=Layer.TRACE), TRACED_HTTP_RULES),
         Section(_broken_at(Layer.HTTP, design=Design.CROSS), CROSS_HTTP_RULES),
@@ -98,6 +100,7 @@ OUTSIDE: tuple[Section[PathFacts], ...] = (
     Section(_page_came, FLOW_CONTROL_RULES),
     Section(_TCP, CONNECT_RULES),
     Section(_TLS, HANDSHAKE_RULES),
+    Section(_QUIC, QUIC_CONTROL_RULES),
     Section(_HTTP, CONTROL_EXCHANGE_RULES),
     Section(_page_came, CONTROL_PAGE_RULES),
     Section(_broken, DOWN_RULES),

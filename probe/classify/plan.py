@@ -15,6 +15,7 @@ from probe.classify.plan_name import plan_name, plan_question
 from probe.classify.plan_page import page_later, plan_page
 from probe.classify.plan_path import chain_later, plan_path, repeat_again
 from probe.classify.plan_quic import plan_http3, plan_quic
+from probe.classify.plan_quic_cold import plan_quic_crossing, quic_later, wants_quic_echoes
 from probe.classify.plan_shape import plan_deep_hello, plan_shapes
 from probe.classify.plan_share import plan_share
 from probe.classify.plan_trace import plan_trace
@@ -25,7 +26,7 @@ from probe.model.experiment import Design, Experiment, Pending, Step
 from probe.model.target import CheckName, Exposure
 
 AT_ONCE = 6
-CALM = frozenset({Design.HTTP3, Design.HELLO, Design.RESOLVERS, Design.REFERENCE})
+CALM = frozenset({Design.HTTP3, Design.SOURCE_PORT, Design.HELLO, Design.RESOLVERS, Design.REFERENCE})
 """What a deep run of a good target does by itself: no sign of trouble, so no look at the vantage goes with it."""
 
 
@@ -34,6 +35,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     now: tuple[Experiment, ...] = ()
     later: tuple[Pending, ...] = ()
+    wants_quic_echoes: bool = False
+    """Echo ports that take QUIC would tell more."""
+
+
+def is_calm(case: Case, wanted: tuple[Experiment, ...]) -> bool:
+    """Tell whether nothing of this is a sign of trouble: over HTTP/3 a target of its own is asked only after one."""
+    return case.target.check is not CheckName.H3 and all(e.design in CALM for e in wanted)
 
 
 def plan(case: Case) -> Plan:
@@ -51,10 +59,11 @@ def plan(case: Case) -> Plan:
             *plan_http3(case, table),
             *plan_deep_answer(case, table),
         )
-    deep = (*deep, *plan_flow(case, table), *plan_share(case, table))
-    tunnel, again = plan_tunnel(case, table), tunnel_later(case, table)
+    deep = (*deep, *plan_quic_crossing(case, table), *plan_flow(case, table), *plan_share(case, table))
+    tunnel = plan_tunnel(case, table)
+    again, echoes = (*tunnel_later(case, table), *quic_later(case, table)), wants_quic_echoes(case, table)
     if hop is None:
-        return Plan(now=_limit(case, (*deep, *tunnel)), later=again)
+        return Plan(now=_limit(case, (*deep, *tunnel)), later=again, wants_quic_echoes=echoes)
     if case.target.check is CheckName.VPN and case.target.exposure is Exposure.PRIVATE:
         # No variants, traces or repeats at an endpoint that probing may burn: its name, one connection, references.
         named = plan_name(case, table, hop, ())
@@ -73,7 +82,7 @@ def plan(case: Case) -> Plan:
         *deep,
     )
     later = (*chain_later(case, table, troubles), *page_later(case, table), *again)
-    return Plan(now=_limit(case, wanted), later=later)
+    return Plan(now=_limit(case, wanted), later=later, wants_quic_echoes=echoes)
 
 
 def plan_second_round(case: Case) -> tuple[Experiment, ...]:

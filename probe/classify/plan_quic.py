@@ -1,9 +1,12 @@
 """Follow-ups by QUIC: the same name again, a neutral name, no name, another address, and other places altogether.
 
 Limits as for TLS: five tests against five controls at one or several addresses. Where a first test may have closed the
-place for a while, the control at another, cold address comes first. A web target is asked over HTTP/3 on a deep run,
-when its page offered it under a valid certificate.
+place for a while, the control at another, cold address comes first. After each test that keeps silent the same is sent
+from a source port that is not above the one it goes to: a filter may let such flows be, and no server tells them apart.
+A web target is asked over HTTP/3 on a deep run, when its page offered it under a valid certificate.
 """
+
+import msgspec
 
 from probe.classify.case import Case
 from probe.classify.pairs import PAIRS, SPOKE
@@ -17,29 +20,34 @@ from probe.protocols.alt_svc import find_h3_port
 
 PLACES_AT_MOST = 2
 ANCHORS_ASKED = 5
+_PLAIN = frozenset({Outcome.REFUSED, Outcome.UNREACHABLE, Outcome.ALERT})
+"""No filter of names does this: it is asked once more, and compared with nothing."""
 
 
 def plan_quic(case: Case, table: tuple[Try, ...], hop: int, troubles: tuple[Trouble, ...]) -> tuple[Experiment, ...]:
     """Return what an h3 target's silent or broken places call for."""
     endpoints = [t.endpoint for t in troubles if t.over_quic][:PLACES_AT_MOST]
-    if not endpoints:
+    if not endpoints or case.cold_start:
         return ()
     # Over TLS the site says whether there is any HTTP/3 to be missed.
     over_tls = Endpoint(address=endpoints[0].address, port=endpoints[0].port)
-    asked = _build(case, over_tls, Step.FETCH, NameKind.TEST, 0, hop)
+    asked = build(case, over_tls, Step.FETCH, NameKind.TEST, 0, hop)
+    plain = [t.endpoint for t in troubles if t.over_quic and t.outcome in _PLAIN]
+    if endpoints[0] in plain:
+        return (asked, build(case, endpoints[0], Step.QUIC, NameKind.TEST, 2, hop))
     return (asked, *_compare(case, table, endpoints, hop, first=False))
 
 
 def plan_http3(case: Case, table: tuple[Try, ...]) -> tuple[Experiment, ...]:
     """Return what a deep run of a web target tries over HTTP/3."""
-    endpoints = _offered(case, table)[:PLACES_AT_MOST]
-    if not endpoints:
+    endpoints = offered(case, table)[:PLACES_AT_MOST]
+    if not endpoints or case.cold_start:
         return ()
-    first = _build(case, endpoints[0], Step.FETCH_H3, NameKind.TEST, 1, 0)
+    first = build(case, endpoints[0], Step.FETCH_H3, NameKind.TEST, 1, 0)
     return (first, *_compare(case, table, endpoints, 0, first=True))
 
 
-def _offered(case: Case, table: tuple[Try, ...]) -> list[Endpoint]:
+def offered(case: Case, table: tuple[Try, ...]) -> list[Endpoint]:
     """Return where the site offers HTTP/3: the addresses that proved to be its own, at the port that it names."""
     if not case.deep or case.target.check is not CheckName.WEB or not case.target.secure:
         return []
@@ -50,12 +58,13 @@ def _offered(case: Case, table: tuple[Try, ...]) -> list[Endpoint]:
     return [Endpoint(address=address, port=port) for address in dict.fromkeys(proven)]
 
 
-class _Here:
+class Here:
     """The design at one place, as far as it has gone."""
 
     def __init__(self, case: Case, table: tuple[Try, ...], endpoint: Endpoint, hop: int) -> None:
         spot = write_spot(endpoint, over_quic=True)
-        planned = [e for e in case.experiments if e.design is Design.HTTP3 and e.endpoint == endpoint and e.cell]
+        mine = [e for e in case.experiments if e.endpoint == endpoint and e.cell]
+        planned = [e for e in mine if e.design is Design.HTTP3]
         hushed = {s.experiment for s in case.silences if s.experiment}
         rows = [r for r in table if r.layer is Layer.QUIC and r.spot == spot and r.hop == hop]
         by_id = {r.experiment.id: r.outcome for r in rows if r.experiment is not None}
@@ -69,6 +78,10 @@ class _Here:
         self.tests: list[Outcome | None] = [*(r.outcome for r in own), *unfinished, *tests]
         self.controls = [outcome for kind, outcome in outcomes if kind is NameKind.NEUTRAL]
         self.pings = [outcome for kind, outcome in outcomes if kind is NameKind.NONE]
+        low = {r.experiment.id: r.outcome for r in table if r.experiment is not None and r.layer is Layer.QUIC_LOW}
+        lower = [e for e in mine if e.design is Design.SOURCE_PORT]
+        self.low = [low.get(e.id, Outcome.SILENT if e.id in hushed else None) for e in lower]
+        """From source ports that are not above the one they go to."""
 
     @property
     def is_silent(self) -> bool:
@@ -81,6 +94,11 @@ class _Here:
         return any(outcome is not None and outcome not in SPOKE for outcome in self.controls)
 
     @property
+    def passes_low(self) -> bool:
+        """Tell whether the name went through from each low source port so far."""
+        return bool(self.low) and all(outcome is Outcome.OK for outcome in self.low)
+
+    @property
     def all_answered(self) -> bool:
         """Tell whether every control so far was answered."""
         return bool(self.controls) and all(outcome in SPOKE for outcome in self.controls)
@@ -90,7 +108,7 @@ def _compare(
     case: Case, table: tuple[Try, ...], endpoints: list[Endpoint], hop: int, *, first: bool
 ) -> list[Experiment]:
     """Return the next comparisons once a first test keeps silent; `first` = only the first place was tested so far."""
-    here = {endpoint: _Here(case, table, endpoint, hop) for endpoint in endpoints}
+    here = {endpoint: Here(case, table, endpoint, hop) for endpoint in endpoints}
     lead = here[endpoints[0]]
     if not lead.is_silent:
         return []
@@ -102,9 +120,11 @@ def _compare(
         if case.neutral_names and not (enough or one.is_stuck):
             wanted += _next(case, endpoint, one, hop, cold=first and number > 0)
         if number == 0:
-            wanted.append(_build(case, endpoint, Step.QUIC_PING, NameKind.NONE, 1, hop))
-        if one.is_stuck and one.is_silent and len(one.tests) < 2:
-            wanted.append(_build(case, endpoint, Step.QUIC, NameKind.TEST, 2, hop))
+            wanted.append(build(case, endpoint, Step.QUIC_PING, NameKind.NONE, 1, hop))
+            wanted += _low(case, endpoint, one, hop)
+        more = PAIRS if one.passes_low and len(one.low) == len(one.tests) else 2
+        if one.is_stuck and one.is_silent and len(one.tests) < more:
+            wanted.append(build(case, endpoint, Step.QUIC, NameKind.TEST, len(one.tests) + 1, hop))
     answered = any(h.all_answered for h in here.values())
     lost = any(outcome is Outcome.SILENT for h in here.values() for outcome in (*h.pings, *h.controls))
     if lost and not answered:
@@ -123,7 +143,7 @@ def _compare(
     return wanted
 
 
-def _next(case: Case, endpoint: Endpoint, here: _Here, hop: int, *, cold: bool) -> list[Experiment]:
+def _next(case: Case, endpoint: Endpoint, here: Here, hop: int, *, cold: bool) -> list[Experiment]:
     """Return the next control, or the next test once all controls were answered."""
     if here.tests and not here.is_silent:
         return []
@@ -131,13 +151,27 @@ def _next(case: Case, endpoint: Endpoint, here: _Here, hop: int, *, cold: bool) 
         number = len(here.controls) + 1
         if None in here.controls:
             return []
-        return [_build(case, endpoint, Step.QUIC, NameKind.NEUTRAL, number, hop)]
-    if not here.all_answered or None in here.tests or len(here.tests) >= PAIRS:
+        return [build(case, endpoint, Step.QUIC, NameKind.NEUTRAL, number, hop)]
+    if not here.all_answered or None in (*here.tests, *here.low) or len(here.tests) >= PAIRS:
         return []
-    return [_build(case, endpoint, Step.QUIC, NameKind.TEST, len(here.tests) + 1, hop)]
+    return [build(case, endpoint, Step.QUIC, NameKind.TEST, len(here.tests) + 1, hop)]
 
 
-def _build(case: Case, endpoint: Endpoint, step: Step, kind: NameKind, number: int, hop: int) -> Experiment:
+def _low(case: Case, endpoint: Endpoint, here: Here, hop: int) -> list[Experiment]:
+    """Return the same from a low source port, one for each test that keeps silent, as long as it goes through."""
+    if None in here.tests or len(here.low) >= min(len(here.tests), PAIRS) or not (here.passes_low or not here.low):
+        return []
+    test = build(case, endpoint, Step.QUIC, NameKind.TEST, len(here.low) + 1, hop)
+    low = Design.SOURCE_PORT
+    return [
+        msgspec.structs.replace(
+            test, id=f"{low.value}.{NameKind.TEST.value}.{endpoint}.{hop}.{test.cell}", design=low, low_port=True
+        )
+    ]
+
+
+def build(case: Case, endpoint: Endpoint, step: Step, kind: NameKind, number: int, hop: int) -> Experiment:
+    """Return one try of the design at a place."""
     names = {NameKind.TEST: case.target.host, NameKind.NEUTRAL: (*case.neutral_names, "")[0], NameKind.NONE: ""}
     return Experiment(
         id=f"{Design.HTTP3.value}.{kind.value}.{endpoint}.{hop}.{number}",

@@ -6,6 +6,7 @@ from probe.classify.case import Case
 from probe.classify.control_view import SERVER_ERROR, UNANSWERED, ControlView
 from probe.classify.facts import OWN, SIBLING, TEST, PathFacts
 from probe.classify.pages import differ, fingerprint_of, is_challenge
+from probe.classify.pairs import SPOKE
 from probe.classify.rule import C0, C1, C2, Rule
 from probe.classify.rules_control_page import (
     got_same_address,
@@ -19,7 +20,7 @@ from probe.model.pattern import Pattern
 from probe.model.verdict import Cause, Confidence, EvidenceFamily
 
 B = EvidenceFamily.CONTROL
-TCP, TLS, HTTP = Layer.TCP, Layer.TLS, Layer.HTTP
+TCP, TLS, HTTP, QUIC = Layer.TCP, Layer.TLS, Layer.HTTP, Layer.QUIC
 DATES = (9, 10)
 """X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED."""
 REFUSAL = 400
@@ -70,6 +71,16 @@ def _connects(facts: PathFacts, view: ControlView) -> bool:
 
 def _greeted(facts: PathFacts, view: ControlView) -> bool:
     return view.greeted(facts.spot, _name(facts)) is True
+
+
+def _greeted_by_quic(facts: PathFacts, view: ControlView) -> bool:
+    broken = facts.failing
+    return broken is not None and view.greeted_by_quic(facts.spot, broken.name)
+
+
+def _has_quic(facts: PathFacts) -> bool:
+    """Tell whether QUIC gets anywhere from here: a box of one's own may drop all of it."""
+    return any(row.layer is QUIC and row.outcome in SPOKE for row in facts.table)
 
 
 def _fails_too(facts: PathFacts, view: ControlView) -> bool:
@@ -235,6 +246,15 @@ HANDSHAKE_RULES: tuple[Rule[PathFacts], ...] = (
         _foreign_leaf,
         Pattern.TLS_MITM_UNTRUSTED,
         "A control is shown the site's own certificate at this address, we are shown another.",
+    ),
+)
+QUIC_CONTROL_RULES: tuple[Rule[PathFacts], ...] = (
+    _compared(
+        "quic.silent.control_ok",
+        lambda f: f.failed(QUIC, Outcome.SILENT) and _has_quic(f),
+        _greeted_by_quic,
+        Pattern.QUIC,
+        "A control shakes hands by QUIC with this name here, we get no answer. It may be the server's own firewall.",
     ),
 )
 EXCHANGE_RULES: tuple[Rule[PathFacts], ...] = (

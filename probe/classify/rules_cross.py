@@ -42,6 +42,9 @@ CROSS_TLS_RULES: tuple[Rule[PathFacts], ...] = (
     _cross(TLS, Outcome.FIN, Pattern.TLS_FIN_SNI, "The name is closed on"),
     _cross(TLS, Outcome.SILENT, Pattern.TLS_TIMEOUT_SNI, "The name gets no answer"),
 )
+CROSS_QUIC_RULES: tuple[Rule[PathFacts], ...] = (
+    _cross(Layer.QUIC, Outcome.SILENT, Pattern.QUIC_TIMEOUT_SNI, "QUIC with the name gets no answer"),
+)
 CROSS_HTTP_RULES: tuple[Rule[PathFacts], ...] = (
     _cross(HTTP, Outcome.RESET, Pattern.HTTP_RESET_HOST, "A request for the host is reset"),
     _cross(HTTP, Outcome.FIN, Pattern.HTTP_FIN_HOST, "A request for the host is closed on"),

@@ -5,17 +5,21 @@ else: silence there is what a server without QUIC sends. A box of one's own may 
 what falls on every place alike names nobody.
 """
 
-from probe.classify.facts import NEUTRAL, NONE, OWN, SIBLING, PathFacts
-from probe.classify.rule import C0, C1, Rule
+import msgspec
+
+from probe.classify.facts import NEUTRAL, NONE, OWN, SIBLING, TEST, PathFacts
+from probe.classify.pairs import PAIRS, Pairs, count_pairs
+from probe.classify.rule import C0, C1, C2, Rule
 from probe.classify.rules_path import OBSERVED, A, is_offender_local, is_offender_target, named, repeated, unexplained
 from probe.classify.tries import Layer, Outcome, Try
 from probe.model.experiment import Place
 from probe.model.observation import QUICHandshake
 from probe.model.pattern import Pattern
-from probe.model.verdict import Cause
+from probe.model.verdict import Cause, Confidence
 
 QUIC = Layer.QUIC
-SERVER, LOCAL, UNKNOWN = Cause.SERVER, Cause.LOCAL, Cause.UNKNOWN
+NET, SERVER, LOCAL, UNKNOWN = Cause.NETWORK, Cause.SERVER, Cause.LOCAL, Cause.UNKNOWN
+LOW_AT_LEAST = 3
 ANCHORS = 2
 """So many neutral places that offer HTTP/3 must be silent before QUIC as such is."""
 
@@ -37,6 +41,32 @@ def _silent(facts: PathFacts) -> bool:
 def _versions(facts: PathFacts, outcome: Outcome) -> bool:
     """Tell whether the place was asked for versions, without a name, and answered so."""
     return bool(facts.seen(QUIC, outcome, name=NONE))
+
+
+def _low_passes(facts: PathFacts) -> bool:
+    """Tell whether QUIC with the name went through each time that it came from a low source port."""
+    low = facts.seen(Layer.QUIC_LOW, name=TEST, at=(OWN, SIBLING))
+    passed = [row for row in low if row.outcome is Outcome.OK]
+    failed = [row for row in low if row.outcome is not Outcome.OK and row.outcome is not Outcome.INSTRUMENT]
+    return len(passed) >= LOW_AT_LEAST and not failed
+
+
+def _low_pairs(facts: PathFacts) -> Pairs:
+    """Count usual tries that kept silent against those from low source ports, which stand for the controls."""
+    places: dict[str, list[Try]] = {spot: [] for spot in sorted({facts.spot, *facts.siblings})}
+    for row in facts.table:
+        if row.spot not in places or row.kind is not TEST:
+            continue
+        if row.layer is Layer.QUIC_LOW:
+            places[row.spot].append(msgspec.structs.replace(row, kind=NEUTRAL))
+        elif row.layer is QUIC:
+            places[row.spot].append(row)
+    return count_pairs([tuple(rows) for rows in places.values()], Outcome.SILENT)
+
+
+def _low_level(facts: PathFacts) -> Confidence:
+    pairs = _low_pairs(facts)
+    return C2 if pairs.tests >= PAIRS and pairs.controls >= PAIRS else min(C1, repeated(facts))
 
 
 def _all_silent(facts: PathFacts) -> bool:
@@ -69,6 +99,16 @@ QUIC_RULES: tuple[Rule[PathFacts], ...] = (
         reason="The host itself says by ICMP that it has no QUIC at this port.",
     ),
     named(QUIC, Outcome.SILENT, Pattern.QUIC_TIMEOUT_SNI, "QUIC goes silent once the name is sent;"),
+    Rule(
+        id="quic.silent.low_port_passes",
+        when=lambda f: _silent(f) and f.names_somebody and _low_passes(f),
+        pattern=Pattern.QUIC,
+        cause=NET,
+        family=A,
+        level=_low_level,
+        reason="QUIC is silent here, and passes from source ports that are not above the port it goes to: some filters"
+        " let such flows be, and no server tells them apart.",
+    ),
     Rule(
         id="quic.all.anchors_too",
         when=_all_silent,

@@ -8,7 +8,7 @@ from probe.model.depth import Depth as Depth  # noqa: PLC0414  exported here too
 from probe.model.experiment import Pending
 from probe.model.pattern import Pattern
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 """Raised whenever a rule's meaning changes; stored with every verdict."""
 
 

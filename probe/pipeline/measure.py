@@ -22,7 +22,7 @@ from probe.classify.facts import build_table
 from probe.classify.fitness import needs_baseline
 from probe.classify.judge import judge
 from probe.classify.pairs import PAIRS
-from probe.classify.plan import CALM, plan
+from probe.classify.plan import CALM, is_calm, plan
 from probe.classify.plan_cross import calls_for_crossing
 from probe.classify.tries import Layer
 from probe.classify.tunnel_facts import clock_tolerance_s
@@ -36,6 +36,7 @@ from probe.model.target import CheckName, Target
 from probe.model.vantage import Baseline
 from probe.model.verdict import Confidence, Status, Verdict
 from probe.net.context import Context, Journal
+from probe.pipeline.case import build_case
 from probe.pipeline.environment import Environment
 from probe.pipeline.ids import new_id
 from probe.pipeline.later import run_in_order, second_round
@@ -87,6 +88,8 @@ class Run:
         """It was to be a deep run, and there was no budget for one."""
         self._controls: list[ControlReport] = []
         self._echoes: tuple[Endpoint, ...] = ()
+        self._quic_echoes: tuple[Endpoint, ...] | None = None
+        """`None` = none were asked for."""
         self._settled = False
         self._proofs = environment.proofs_of(target) if target.check is CheckName.VPN else ()
         self._check: asyncio.Task[Any] | None = None
@@ -195,6 +198,7 @@ class Run:
             proofs=self._proofs,
             baseline=self._baseline,
             echoes=self._echoes,
+            quic_echoes=self._quic_echoes or (),
         )
 
     def _on_append(self) -> None:
@@ -241,10 +245,14 @@ class Run:
         if group is None or self._settled:
             return
         case = self._case()
-        wanted = plan(case).now
+        planned = plan(case)
+        wanted = planned.now
         if self._experiments and self._settle(case, wanted):
             return
-        if not self._looking and any(e.design not in CALM for e in wanted):
+        if planned.wants_quic_echoes and self._quic_echoes is None:
+            self._quic_echoes = ()
+            self._spawn(group, self._take_quic_echoes())
+        if not self._looking and wanted and not is_calm(case, wanted):
             self._looking = True
             self._spawn(group, self._look_at_vantage())
             self._spawn(group, self._ask_control())
@@ -316,6 +324,12 @@ class Run:
             self._echoes = await controls.take_echoes(PAIRS, self._environment.settings.limits.cool_down_s)
         self._replan()
 
+    async def _take_quic_echoes(self) -> None:
+        if self._environment.controls is not None:
+            cool_down_s = self._environment.settings.limits.cool_down_s
+            self._quic_echoes = await self._environment.controls.take_echoes(PAIRS, cool_down_s, over_udp=True)
+            self._replan()
+
     async def _look_at_vantage(self) -> None:
         """Look at once after the first sign of trouble: nothing can be settled without it."""
         self._baseline = await self._look_after(self._context.stack.clock.boot_s())
@@ -370,26 +384,3 @@ class Run:
 def _is_of_answer(experiment: Experiment) -> bool:
     """Tell whether a follow-up is about the answer to the name, not about what it led to."""
     return experiment.step is Step.LOOKUP or experiment.design in (Design.ADDRESSES, Design.PROXY)
-
-
-def build_case(
-    environment: Environment, target: Target, wish: Wish, controls: tuple[ControlReport, ...], **seen: object
-) -> Case:
-    """Join what a run saw with what is known beforehand."""
-    return Case(
-        target=target,
-        vantage=environment.vantage,
-        cites=wish.cites,
-        controls=(*(report for citation in wish.cites for report in citation.controls), *controls),
-        resolvers=environment.resolvers,
-        neutral_names=environment.neutral_names,
-        reference=environment.reference,
-        cool_down_s=environment.settings.limits.cool_down_s,
-        round_apart_s=environment.settings.limits.rounds_apart_s,
-        cold_start=bool(wish.pending),
-        deep=wish.deep,
-        references=environment.references if target.check is CheckName.VPN else (),
-        spacing_s=environment.settings.limits.handshakes_apart_s,
-        tries=wish.tries,
-        **seen,  # type: ignore[arg-type]
-    )

@@ -9,13 +9,16 @@ from probe.model.observation import QUICHandshake, QUICStage
 from probe.model.target import CheckName
 from tests.golden.story import Half, golden, half
 from tests.unit.classify.cases import NAME, OWN, Story
+from tests.unit.classify.outside import rounds
 
 CODES = {
     "silent": FailureCode.TIMEOUT,
     "refused": FailureCode.CONNECTION_REFUSED,
     "closed": FailureCode.QUIC_CLOSED,
     "untrusted": FailureCode.SSL_UNKNOWN_AUTHORITY,
+    "instrument": FailureCode.PERMISSION_DENIED,
 }
+CONTROL = "77.88.1.1"
 OFFER = (("alt-svc", 'h3=":443"; ma=86400'),)
 
 
@@ -32,6 +35,7 @@ class H3Story(Story):
         experiment: Experiment | None = None,
         icmp: IcmpError | None = None,
         ping: bool = False,
+        port: int = 443,
     ) -> "H3Story":
         base: dict[str, Any] = self._base(experiment, 0)
         failure = Failure(stage=Stage.QUIC, code=CODES[outcome], icmp=icmp) if outcome in CODES else None
@@ -39,7 +43,7 @@ class H3Story(Story):
         self.observations.append(
             QUICHandshake(
                 **base,
-                endpoint=Endpoint(address=address, port=443),
+                endpoint=Endpoint(address=address, port=port),
                 server_name="" if ping else experiment.name if experiment else NAME,
                 stage=good if failure is None else QUICStage.NOTHING,
                 ping=ping,
@@ -55,6 +59,20 @@ class H3Story(Story):
         step = Step.QUIC_PING if kind is NameKind.NONE else Step.QUIC
         planned = self.experiment(Design.HTTP3, step, kind, number, **where)
         return self.quic(outcome, experiment=planned, ping=kind is NameKind.NONE)
+
+    def try_low(self, number: int, outcome: str) -> "H3Story":
+        where = {"endpoint": Endpoint(address=OWN, port=443), "low_port": True}
+        return self.quic(
+            outcome, experiment=self.experiment(Design.SOURCE_PORT, Step.QUIC, NameKind.TEST, number, **where)
+        )
+
+    def cross(self, ports: int, neutral: str = "ok", test: str = "silent") -> "H3Story":
+        for port in range(20000, 20000 + ports):
+            for kind, outcome in ((NameKind.NEUTRAL, neutral), (NameKind.TEST, test)):
+                there = {"endpoint": Endpoint(address=CONTROL, port=port), "place": Place.UNRELATED}
+                planned = self.experiment(Design.CROSS, Step.QUIC, kind, 1, **there)
+                self.quic(outcome, address=CONTROL, experiment=planned, port=port)
+        return self
 
     def anchors(self, outcome: str, *addresses: str) -> "H3Story":
         for number, address in enumerate(addresses, start=1):
@@ -115,6 +133,60 @@ def by_name() -> tuple[Half, Half]:
     return (
         half(paired("ok").case(), "likely_blocked network C2", "Silent with the name five times, never without it."),
         half(paired("silent").case(), "insufficient unknown C0", "Silent with a neutral name too."),
+    )
+
+
+def with_low(low: str, times: int, control: str = "silent") -> H3Story:
+    story = H3Story()
+    story.dns(OWN)
+    story.quic("silent").try_quic(NameKind.NEUTRAL, 1, control).try_low(1, low)
+    for number in range(2, times + 1):
+        story.try_quic(NameKind.TEST, number, "silent").try_low(number, low)
+    return story
+
+
+@golden("quic.timeout.sni.anywhere")
+def crossed() -> tuple[Half, Half]:
+    stuck = failing().try_quic(NameKind.NEUTRAL, 1, "silent")
+    nearly = failing().try_quic(NameKind.NEUTRAL, 1, "silent")
+    return (
+        half(
+            stuck.cross(5).case(),
+            "likely_blocked network C2",
+            "At five echo ports of a control the name is silent and a neutral one passes; at home both are silent.",
+        ),
+        half(nearly.cross(4).case(), "insufficient unknown C0", "Four ports are too few."),
+    )
+
+
+@golden("quic.silent.low_port_passes")
+def from_low_ports() -> tuple[Half, Half]:
+    return (
+        half(
+            with_low("ok", 5).case(),
+            "likely_blocked network C2",
+            "Silent five times, and in between it passed five times from source ports that are not above 443.",
+        ),
+        half(with_low("silent", 2).case(), "insufficient unknown C0", "From low source ports it is silent as well."),
+    )
+
+
+@golden("quic.silent.control_ok")
+def outside() -> tuple[Half, Half]:
+    view = H3Story()
+    view.dns(OWN)
+    view.quic("ok")
+    return (
+        half(
+            failing().offers().anchors("ok", "9.9.1.1").case(controls=rounds(view)),
+            "likely_blocked network C2",
+            "A control shakes hands by QUIC at this address, twice; to us it is silent, while QUIC elsewhere passes.",
+        ),
+        half(
+            failing().offers().anchors("silent", "9.9.1.1").case(controls=rounds(view)),
+            "impaired unknown C1",
+            "No QUIC passes here at all: that may be a box of one's own.",
+        ),
     )
 
 

@@ -8,6 +8,7 @@ from probe.lab.scenarios.hosts import HOSTS
 from probe.lab.scenarios.model import Build, Scenario
 from probe.lab.scenarios.ooni import PLAIN
 from probe.lab.scenarios.ooni_redirects import REDIRECTS
+from probe.lab.scenarios.quic import QUIC
 from probe.lab.scenarios.requests import REQUESTS
 from probe.lab.scenarios.resolvers import RESOLVERS
 from probe.lab.scenarios.servers import SERVERS
@@ -24,6 +25,7 @@ BUILDS: tuple[Build, ...] = (
     *REQUESTS,
     *FLOWS,
     *TRANSPORTS,
+    *QUIC,
     *TUNNELS,
     *SERVERS,
     *VANTAGES,
