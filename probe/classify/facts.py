@@ -162,7 +162,17 @@ class PathFacts:
             return None
         repeats = self.seen(broken.layer, Outcome.OK, name=TEST)
         healed = any(row.started_s >= broken.started_s and not _is_hold(row) for row in repeats)
-        return None if healed else broken
+        return self._broken_further_on(broken) if healed else broken
+
+    def _broken_further_on(self, healed: Try) -> Try | None:
+        """Return the handshake that failed where a repeated connect came about: to connect is not all a check wants."""
+        shaken = self._repeated_handshakes if healed.layer is Layer.TCP else ()
+        passed = any(row.outcome is Outcome.OK for row in shaken)
+        return next((row for row in shaken if row.outcome is not Outcome.OK), None) if not passed else None
+
+    @functools.cached_property
+    def _repeated_handshakes(self) -> tuple[Try, ...]:
+        return self.seen(Layer.TLS, name=TEST, design=Design.REPEAT)
 
     def failed(self, layer: Layer, *outcomes: Outcome) -> bool:
         """Tell whether this path broke at the layer, in one of these ways."""
@@ -253,8 +263,9 @@ class PathFacts:
 
     @functools.cached_property
     def handshake(self) -> TLSHandshake | None:
-        """Return the check's own handshake on this path."""
-        return next((r.observation for r in self.checked if isinstance(r.observation, TLSHandshake)), None)
+        """Return the check's own handshake on this path, or that of the repeat where its own connect failed."""
+        rows = (*self.checked, *self._repeated_handshakes)
+        return next((r.observation for r in rows if isinstance(r.observation, TLSHandshake)), None)
 
     @functools.cached_property
     def is_proven(self) -> bool:

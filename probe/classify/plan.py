@@ -89,7 +89,7 @@ def plan_second_round(case: Case) -> tuple[Experiment, ...]:
     """Return our own half of a control's second round: what failed here, tried again at the same moment."""
     table = build_table(case)
     hop = first_troubled_hop(case, table)
-    return () if hop is None else repeat_again(find_troubles(case, table, hop))
+    return () if hop is None else repeat_again(case, find_troubles(case, table, hop))
 
 
 def _inherited(case: Case) -> bool:

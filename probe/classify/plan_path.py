@@ -8,8 +8,11 @@ from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try, is_literal
 from probe.classify.trouble import Trouble
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Pending, Place, Step
+from probe.model.target import CheckName
 
 PLACES_AT_MOST = 4
+_SHAKES = frozenset({CheckName.WEB, CheckName.TLS})
+"""What a check goes on to do once it is connected: the repeat of its connect does so too."""
 AGAIN = 20
 """Number of the repeat that goes with a control's second round; no other design counts so far."""
 
@@ -21,7 +24,7 @@ def plan_path(case: Case, table: tuple[Try, ...], hop: int, troubles: tuple[Trou
         if has_trigger(trouble):
             wanted += _chain(case, table, trouble, troubles) or _repeat_at_least(case, table, trouble)
         elif trouble.outcome is not Outcome.INSTRUMENT and trouble.place is Place.OWN:
-            wanted += _repeat(trouble)
+            wanted += _repeat(case, trouble)
     wanted += _certificate(case, troubles)
     wanted += _other_port(troubles)
     wanted += _idle(troubles)
@@ -40,17 +43,19 @@ def _repeat_at_least(case: Case, table: tuple[Try, ...], trouble: Trouble) -> li
     if case.cold_start:
         return []
     stuck = Chain(case, table, trouble).stuck()
-    return _repeat(trouble) if stuck or not case.neutral_names else []
+    return _repeat(case, trouble) if stuck or not case.neutral_names else []
 
 
-def repeat_again(troubles: tuple[Trouble, ...]) -> tuple[Experiment, ...]:
+def repeat_again(case: Case, troubles: tuple[Trouble, ...]) -> tuple[Experiment, ...]:
     """Return the failed steps once more, for a moment well apart: what has healed since accuses nobody."""
     own = [trouble for trouble in troubles if trouble.place is Place.OWN and trouble.layer is not Layer.DNS]
-    return tuple(e for trouble in own[:PLACES_AT_MOST] for e in _repeat(trouble, number=AGAIN))
+    return tuple(e for trouble in own[:PLACES_AT_MOST] for e in _repeat(case, trouble, number=AGAIN))
 
 
-def _repeat(trouble: Trouble, number: int = 1) -> list[Experiment]:
+def _repeat(case: Case, trouble: Trouble, number: int = 1) -> list[Experiment]:
     match trouble.layer:
+        case Layer.TCP if trouble.secure and case.target.check in _SHAKES:
+            step = Step.HANDSHAKE  # who connects at last has not shown yet that the name passes
         case Layer.TCP:
             step = Step.CONNECT
         case Layer.HTTP:

@@ -234,9 +234,9 @@ def test_each_address_is_held_against_what_controls_saw_there():
 def test_a_second_round_tries_our_own_step_again_and_what_has_healed_accuses_nobody():
     refused = Story().dns(OWN).tcp("refused").once_more(Step.CONNECT, "refused")
     again = plan_second_round(refused.case())
-    assert [(e.step, e.endpoint.address) for e in again if e.endpoint] == [(Step.CONNECT, OWN)]
+    assert [(e.step, e.endpoint.address) for e in again if e.endpoint] == [(Step.HANDSHAKE, OWN)]
     refused.experiments.extend(again)
-    refused.wait(31.0).tcp("ok", experiment=again[0])
+    refused.wait(31.0).tcp("ok", experiment=again[0]).tls(experiment=again[0])
     assert judge(refused.case()).status is Status.OK
 
 

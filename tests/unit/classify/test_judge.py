@@ -76,6 +76,24 @@ def test_a_step_that_works_when_repeated_is_usable():
     assert verdict.status is Status.OK
 
 
+def test_an_address_that_connects_at_last_works_only_if_the_name_passes_there():
+    def tell(outcome: str) -> Story:
+        story = Story().dns((OWN, OTHER)).tcp("silent", address=OTHER).tcp().tls("reset")
+        for number in range(1, 6):
+            story.pair(number, "reset" if number < 5 else "", "ok")
+        return story.once_more(Step.HANDSHAKE, outcome, address=OTHER)
+
+    assert judge(tell("reset").case()).status is Status.LIKELY_BLOCKED
+    verdict = judge(tell("ok").case())
+    assert (verdict.status, verdict.patterns) == (Status.DEGRADED, (Pattern.TLS_RESET_SNI,))
+
+
+def test_a_single_address_that_connects_at_last_and_then_fails_is_not_ok():
+    story = Story().dns(OWN).tcp("silent").once_more(Step.HANDSHAKE, "silent")
+    assert judge(story.case()).status in (Status.INSUFFICIENT, Status.IMPAIRED)
+    assert judge(Story().dns(OWN).tcp("silent").once_more(Step.HANDSHAKE, "ok").case()).status is Status.OK
+
+
 def test_a_refused_port_has_an_unknown_sender():
     verdict = judge(Story().dns(OWN).tcp("refused").once_more(Step.CONNECT, "refused").case())
     assert (verdict.status, verdict.patterns) == (Status.IMPAIRED, (Pattern.TCP_RST_SYN,))
