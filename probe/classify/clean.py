@@ -22,6 +22,8 @@ def looks_clean(observation: Observation) -> bool:
         if len(replies) != 1 or replies[0].fit is not ReplyFit.OURS:
             return observation.resolver.endpoint is None
         return not any(answer.type in _ADDRESS_TYPES and is_bogus(answer.value) for answer in replies[0].answers)
+    if isinstance(observation, TCPConnect):
+        return not observation.syn_retransmits
     if isinstance(observation, HTTPExchange):
         return observation.secure and 200 <= observation.status < 400 and observation.ending is None
     return True

@@ -17,6 +17,7 @@ from probe.classify.rules_page import EXCHANGE_RULES, FOREIGN_PAGE_RULES, PAGE_R
 from probe.classify.rules_path import TCP_RULES, TLS_RULES
 from probe.classify.rules_question import QUESTION_RULES
 from probe.classify.rules_quic import QUIC_RULES
+from probe.classify.rules_resend import RESEND_RULES
 from probe.classify.rules_route import ROUTE_RULES
 from probe.classify.rules_shape import DEEP_RULES, SHAPE_NOTES, SHAPE_TLS_RULES
 from probe.classify.rules_share import SHARE_RULES
@@ -47,6 +48,10 @@ def _broken(facts: PathFacts) -> bool:
     return facts.failing is not None
 
 
+def _beside_tried(facts: PathFacts) -> bool:
+    return not facts.failed(Layer.TCP) and bool(facts.rows.designs & {Design.PORTS, Design.CONNECT})
+
+
 def _works_with_hellos(facts: PathFacts) -> bool:
     return facts.failing is None and Layer.HELLO in facts.rows.by_layer
 
@@ -72,7 +77,11 @@ LAYERED: tuple[tuple[Section[PathFacts], ...], ...] = (
     (Section(_VPN, VPN_RULES),),  # first: what was not asked at all says so in its own words
     (Section(_VPN, VPN_OUTSIDE_RULES),),
     (Section(_broken_at(Layer.ICMP), ECHO_RULES),),
-    (Section(_broken_at(Layer.TCP, tried=Layer.TRACE), TRACED_TCP_RULES), Section(_broken, TCP_RULES)),
+    (
+        Section(_broken_at(Layer.TCP, tried=Layer.TRACE), TRACED_TCP_RULES),
+        Section(_broken, TCP_RULES),
+        Section(_beside_tried, RESEND_RULES),
+    ),
     (
         Section(_TLS_AND_HELLOS, SHAPE_TLS_RULES),
         Section(_broken_at(Layer.TLS, tried=Layer.TRACE), TRACED_TLS_RULES),

@@ -16,6 +16,7 @@ from probe.classify.plan_page import page_later, plan_page
 from probe.classify.plan_path import chain_later, plan_path, repeat_again
 from probe.classify.plan_quic import plan_http3, plan_quic
 from probe.classify.plan_quic_cold import plan_quic_crossing, quic_later, wants_quic_echoes
+from probe.classify.plan_resend import plan_resend
 from probe.classify.plan_shape import plan_deep_hello, plan_shapes
 from probe.classify.plan_share import plan_share
 from probe.classify.plan_trace import plan_trace
@@ -60,6 +61,7 @@ def plan(case: Case) -> Plan:
             *plan_deep_answer(case, table),
         )
     deep = (*deep, *plan_quic_crossing(case, table), *plan_flow(case, table), *plan_share(case, table))
+    deep = (*deep, *plan_resend(case, table))
     tunnel = plan_tunnel(case, table)
     again, echoes = (*tunnel_later(case, table), *quic_later(case, table)), wants_quic_echoes(case, table)
     if hop is None:

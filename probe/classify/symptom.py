@@ -4,7 +4,7 @@ Source: VERDICTS section 4: experiments run on change, that is on another sympto
 same symptom inherits the evidence by reference.
 """
 
-from probe.model.observation import DNSLookup, HTTPExchange, Observation, Role
+from probe.model.observation import DNSLookup, HTTPExchange, Observation, Role, TCPConnect
 
 Symptom = tuple[tuple[int, str, str], ...]
 
@@ -25,6 +25,8 @@ def find_symptom(observations: tuple[Observation, ...]) -> Symptom:
             continue
         if observation.failure is not None:
             found.add((observation.hop, _step(observation), observation.failure.code.value))
+        elif isinstance(observation, TCPConnect) and observation.syn_retransmits:
+            found.add((observation.hop, "tcpconnect", "sent_again"))
         elif isinstance(observation, DNSLookup) and len(observation.replies) > 1:
             found.add((observation.hop, "dns", "several_replies"))
         elif isinstance(observation, HTTPExchange) and (observation.status >= 400 or not observation.secure):

@@ -66,7 +66,9 @@ TAXONOMY: dict[Pattern, Entry] = {
     Pattern.IP: _entry("the address does not answer", _INNER),
     Pattern.IP_DROP: _entry("everything to the address is dropped", "two ports silent, a neighbour and a control fine"),
     Pattern.IP_UNREACHABLE: _entry("a router refuses by ICMP", "an ICMP error whose sender is not the target"),
-    Pattern.IP_PORT_DROP: _entry("one port is dropped", "another port of the host answers"),
+    Pattern.IP_PORT_DROP: _entry(
+        "one port is dropped", "another port of the host answers; or first packets are lost here alone, five of ten"
+    ),
     Pattern.IP_PROTO_DROP: _entry("one transport is dropped", "another transport to the host answers"),
     Pattern.TCP: _entry("the connection breaks before anything is sent", _INNER),
     Pattern.TCP_RST_SYN: _entry("a reset answers the SYN", "refused twice; who sent it stays open"),

@@ -28,6 +28,7 @@ _WHAT = {
     Design.REPEAT: "once more",
     Design.SNI: "TLS",
     Design.HOST: "HTTP",
+    Design.CONNECT: "TCP alone, many times",
     Design.SHARE: "TLS, many times",
     Design.VOLUME: "how fast the page comes",
     Design.PATH: "HTTP, this page and another of the host",
@@ -136,6 +137,8 @@ def _outcome(observation: Observation) -> str:
         return ", ".join(sorted(observation.addresses)[:3]) or "no address"
     if isinstance(observation, TCPConnect) and observation.held_s:
         return f"ended by {observation.held_ending.value}" if observation.held_ending else "stays open"
+    if isinstance(observation, TCPConnect) and observation.failure is None and observation.syn_retransmits:
+        return "ok when asked again"
     return observation.failure.code.value if observation.failure is not None else _success(observation)
 
 

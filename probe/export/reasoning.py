@@ -19,6 +19,7 @@ _VARIED: dict[Design, tuple[str, str]] = {
     Design.HOST: ("the name in the request", "address, port"),
     Design.CERTIFICATE: ("the name in the TLS hello", "address, port"),
     Design.ROUTE: ("the transport", "name, address"),
+    Design.CONNECT: ("the port, many times", "the address"),
     Design.SHARE: ("the moment, many times", "name, address, port"),
     Design.CROSS: ("the address, to one that has nothing to do with the name", "the name"),
     Design.VOLUME: ("page and place", "this line"),

@@ -113,6 +113,8 @@ class Design(StrEnum):
     REPEAT = "repeat"
     SNI = "sni"
     HOST = "host"
+    CONNECT = "connect"
+    """The connection alone, many times, and to another port of the host in turn: is its first packet lost?"""
     SHARE = "share"
     """The same handshake many times: does a share of them fail?"""
     VOLUME = "volume"

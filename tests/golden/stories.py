@@ -10,6 +10,7 @@ from tests.golden import (  # noqa: F401 (they register their stories)
     pages,
     paths,
     quic,
+    resends,
     routes,
     shapes,
     shares,

@@ -162,6 +162,7 @@ class Story:
         hop: int = 0,
         icmp: IcmpError | None = None,
         hot: bool = False,
+        resent: int = 0,
     ) -> "Story":
         """Connect: ok, refused, silent, unreachable or no_descriptors; idle_reset, idle_fin or idle_ok when held."""
         base = self._base(experiment, hop)
@@ -182,6 +183,7 @@ class Story:
                 held_s=0.3 if outcome in held else 0.0,
                 held_ending=held.get(outcome),
                 hot=hot,
+                syn_retransmits=resent,
             )
         )
         return self
