@@ -48,7 +48,7 @@ def fold_paths(paths: tuple[PathJudgement, ...]) -> Folded:
     causes = {path.evidence[0].cause for path in bad if path.evidence}
     return Folded(
         usable=Usable.SOME if good else Usable.NONE,
-        patterns=(common,) if common else one_per_layer(evidence),
+        patterns=(common, *_beside(common, bad)) if common else one_per_layer(evidence),
         cause=causes.pop() if len(causes) == 1 and (common or good) else Cause.UNKNOWN,
         confidence=min((path_confidence(path.evidence) for path in bad), default=Confidence.C0),
         evidence=evidence,
@@ -108,6 +108,13 @@ def one_per_layer(evidence: tuple[Evidence, ...]) -> tuple[Pattern, ...]:
         if known is None or known.value in item.pattern.ancestors[1:]:
             chosen[item.pattern.layer] = item.pattern
     return tuple(chosen.values())
+
+
+def _beside(common: Pattern, bad: list[PathJudgement]) -> tuple[Pattern, ...]:
+    """Return what artefacts show at every bad path besides, in other layers."""
+    shown = [{e.pattern for e in path.evidence[1:] if e.family is EvidenceFamily.ARTEFACT} for path in bad]
+    shared = set.intersection(*shown)
+    return tuple(sorted(p for p in shared if p is not None and p.layer != common.layer))
 
 
 def _common_pattern(bad: list[PathJudgement]) -> Pattern | None:

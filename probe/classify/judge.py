@@ -316,7 +316,7 @@ def _evidence(rule: Rule[F], facts: F, path: str, hop: int, transactions: tuple[
         pattern=rule.pattern,
         cause=rule.cause,
         confidence=rule.confidence(facts),
-        reason=rule.reason,
+        reason=rule.explain(facts),
         path=path,
         hop=hop,
         transactions=transactions,

@@ -18,6 +18,7 @@ from probe.classify.rules_path import TCP_RULES, TLS_RULES
 from probe.classify.rules_question import QUESTION_RULES
 from probe.classify.rules_quic import QUIC_RULES
 from probe.classify.rules_resend import RESEND_RULES
+from probe.classify.rules_residual import RESIDUAL_HTTP_RULES, RESIDUAL_NOTES, RESIDUAL_TLS_RULES
 from probe.classify.rules_route import ROUTE_RULES
 from probe.classify.rules_shape import DEEP_RULES, SHAPE_NOTES, SHAPE_TLS_RULES
 from probe.classify.rules_share import SHARE_RULES
@@ -85,6 +86,7 @@ LAYERED: tuple[tuple[Section[PathFacts], ...], ...] = (
     (
         Section(_TLS_AND_HELLOS, SHAPE_TLS_RULES),
         Section(_broken_at(Layer.TLS, tried=Layer.TRACE), TRACED_TLS_RULES),
+        Section(_broken_at(Layer.TLS, design=Design.RESIDUAL), RESIDUAL_TLS_RULES),
         Section(_broken_at(Layer.TLS, design=Design.CROSS), CROSS_TLS_RULES),
         Section(_mixed, SHARE_RULES),
         Section(_TLS, TLS_RULES),
@@ -96,11 +98,13 @@ LAYERED: tuple[tuple[Section[PathFacts], ...], ...] = (
     (Section(_broken_at(Layer.QUIC, design=Design.CROSS), CROSS_QUIC_RULES), Section(_QUIC, QUIC_RULES)),
     (
         Section(_broken_at(Layer.HTTP, tried=Layer.TRACE), TRACED_HTTP_RULES),
+        Section(_broken_at(Layer.HTTP, design=Design.RESIDUAL), RESIDUAL_HTTP_RULES),
         Section(_broken_at(Layer.HTTP, design=Design.CROSS), CROSS_HTTP_RULES),
         Section(_page_came, FOREIGN_PAGE_RULES),
         Section(_HTTP, EXCHANGE_RULES),
         Section(_page_or_wish, PAGE_RULES),
     ),
+    (Section(lambda f: Design.RESIDUAL in f.rows.designs, RESIDUAL_NOTES),),
     (Section(lambda f: bool(f.questions), QUESTION_RULES),),
 )
 """A tuple for each layer; in each the first rule that fires speaks."""

@@ -4,6 +4,7 @@ import msgspec
 
 from probe.classify.case import Case
 from probe.classify.pairs import LATE, PAIRS, SPOKE
+from probe.classify.residual import SAMPLE_WITHIN_S, sample_delays
 from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try, is_literal
 from probe.classify.trouble import Trouble
 from probe.model.endpoint import Endpoint
@@ -232,10 +233,22 @@ def chain_later(case: Case, table: tuple[Try, ...], troubles: tuple[Trouble, ...
             Pending(
                 due_in_s=case.cool_down_s,
                 question="whether the name or the address is the trigger",
-                experiments=(*controls, *tests),
+                experiments=(*controls, tests[0], *_samples(case, trouble, step), *tests[1:]),
             ),
         )
     return ()
+
+
+def _samples(case: Case, trouble: Trouble, step: Step) -> list[Experiment]:
+    """Return neutral names at once after the first late test and further on: is the place dead, and for how long?"""
+    return [
+        msgspec.structs.replace(
+            _at(trouble, Design.RESIDUAL, step, case.neutral_names[0], NameKind.NEUTRAL, number),
+            delay_s=delay_s,
+            within_s=SAMPLE_WITHIN_S,
+        )
+        for number, delay_s in enumerate(sample_delays(case.cool_down_s), 1)
+    ]
 
 
 def _late(experiment: Experiment) -> Experiment:

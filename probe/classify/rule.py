@@ -31,6 +31,13 @@ class Rule(Generic[F]):
     """The path works in spite of it."""
     interferes: bool = False
     """The path works, and is interfered with all the same."""
+    measured: Callable[[F], str] | None = None
+    """What the facts say in figures, a sentence that follows the reason."""
+
+    def explain(self, facts: F) -> str:
+        """Return the reason, with the figures where there are any."""
+        figures = "" if self.measured is None else self.measured(facts)
+        return f"{self.reason} {figures}".rstrip()
 
     def method(self, facts: F) -> EvidenceFamily:
         """Return the family of the evidence, given the facts."""

@@ -33,6 +33,7 @@ _WHAT = {
     Design.VOLUME: "how fast the page comes",
     Design.PATH: "HTTP, this page and another of the host",
     Design.CROSS: "at a control's echo port,",
+    Design.RESIDUAL: "after the name,",
     Design.CERTIFICATE: "the site's certificate",
     Design.RESOLVERS: "asked another resolver",
     Design.NEUTRAL_LOOKUP: "asked our resolver",
@@ -64,11 +65,13 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """How many of them are failures."""
     measured: bool = False
     """They tell how far packets got, which is neither good nor bad."""
+    timed: bool = False
+    """Each outcome says when, and their order matters."""
 
     @property
     def counted(self) -> str:
         """Return the outcomes in few words: `ok 5/5`."""
-        return _count(list(self.outcomes))
+        return ", ".join(self.outcomes) if self.timed else _count(list(self.outcomes))
 
 
 def build_comparisons(measurement: Measurement) -> tuple[str, ...]:
@@ -97,12 +100,27 @@ def cells_of(experiments: tuple[Experiment, ...], observations: tuple[Observatio
             design=design,
             what=what,
             where=where,
-            outcomes=tuple(_outcome(one) for one in found),
+            outcomes=tuple(_since_name(one, experiments, observations) + _outcome(one) for one in found),
             failed=sum(one.failure is not None or _was_ended(one) for one in found),
             measured=all(isinstance(one, PathTrace) for one in found),
+            timed=design is Design.RESIDUAL,
         )
         for (design, what, where), found in cells.items()
     )
+
+
+def _since_name(
+    observation: Observation, experiments: tuple[Experiment, ...], observations: tuple[Observation, ...]
+) -> str:
+    """Return how long after the name a try of a residual block began; empty for all others."""
+    by_id = {experiment.id: experiment for experiment in experiments}
+    mine = by_id[observation.experiment]
+    if mine.design is not Design.RESIDUAL:
+        return ""
+    begun_s = min(o.t0_s for o in observations if o.experiment == mine.id)
+    tests = [o for o in observations if (e := by_id.get(o.experiment)) and e.name_kind is NameKind.TEST]
+    sent_s = max((o.t0_s for o in tests if o.t0_s <= begun_s), default=begun_s)
+    return f"+{begun_s - sent_s:.1f} s "
 
 
 def _was_ended(observation: Observation) -> bool:

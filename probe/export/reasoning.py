@@ -17,6 +17,7 @@ _VARIED: dict[Design, tuple[str, str]] = {
     Design.REPEAT: ("the moment", "name, address, transport"),
     Design.SNI: ("the name in the TLS hello", "address, port, hello shape"),
     Design.HOST: ("the name in the request", "address, port"),
+    Design.RESIDUAL: ("the time since the name was sent", "address, port, a neutral name"),
     Design.CERTIFICATE: ("the name in the TLS hello", "address, port"),
     Design.ROUTE: ("the transport", "name, address"),
     Design.CONNECT: ("the port, many times", "the address"),

@@ -8,12 +8,13 @@ import yaml
 
 from probe.lab.keeper import FOLDER
 from probe.lab.run import Lab
+from probe.lab.scenarios.model import Patience
 from probe.lab.world.networks import build_asn_file
 from probe.lab.world.plan import World
 from probe.model.errors import UserError
 
-COOL_DOWN = "3s"
-"""Shorter than in the field, and longer than any residual blocking that a scenario uses."""
+USUAL = Patience()
+COOL_DOWN = USUAL.cool_down
 ROUNDS_APART = "3s"
 """Shorter than in the field as well: how far apart a control is asked twice."""
 Controls = tuple[dict[str, str], ...]
@@ -21,7 +22,7 @@ Controls = tuple[dict[str, str], ...]
 
 HANDSHAKES_APART = "300ms"
 """And two handshakes with one tunnel."""
-TUNNEL_TIMEOUT = "3s"
+TUNNEL_PATIENCE = Patience(timeout="3s")
 
 
 def render_config(
@@ -31,7 +32,7 @@ def render_config(
     asn_file: str = "",
     vantage: str = "lab",
     references: tuple[str, ...] = (),
-    patience: str = "",
+    patience: Patience = USUAL,
 ) -> str:
     """Return a configuration with the world's anchors, its resolvers, controls outside it, and a file of AS data."""
     anchors = [world.sites[f"anchor{n}"].url for n in range(1, 6)]
@@ -39,7 +40,7 @@ def render_config(
         {
             "vantage": {"id": vantage, "country": "ZZ"},
             **({"references": list(references)} if references else {}),
-            **({"defaults": {"timeout": patience}} if patience else {}),
+            **({"defaults": {"timeout": patience.timeout}} if patience.timeout else {}),
             "anchors": {
                 "foreign": anchors,
                 "domestic": [world.sites["home1"].url, world.sites["home2"].url],
@@ -54,7 +55,7 @@ def render_config(
             ],
             **({"knowledge": {"asn_file": asn_file}} if asn_file else {}),
             "limits": {
-                "cool_down": COOL_DOWN,
+                "cool_down": patience.cool_down,
                 "rounds_apart": ROUNDS_APART,
                 "handshakes_apart": HANDSHAKES_APART,
             },
@@ -74,7 +75,7 @@ async def check(
     memory: str = "state",
     vantage: str = "lab",
     references: tuple[str, ...] = (),
-    patience: str = "",
+    patience: Patience = USUAL,
 ) -> dict[str, Any]:
     """Run `wallprobe check --json` on a target in the client and return what it printed.
 
@@ -85,7 +86,12 @@ async def check(
     """
     asn_file = lab.write_file("asn.mmdb", build_asn_file())
     config = render_config(
-        lab.world, controls, asn_file=asn_file, vantage=vantage, references=references, patience=patience
+        lab.world,
+        controls,
+        asn_file=asn_file,
+        vantage=vantage,
+        references=references,
+        patience=patience,
     )
     path = lab.write_file("wallprobe.yml", config)
     argv = [sys.executable, "-m", "probe", "check", "--json", "--config.file", path, *options, target]

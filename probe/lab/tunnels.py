@@ -14,7 +14,7 @@ from typing import Any, Self
 import msgspec
 
 from probe.control.certificates import make_certificate
-from probe.lab.agent import COOL_DOWN, HANDSHAKES_APART, ROUNDS_APART, TUNNEL_TIMEOUT, check
+from probe.lab.agent import COOL_DOWN, HANDSHAKES_APART, ROUNDS_APART, TUNNEL_PATIENCE, check
 from probe.lab.censor.rules import RuleSet
 from probe.lab.line import Line
 from probe.lab.outside import await_words
@@ -140,7 +140,7 @@ async def _prove(lab: Lab, target: str, vantage: str, memory: str, references: t
     record: dict[str, Any] = {}
     for _ in range(_TRIES):
         record = await check(
-            lab, target, memory=memory, vantage=vantage, references=references, patience=TUNNEL_TIMEOUT
+            lab, target, memory=memory, vantage=vantage, references=references, patience=TUNNEL_PATIENCE
         )  # fmt: skip
         if record["status"] == "ok":
             return

@@ -123,6 +123,8 @@ class Design(StrEnum):
     """Another page of the same host: the name is held, the path varied."""
     CROSS = "cross"
     """The name at a control's echo port, an address that has nothing to do with it."""
+    RESIDUAL = "residual"
+    """A neutral name at once after the name, and later: for how long is the place dead?"""
     CERTIFICATE = "certificate"
     """A neutral name at the place of a certificate that does not hold: is the site's own one shown then?"""
     RESOLVERS = "resolvers"

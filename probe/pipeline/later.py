@@ -35,7 +35,8 @@ def second_round(case: Case, verdict: Verdict) -> tuple[Pending, ...]:
 
 
 async def run_in_order(
-    experiments: Iterable[Experiment], run: Callable[[Experiment], Coroutine[Any, Any, None]]
+    experiments: Iterable[Experiment],
+    run: Callable[[Experiment], Coroutine[Any, Any, None]],
 ) -> None:
     """Run one after another, for the order is the design; repeats of different places go side by side."""
     for repeats, together in itertools.groupby(experiments, key=lambda e: e.design is Design.REPEAT):

@@ -24,6 +24,7 @@ from probe.classify.judge import judge
 from probe.classify.pairs import PAIRS
 from probe.classify.plan import CALM, is_calm, plan
 from probe.classify.plan_cross import calls_for_crossing
+from probe.classify.residual import is_moot
 from probe.classify.tries import Layer
 from probe.classify.tunnel_facts import clock_tolerance_s
 from probe.model.control import ControlReport, ControlRequest
@@ -180,8 +181,8 @@ class Run:
         if clean is not None:
             return clean
         verdict = judge(case)
-        is_open = verdict.status is Status.INSUFFICIENT and self._target.check is not CheckName.VPN
-        if verdict.status is Status.OK or is_open:
+        unjudged = verdict.status is Status.INSUFFICIENT and self._target.check is not CheckName.VPN
+        if verdict.status is Status.OK or (unjudged and (self._baseline is None or not self._baseline.fit)):
             return verdict
         return msgspec.structs.replace(verdict, pending=(*plan(case).later, *second_round(case, verdict)))
 
@@ -357,8 +358,12 @@ class Run:
         """Run late experiments one after another: the order is the design."""
         await self._ask_control()
         for pending in self._wish.pending:
-            self._experiments += pending.experiments
-            await run_in_order(pending.experiments, lambda e: run_experiment(e, self._context, self._target))
+            await run_in_order(pending.experiments, self._run_late)
+
+    async def _run_late(self, experiment: Experiment) -> None:
+        if not is_moot(experiment, build_table(self._case())):
+            self._experiments.append(experiment)
+            await run_experiment(experiment, self._context, self._target)
 
     async def _await_baseline(self) -> None:
         """Get a look at the vantage that started after the check's last failure, when one is needed."""

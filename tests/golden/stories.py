@@ -11,6 +11,7 @@ from tests.golden import (  # noqa: F401 (they register their stories)
     paths,
     quic,
     resends,
+    residuals,
     routes,
     shapes,
     shares,

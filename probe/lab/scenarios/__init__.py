@@ -9,6 +9,7 @@ from probe.lab.scenarios.model import Build, Scenario
 from probe.lab.scenarios.ooni import PLAIN
 from probe.lab.scenarios.ooni_redirects import REDIRECTS
 from probe.lab.scenarios.quic import QUIC
+from probe.lab.scenarios.remembered import REMEMBERED
 from probe.lab.scenarios.requests import REQUESTS
 from probe.lab.scenarios.resolvers import RESOLVERS
 from probe.lab.scenarios.servers import SERVERS
@@ -22,6 +23,7 @@ BUILDS: tuple[Build, ...] = (
     *FIRST,
     *RESOLVERS,
     *CONNECTIONS,
+    *REMEMBERED,
     *REQUESTS,
     *FLOWS,
     *TRANSPORTS,

@@ -212,7 +212,12 @@ def test_a_failed_control_ends_the_design_and_puts_off_another():
     assert not [e for e in plan(case).now if e.design is Design.SNI]
     (later,) = plan(case).later
     assert later.due_in_s == case.cool_down_s
-    assert [e.name_kind for e in later.experiments] == [NameKind.NEUTRAL] * 5 + [NameKind.TEST] * 5
+    assert [e.name_kind for e in later.experiments] == [
+        *[NameKind.NEUTRAL] * 5,
+        NameKind.TEST,
+        *[NameKind.NEUTRAL] * 6,
+        *[NameKind.TEST] * 4,
+    ]
 
 
 def test_nothing_is_asked_while_an_earlier_runs_evidence_applies():
