@@ -16,7 +16,7 @@ from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Parsed, Reache
 from probe.protocols.incoming import Incoming, Reading
 from probe.protocols.link import split_link
 from probe.protocols.relayed import plan_errand, read_answer, refuse_web_page
-from probe.protocols.share_link import make_parsed, pick_params
+from probe.protocols.share_link import make_parsed, pick_params, take_password
 from probe.protocols.socks_address import build_address
 
 _WASTE, _SYN, _PUSH, _FIN, _SETTINGS, _ALERT = range(6)
@@ -138,9 +138,7 @@ def parse(text: str) -> Parsed:
         ValueError: it is not that; the message says what is wrong.
     """
     link = split_link(text, 443)
-    password = link.user if link.password is None else f"{link.user}:{link.password}"
-    if not password:
-        raise ValueError("there is no password before @")
+    password = take_password(link)
     params = read_carrier(link.params, security="tls") | pick_params(link.params, frozenset())
     if params["security"] != "tls" or "type" in params:
         raise ValueError("AnyTLS is spoken in TLS here, and in nothing else")

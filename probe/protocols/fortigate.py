@@ -9,12 +9,12 @@ is valid for the name, or pinned, is the `proof`. The login is not spoken here.
 import msgspec
 
 from probe.model.verdict import Depth
-from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Parsed, Reached, Send
+from probe.protocols.dialogue import Ask, Dialogue, Reached, Send
 from probe.protocols.http1 import ResponseReader
 from probe.protocols.http_turn import build_head, take_turn
 from probe.protocols.incoming import Incoming
 from probe.protocols.relayed import WAIT_S
-from probe.protocols.tls_gateway import authority, choose_stack, not_ours, parse_gateway, parse_xml, prove
+from probe.protocols.tls_gateway import authority, build_spec, not_ours, parse_xml, prove
 
 _INFO, _LOGIN = "/remote/info", "/remote/login?lang=en"
 _AGENT = "Mozilla/5.0 SV1"
@@ -62,23 +62,4 @@ def _clears_cookie(response: ResponseReader) -> bool:
     return any(key.lower() == "set-cookie" and value.lower().startswith(_COOKIE) for key, value in response.headers)
 
 
-def parse(text: str) -> Parsed:
-    """Read `fortigate://host[:port]`.
-
-    Raises:
-        ValueError: it is not such a link.
-    """
-    return parse_gateway(text)
-
-
-SPEC = DialogueSpec(
-    name="fortigate",
-    question="Does the SSL VPN of a FortiGate answer?",
-    schemes=("fortigate",),
-    default_port=443,
-    stack=choose_stack,
-    start=start,
-    parse=parse,
-    proves=Depth.PROOF,
-    open_proves=Depth.PROOF,
-)
+SPEC = build_spec("fortigate", "Does the SSL VPN of a FortiGate answer?", start)

@@ -12,12 +12,12 @@ import msgspec
 
 from probe.model.errors import ProtocolError
 from probe.model.verdict import Depth
-from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Parsed, Reached
+from probe.protocols.dialogue import Ask, Dialogue, Reached
 from probe.protocols.http1 import ResponseReader
 from probe.protocols.http_turn import build_head, take_turn
 from probe.protocols.incoming import Incoming
 from probe.protocols.relayed import WAIT_S
-from probe.protocols.tls_gateway import authority, choose_stack, not_ours, parse_gateway, parse_xml, prove, text_of
+from probe.protocols.tls_gateway import authority, build_spec, not_ours, parse_xml, prove, text_of
 
 _PLACES = {"gateway": "/ssl-vpn/prelogin.esp", "portal": "/global-protect/prelogin.esp"}
 _FORM = urlencode({"tmp": "tmp", "clientVer": "4100", "clientos": "Windows", "ipv6-support": "yes"}).encode()
@@ -86,23 +86,4 @@ def start(ask: Ask) -> Dialogue:
     raise not_ours("GlobalProtect gateway", response)
 
 
-def parse(text: str) -> Parsed:
-    """Read `globalprotect://host[:port]`.
-
-    Raises:
-        ValueError: it is not such a link.
-    """
-    return parse_gateway(text)
-
-
-SPEC = DialogueSpec(
-    name="globalprotect",
-    question="Does a GlobalProtect gateway answer?",
-    schemes=("globalprotect",),
-    default_port=443,
-    stack=choose_stack,
-    start=start,
-    parse=parse,
-    proves=Depth.PROOF,
-    open_proves=Depth.PROOF,
-)
+SPEC = build_spec("globalprotect", "Does a GlobalProtect gateway answer?", start)

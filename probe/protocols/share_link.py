@@ -89,6 +89,18 @@ def is_true(text: str) -> bool:
     return text.lower() in ("1", "true", "yes")
 
 
+def take_password(link: Link) -> str:
+    """Return what stands before `@` where all of it is the password, colons included.
+
+    Raises:
+        ValueError: nothing does.
+    """
+    password = link.user if link.password is None else f"{link.user}:{link.password}"
+    if not password:
+        raise ValueError("there is no password before @")
+    return password
+
+
 def make_parsed(link: Link, params: Mapping[str, str], secrets: Mapping[str, str]) -> Parsed:
     """Return a link's endpoint.
 

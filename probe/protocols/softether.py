@@ -12,11 +12,11 @@ import msgspec
 
 from probe.model.errors import ProtocolError
 from probe.model.verdict import Depth
-from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Parsed, Reached
+from probe.protocols.dialogue import Ask, Dialogue, Reached
 from probe.protocols.http_turn import build_head, take_turn
 from probe.protocols.incoming import Incoming
 from probe.protocols.relayed import WAIT_S
-from probe.protocols.tls_gateway import authority, choose_stack, not_ours, parse_gateway, prove
+from probe.protocols.tls_gateway import authority, build_spec, not_ours, prove
 
 _BODY = b"VPNCONNECT"
 _AGENT = "Mozilla/5.0 (Windows NT 6.3; WOW64; rv:29.0) Gecko/20100101 Firefox/29.0"
@@ -139,23 +139,4 @@ def read_greeting(pack: Mapping[str, tuple[Value, ...]]) -> Greeting:
     )
 
 
-def parse(text: str) -> Parsed:
-    """Read `softether://host[:port]`.
-
-    Raises:
-        ValueError: it is not such a link.
-    """
-    return parse_gateway(text)
-
-
-SPEC = DialogueSpec(
-    name="softether",
-    question="Does a SoftEther VPN server answer?",
-    schemes=("softether",),
-    default_port=443,
-    stack=choose_stack,
-    start=start,
-    parse=parse,
-    proves=Depth.PROOF,
-    open_proves=Depth.PROOF,
-)
+SPEC = build_spec("softether", "Does a SoftEther VPN server answer?", start)

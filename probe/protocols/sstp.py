@@ -11,11 +11,11 @@ import msgspec
 
 from probe.model.errors import ProtocolError
 from probe.model.verdict import Depth
-from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Parsed, Reached, Refused, Send
+from probe.protocols.dialogue import Ask, Dialogue, Reached, Refused, Send
 from probe.protocols.http_turn import build_head, take_turn
 from probe.protocols.incoming import Incoming
 from probe.protocols.relayed import WAIT_S
-from probe.protocols.tls_gateway import authority, choose_stack, not_ours, parse_gateway, prove
+from probe.protocols.tls_gateway import authority, build_spec, not_ours, prove
 
 _PATH = "/sra_{BA195980-CD49-458b-9E23-C84EE0ADCD75}/"
 _ENDLESS = "18446744073709551615"
@@ -111,23 +111,4 @@ def _make_id(random: bytes) -> str:
     return "{" + "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])) + "}"
 
 
-def parse(text: str) -> Parsed:
-    """Read `sstp://host[:port]`.
-
-    Raises:
-        ValueError: it is not such a link.
-    """
-    return parse_gateway(text)
-
-
-SPEC = DialogueSpec(
-    name="sstp",
-    question="Does an SSTP server take our call?",
-    schemes=("sstp",),
-    default_port=443,
-    stack=choose_stack,
-    start=start,
-    parse=parse,
-    proves=Depth.PROOF,
-    open_proves=Depth.PROOF,
-)
+SPEC = build_spec("sstp", "Does an SSTP server take our call?", start)

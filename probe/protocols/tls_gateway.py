@@ -8,13 +8,13 @@ XML comes from strangers: document types, which can name files and grow without 
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from xml.etree import ElementTree
 
 from probe.model.errors import ProtocolError
 from probe.model.verdict import Depth
 from probe.protocols.certificate import parse_certificate
-from probe.protocols.dialogue import Ask, Parsed, Reached, Stack, Tcp, Tls
+from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Parsed, Reached, Stack, Tcp, Tls
 from probe.protocols.http1 import ResponseReader
 from probe.protocols.incoming import Reading
 from probe.protocols.link import parse_login_link
@@ -61,6 +61,21 @@ def parse_gateway(text: str, *, port: int = 443, params: frozenset[str] = frozen
     if "pin" in parsed.params:
         read_pin(parsed.params["pin"])
     return parsed
+
+
+def build_spec(name: str, question: str, start: Callable[[Ask], Dialogue]) -> DialogueSpec:
+    """Return the spec of a gateway that greets anybody and whose login is not spoken here: `NAME://host[:port]`."""
+    return DialogueSpec(
+        name=name,
+        question=question,
+        schemes=(name,),
+        default_port=443,
+        stack=choose_stack,
+        start=start,
+        parse=parse_gateway,
+        proves=Depth.PROOF,
+        open_proves=Depth.PROOF,
+    )
 
 
 def prove(ask: Ask) -> Reading[None]:

@@ -12,7 +12,7 @@ from probe.protocols.carrier import choose_stack, open_carrier, read_carrier
 from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Parsed
 from probe.protocols.link import split_link
 from probe.protocols.relayed import plan_errand, read_answer, refuse_web_page
-from probe.protocols.share_link import make_parsed, pick_params
+from probe.protocols.share_link import make_parsed, pick_params, take_password
 from probe.protocols.socks_address import build_address
 
 _HASH_CHARACTERS = 56
@@ -53,9 +53,7 @@ def parse(text: str) -> Parsed:
         ValueError: it is not that; the message says what is wrong.
     """
     link = split_link(text, 443)
-    password = link.user if link.password is None else f"{link.user}:{link.password}"
-    if not password:
-        raise ValueError("there is no password before @")
+    password = take_password(link)
     params = read_carrier(link.params, security="tls") | pick_params(link.params, frozenset())
     if params["security"] == "reality":
         raise ValueError("Trojan with REALITY is not spoken here")

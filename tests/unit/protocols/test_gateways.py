@@ -249,9 +249,9 @@ def test_links_choose_the_channel_and_hide_the_password() -> None:
     assert parsed.secrets == {"password": "secret"}
     for module in (sstp, softether, global_protect, fortigate):
         scheme = module.SPEC.schemes[0]
-        assert module.parse(f"{scheme}://vpn.test:4443").port == 4443
+        assert module.SPEC.parse(f"{scheme}://vpn.test:4443").port == 4443
         with pytest.raises(ValueError, match="no place"):
-            module.parse(f"{scheme}://me:secret@vpn.test")
+            module.SPEC.parse(f"{scheme}://me:secret@vpn.test")
 
 
 def test_pins_are_read_in_both_spellings() -> None:
