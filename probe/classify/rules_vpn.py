@@ -58,7 +58,7 @@ VPN_RULES: tuple[Rule[PathFacts], ...] = (
         cause=Cause.INSTRUMENT,
         family=OBSERVED,
         level=C0,
-        reason="The server was not asked: too soon after the last time, or a key or file is missing.",
+        reason="The server was not asked, or not to the end: too soon, or a key, file or setting is in the way.",
     ),
     Rule(
         id="srv.auth_failed.said",

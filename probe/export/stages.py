@@ -53,7 +53,7 @@ def _how(exchange: DialogueExchange) -> str:
             last_s = exchange.messages[-1].t_s if exchange.messages else exchange.t0_s
             return "closed at once" if exchange.t_s - last_s < _AT_ONCE_S else "closed"
         case FailureCode.TOO_SOON | FailureCode.CREDENTIALS_MISSING if failure.detail:
-            return f"not asked: {failure.detail}"
+            return f"{'no further' if exchange.stages else 'not asked'}: {failure.detail}"
         case FailureCode.REFUSED_BY_PEER:
             return f"refused: {exchange.refused}" if exchange.refused else "refused"
         case _:

@@ -25,10 +25,9 @@ _ROUND_S = 3.0
 _FIRST_LARGE = 1000
 
 
-def build_echo(source: Inner, destination: Inner, identifier: int, sequence: int, size: int = len(_PAYLOAD)) -> bytes:
-    """Return an IP packet with an echo request of so many bytes; both addresses are of one family."""
+def build_echo(source: Inner, destination: Inner, identifier: int, sequence: int, payload: bytes = _PAYLOAD) -> bytes:
+    """Return an IP packet with an echo request that carries this; both addresses are of one family."""
     v6 = source.version == 6
-    payload = (_PAYLOAD * (size // len(_PAYLOAD) + 1))[:size]
     echo = build_request(identifier, sequence, payload, v6=v6)
     if v6:
         pseudo = source.packed + destination.packed + struct.pack("!II", len(echo), _ICMP_V6)
@@ -68,9 +67,10 @@ def carry_volume(
     rounds in a row without any answer are. What is on its way at once is little, as it is for a page that loads.
     """
     carried, sequence, barren = 0, _FIRST_LARGE, 0
+    payload = ask.entropy(_LARGE_BYTES)  # which no tunnel makes smaller
     while carried < VOLUME_BYTES:
         for _ in range(_AT_ONCE):
-            yield send(build_echo(*inner, identifier, sequence, _LARGE_BYTES))
+            yield send(build_echo(*inner, identifier, sequence, payload))
             sequence += 1
         came = 0
         until_s = ask.elapsed_s() + _ROUND_S

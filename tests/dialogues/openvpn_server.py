@@ -7,9 +7,11 @@ from pathlib import Path
 
 import trustme
 
-from probe.protocols.openvpn.data import EXIT, PING, DataChannel, derive_key
+from probe.protocols.openvpn.data import EXIT, PING, DataChannel, open_channel
+from probe.protocols.openvpn.framing import Framing
 from probe.protocols.openvpn.keys import StaticKey
 from probe.protocols.openvpn.login import Material
+from probe.protocols.openvpn.prf import derive_key
 
 SESSION = b"SERVERID"
 PUSH = "PUSH_REPLY,route-gateway 10.8.0.1,topology subnet,ping 10,ifconfig 10.8.0.2 255.255.255.0,peer-id 5"
@@ -41,7 +43,11 @@ class Server:
         stream: bool = False,
         echoes: bool = True,
         pushes: tuple[str, ...] = (PUSH + ",cipher AES-256-GCM",),
+        cipher: str = "AES-256-GCM",
+        digest: str = "sha1",
+        framing: Framing = Framing.NONE,
     ):
+        self.cipher, self.digest, self.framing = cipher, digest, framing
         self.stream, self.pushes, self.echoes = stream, pushes, echoes
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = pki.context.wrap_bio(self.incoming, self.outgoing, server_side=True)
@@ -112,14 +118,17 @@ class Server:
             pre_master=message[5:53], ours=(message[53:85], message[85:117]), theirs=(random[:32], random[32:])
         )
         material = derive_key(theirs, self.client, SESSION).material
-        self.tunnel = DataChannel("AES-256-GCM", StaticKey(material=material[128:] + material[:128]), 5)
+        swapped = StaticKey(material=material[128:] + material[:128])
+        self.tunnel = open_channel(self.cipher, self.digest, swapped, 5, bytes)
         self.tls.write(b"\0\0\0\0\2" + random + b"\0\x02V\0" + bytes(4))
 
     def take_data(self, packet: bytes) -> list[bytes]:
         assert self.tunnel is not None
         assert packet[:4] == bytes((9 << 3, 0, 0, 5))
-        inner = self.tunnel.open(packet)
+        inner = self.framing.unwrap(self.tunnel.open(packet))
+        assert inner is not None
         self.inner.append(inner)
         if inner in (PING, EXIT) or not self.echoes:
             return []
-        return [self.tunnel.seal(inner[:12] + inner[16:20] + inner[12:16] + b"\0" + inner[21:])]
+        echo = inner[:12] + inner[16:20] + inner[12:16] + b"\0" + inner[21:]
+        return [self.tunnel.seal(self.framing.wrap(echo))]

@@ -1,28 +1,30 @@
 """OpenVPN, from the first reset to the server's certificate under the file's own CA, and, if asked, into the tunnel.
 
-Source: OpenVPN's wire format as servers 2.6 speak it; openvpn-manual for files. Less than a client: no renegotiation,
-no CBC ciphers, no compression. Unless we are asked for more, the handshake stops before our certificate is sent: a
-login replaces the session of the user whose certificate it is. After a login the server is told that we leave.
+Source: OpenVPN's wire format as servers 2.6 speak it; openvpn-manual for files. Less than a client: keys are not
+renewed, and nothing is compressed, though the framing of compression is kept. What a file or a server asks for that is
+not spoken here ends a conversation as a user's error (`limits`), so that it is nobody's fault. Unless we are asked for
+more, the handshake stops before our certificate is sent: a login replaces the session of the user whose certificate it
+is. After a login the server is told that we leave.
 """
 
 import hashlib
-import ipaddress
 from collections.abc import Mapping
 
 import msgspec
 
 from probe.model.depth import Depth
 from probe.model.errors import ProtocolError, UserError
-from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Reached, Refused, Send, Stack, Tcp, Udp
+from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Reached, Refused, Stack, Tcp, Udp
 from probe.protocols.engines.pinned_tls import open_engine, open_records
 from probe.protocols.engines.roots import distrust
 from probe.protocols.engines.tls import TLSEngine
 from probe.protocols.incoming import Reading
-from probe.protocols.inner_echo import ECHO_REPLY, Inner, build_echo, carry_volume, name_packet
 from probe.protocols.openvpn.config import parse_config
 from probe.protocols.openvpn.control import ControlChannel
-from probe.protocols.openvpn.data import EXIT, PING, DataChannel, derive_key, is_spoken
+from probe.protocols.openvpn.data import is_spoken, open_channel
+from probe.protocols.openvpn.framing import Framing, choose_framing
 from probe.protocols.openvpn.keys import StaticKey, parse_client_key, parse_static_key
+from probe.protocols.openvpn.limits import Part, find_lack, stop_at
 from probe.protocols.openvpn.login import (
     MATERIAL_BYTES,
     PUSH_REQUEST,
@@ -34,13 +36,12 @@ from probe.protocols.openvpn.login import (
     parse_push,
     read_login,
 )
-from probe.protocols.openvpn.session import Packets, Session, is_data
+from probe.protocols.openvpn.prf import derive_key
+from probe.protocols.openvpn.session import Packets, Session
+from probe.protocols.openvpn.tunnel import Tunnel
 from probe.protocols.openvpn.wrapping import Plain, TlsAuth, TlsCrypt, TlsCryptV2, Wrapping
 from probe.protocols.relayed import goes_to
 
-_DATA_WAITS_S = (1.0, 3.0, 8.0)
-"""Longer than the ten seconds after which most servers send a ping of their own."""
-_PING_DUE_S = 10
 _UNTRUSTED = 20
 """X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY."""
 _MOST_MESSAGES = 32
@@ -65,6 +66,7 @@ def start(ask: Ask) -> Dialogue:
     Raises:
         UserError: a key, a certificate or the login cannot be used.
     """
+    stop_at(ask, Part.HELLO)
     stream = ask.params.get("proto", "udp") == "tcp"
     session = Session(ControlChannel(_choose_wrapping(ask), ask.entropy(8)), Packets(stream=stream))
     if not (yield from session.greet()):
@@ -74,8 +76,10 @@ def start(ask: Ask) -> Dialogue:
     pins = frozenset(ask.params.get("peer_fingerprint", "").split(",")) - {""}
     if not (pins or "ca" in ask.secrets) or not goes_to(ask, Depth.PROOF):
         return Reply(wrapping=wrapping)
+    lack = find_lack(ask, Part.LOGIN)
+    wants_in = goes_to(ask, Depth.AUTH) and (bool(lack) or not {"cert", "login"}.isdisjoint(ask.secrets))
     # Where a pin takes the place of a CA it is held against the chain too late for a login.
-    logs_in = goes_to(ask, Depth.AUTH) and not pins and not {"cert", "login"}.isdisjoint(ask.secrets)
+    logs_in = wants_in and not pins and not lack
     engine = _open_engine(ask, logs_in=logs_in)
     if not (yield from session.shake_hands(engine, to_the_end=logs_in)):
         return None
@@ -83,6 +87,8 @@ def start(ask: Ask) -> Dialogue:
         raise distrust(_UNTRUSTED, "the certificate is none of those that the file names")
     yield Reached(Depth.PROOF)
     reply = Reply(wrapping=wrapping, tls_version=engine.version, cipher=engine.cipher)
+    if wants_in and not pins:
+        stop_at(ask, Part.LOGIN)
     if not logs_in:
         return reply
     joined = yield from _log_in(ask, session, engine)
@@ -90,12 +96,14 @@ def start(ask: Ask) -> Dialogue:
         return None
     yield Reached(Depth.AUTH)
     push, key = joined
-    reply = msgspec.structs.replace(reply, data_cipher=push.cipher)
-    if not is_spoken(push.cipher) or push.compressed:
+    reply = msgspec.structs.replace(reply, data_cipher=push.cipher or ask.params.get("cipher", ""))
+    tunnel = _open_tunnel(ask, session, push, key)
+    if tunnel is None:
         return reply
-    tunnel = DataChannel(push.cipher, key, push.peer_id)
-    passed = (yield from _pass_data(ask, session, tunnel, push)) if goes_to(ask, Depth.DATA) else ("", 0)
-    yield Send(session.packets.frame(tunnel.seal(EXIT)))
+    passed: tuple[str, int] | None = ("", 0)
+    if goes_to(ask, Depth.DATA):
+        passed = yield from tunnel.pass_data(push, ethernet=ask.params.get("dev") == "tap")
+    yield tunnel.leave()
     return None if passed is None else msgspec.structs.replace(reply, inner=passed[0], carried_bytes=passed[1])
 
 
@@ -108,7 +116,13 @@ def _log_in(ask: Ask, session: Session, engine: TLSEngine) -> Reading[tuple[Push
     """
     material = make_material(ask.entropy(MATERIAL_BYTES))
     login = _read_login(ask)
-    message = build_login(material, stream=session.packets.stream, login=login, cipher="")
+    message = build_login(
+        material,
+        stream=session.packets.stream,
+        login=login,
+        ciphers=tuple(filter(None, ask.params.get("ciphers", "").split(":"))),
+        framed="compress" in ask.params,
+    )
     yield from session.send(engine.seal(message))
     records: list[bytes] = []
     first = yield from _next_record(session, engine, records)
@@ -149,55 +163,24 @@ def _next_record(session: Session, engine: TLSEngine, records: list[bytes]) -> R
     return record
 
 
-def _pass_data(ask: Ask, session: Session, tunnel: DataChannel, push: Push) -> Reading[tuple[str, int] | None]:
-    """Send an echo and a ping through the tunnel until something comes; then as much as we are asked to.
+def _open_tunnel(ask: Ask, session: Session, push: Push, key: StaticKey) -> Tunnel | None:
+    """Return our end of the data channel; `None` = it is not spoken here, and we were not asked to go so far.
 
-    Returns what came first, and the bytes that were carried each way; `None` = nothing, or it stalled.
+    Raises:
+        UserError: we were.
     """
-    identifier = int.from_bytes(ask.entropy(2), "big")
-    inner: tuple[Inner, Inner] | None = None
-    if push.address and push.gateway:
-        inner = ipaddress.ip_address(push.address), ipaddress.ip_address(push.gateway)
-
-    def send(payload: bytes) -> Send:
-        return Send(session.packets.frame(tunnel.seal(payload)))
-
-    def take(wait_s: float) -> Reading[bytes | None]:
-        return _take_data(ask, session, tunnel, wait_s)
-
-    for sequence, wait_s in enumerate(_DATA_WAITS_S, 1):
-        yield send(PING)
-        if inner is not None:
-            yield send(build_echo(*inner, identifier, sequence))
-        came = yield from take(wait_s)
-        if came is not None:
-            break
-    else:
-        # A server need not answer echoes. Only where it owes us its own ping by now, its silence says something.
-        return None if 0 < push.ping_s <= _PING_DUE_S or session.packets.ended else ("", 0)
-    yield Reached(Depth.DATA)
-    said = "ping" if came == PING else name_packet(came, identifier)
-    if inner is None or said != ECHO_REPLY or not goes_to(ask, Depth.VOLUME):
-        return said, 0
-    carried = yield from carry_volume(ask, inner, identifier, send, take)
-    if carried is None:
+    stop_at(ask, Part.DATA)
+    cipher, digest = push.cipher or ask.params.get("cipher", ""), ask.params.get("auth", "sha1")
+    framing: Framing | None = Framing(ask.params.get("compress", ""))
+    if push.compression:
+        framing = choose_framing(*push.compression.split(" ", 1))
+    if framing is None or not is_spoken(cipher, digest):
+        what = f"cipher {cipher[:20]}" if cipher else "cipher, which nobody names,"
+        what = push.compression[:40] if framing is None else what
+        stop_at(ask, Part.DATA, f"its data channel's {what} is not supported here")
         return None
-    yield Reached(Depth.VOLUME)
-    return said, carried
-
-
-def _take_data(ask: Ask, session: Session, tunnel: DataChannel, wait_s: float) -> Reading[bytes | None]:
-    """Return what the next data packet carries; `None` = silence, or the end."""
-    until_s = ask.elapsed_s() + wait_s
-    for _ in range(_MOST_MESSAGES):
-        packet = yield from session.next_packet(until_s - ask.elapsed_s())
-        if packet is None:
-            return None
-        if is_data(packet):
-            return tunnel.open(packet)
-        session.channel.take(packet)
-        yield from session.send(b"")
-    return None
+    channel = open_channel(cipher, digest, key, push.peer_id, ask.entropy)
+    return Tunnel(ask, session, channel, framing, fragmented="fragment" in ask.params)
 
 
 def _read_login(ask: Ask) -> tuple[str, str] | None:

@@ -9,6 +9,10 @@ import shlex
 import msgspec
 
 from probe.protocols.dialogue import Parsed
+from probe.protocols.openvpn.data import DIGESTS
+from probe.protocols.openvpn.framing import LEAST_FRAGMENT, choose_framing
+from probe.protocols.openvpn.limits import NOT_SPOKEN, Part
+from probe.protocols.openvpn.login import USUAL_CIPHERS
 
 _INLINE = {
     "ca": "ca", "cert": "cert", "key": "cert_key", "tls-auth": "key", "tls-crypt": "key", "tls-crypt-v2": "key",
@@ -16,7 +20,9 @@ _INLINE = {
 }  # fmt: skip
 """What a block or a file option holds, by our names."""
 _WRAPS = ("tls-auth", "tls-crypt", "tls-crypt-v2")
-_DIGESTS = {"sha1", "sha224", "sha256", "sha384", "sha512", "md5", "sha3-256", "sha3-512"}
+_CIPHERS = ("cipher", "data-ciphers", "ncp-ciphers", "data-ciphers-fallback")
+_DEVICES = ("dev", "dev-type")
+_COMPRESSIONS = ("comp-lzo", "compress")
 _MOST_REMOTES = 64
 
 
@@ -36,7 +42,8 @@ class _Reader:
         self.params: dict[str, str] = {}
         self.secrets: dict[str, str] = {}
         self.files: dict[str, str] = {}
-        self.tls_client = False
+        self.ciphers: dict[str, None] = {}
+        """Those that a client offers only where its file names them, spoken here or not; in their order."""
 
     def read(self, text: str) -> None:
         block = ""
@@ -73,6 +80,8 @@ class _Reader:
             self.secrets[_INLINE[block]] = content
             if block in _WRAPS:
                 self.params["wrap"] = block
+        elif block in NOT_SPOKEN:
+            self.params[NOT_SPOKEN[block]] = block
         elif block == "peer-fingerprint":
             for line in content.splitlines():
                 self._pin(line.partition("#")[0])
@@ -93,8 +102,6 @@ class _Reader:
                 connection[key] = value
             else:
                 setattr(self, key, value)
-        elif name in ("client", "tls-client", "pull"):
-            self.tls_client = True
         elif name == "key-direction":
             self._direction(value)
         elif name == "auth" and value:
@@ -103,14 +110,46 @@ class _Reader:
             self._pin(value)
         elif name in _INLINE:
             self._file(name, rest)
+        else:
+            self._inside(name, value)
+
+    def _inside(self, name: str, value: str) -> None:
+        """Read an option that concerns the login or the tunnel."""
+        if name in NOT_SPOKEN:
+            self.params.setdefault(NOT_SPOKEN[name], name)
+        elif name in _DEVICES and value.startswith("tap"):
+            self.params["dev"] = "tap"
+        elif name in _CIPHERS and value:
+            self._cipher(name, value.upper())
+        elif name in _COMPRESSIONS:
+            self._compress(name, value)
+        elif name == "fragment" and value.isdecimal() and int(value[:6]) >= LEAST_FRAGMENT:
+            self.params["fragment"] = "1"
+        elif name == "fragment":
+            self.params.setdefault(Part.DATA, name)
 
     def _file(self, name: str, rest: list[str]) -> None:
         if name in _WRAPS:
             self.params["wrap"] = name
             if name == "tls-auth" and len(rest) > 1:
                 self._direction(rest[1])
+        if name == "auth-user-pass":
+            self.params["asks"] = "password"
         if rest and rest[0] != "[inline]":
             self.files[_INLINE[name]] = rest[0]
+
+    def _cipher(self, option: str, value: str) -> None:
+        # Servers that push none use what the file says; the newer option counts before the older.
+        if option == "data-ciphers-fallback" or (option == "cipher" and "cipher" not in self.params):
+            self.params["cipher"] = value
+        self.ciphers |= dict.fromkeys(name for name in value.split(":") if name not in USUAL_CIPHERS)
+
+    def _compress(self, option: str, value: str) -> None:
+        framing = choose_framing(option, value)
+        if framing is None:
+            self.params.setdefault(Part.DATA, option)
+        elif framing:
+            self.params["compress"] = framing.value
 
     def _pin(self, text: str) -> None:
         digest = text.strip().replace(":", "").lower()
@@ -145,10 +184,8 @@ def parse_config(text: str) -> tuple[Parsed, ...]:
     reader.read(text)
     if not reader.remotes:
         raise ValueError("there is no `remote` line, so nothing to connect to")
-    if "secret" in reader.params:
-        raise ValueError("static-key mode is not supported")
     auth = reader.params.get("auth", "sha1")
-    if reader.params.get("wrap") == "tls-auth" and auth not in _DIGESTS:
+    if reader.params.get("wrap") == "tls-auth" and auth not in DIGESTS:
         raise ValueError("auth names a digest that is not known here")
     if "wrap" in reader.params and "key" not in reader.secrets and "key" not in reader.files:
         raise ValueError(f"{reader.params['wrap']} has no key")
@@ -162,9 +199,14 @@ def _endpoint(reader: _Reader, remote: _Remote) -> Parsed:
     proto = "tcp" if (remote.proto or reader.proto).startswith("tcp") else "udp"
     wrap = reader.params.get("wrap", "none")
     params = {"proto": proto, "wrap": wrap}
+    kept = ["peer_fingerprint", "cipher", "compress", "fragment", "dev", *Part]
     if wrap == "tls-auth":
-        params |= {key: reader.params[key] for key in ("auth", "direction") if key in reader.params}
-    if "peer_fingerprint" in reader.params:
-        params["peer_fingerprint"] = reader.params["peer_fingerprint"]
+        kept += ["auth", "direction"]
+    if reader.ciphers:
+        kept.append("auth")
+        params["ciphers"] = ":".join(reader.ciphers)
+    if "cert" in reader.secrets or "cert" in reader.files:
+        kept.append("asks")  # who has a certificate could log in without the password, and would be refused
+    params |= {key: reader.params[key] for key in kept if key in reader.params}
     files = {name: path for name, path in reader.files.items() if name not in reader.secrets}
     return Parsed(host=remote.host, port=int(port), params=params, secrets=reader.secrets, files=files)

@@ -19,7 +19,10 @@ _RANDOM_BYTES = 32
 _PRE_MASTER_BYTES = 48
 _CAPABILITIES = 2
 """IV_PROTO: packets of the second data format. Not the exporter's keys, which Python's TLS does not hand out."""
-_CIPHERS = "AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305"
+USUAL_CIPHERS = ("AES-256-GCM", "AES-128-GCM", "CHACHA20-POLY1305")
+"""What a client offers whose file says nothing of it."""
+_STUBS = "IV_LZO_STUB=1\nIV_COMP_STUB=1\nIV_COMP_STUBv2=1\n"
+"""We frame as compression wants it, and compress nothing."""
 
 
 class Material(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +45,8 @@ class Push(msgspec.Struct, frozen=True, kw_only=True):
     gateway: str = ""
     ping_s: int = 0
     """How often the server says that it is there, as it asks of us; 0 = never."""
-    compressed: bool = False
+    compression: str = ""
+    """The setting that it wants, as a file has it, such as `compress lz4-v2`; empty = it says nothing of it."""
     more: bool = False
     """Another part follows."""
 
@@ -53,11 +57,21 @@ def make_material(entropy: bytes) -> Material:
     return Material(pre_master=entropy[:_PRE_MASTER_BYTES], ours=(first, second))
 
 
-def build_login(material: Material, *, stream: bool, login: tuple[str, str] | None, cipher: str) -> bytes:
-    """Return our message of key method 2."""
+def build_login(
+    material: Material,
+    *,
+    stream: bool,
+    login: tuple[str, str] | None,
+    ciphers: tuple[str, ...] = (),
+    framed: bool = False,
+) -> bytes:
+    """Return our message of key method 2; `ciphers` are those that the file names beyond the usual."""
     options = f"V4,dev-type tun,link-mtu 1549,tun-mtu 1500,proto {'TCPv4_CLIENT' if stream else 'UDPv4'},"
-    options += f"cipher {cipher or 'AES-256-GCM'},auth [null-digest],keysize 256,key-method 2,tls-client"
-    told = f"IV_VER=2.6.14\nIV_PLAT=linux\nIV_PROTO={_CAPABILITIES}\nIV_CIPHERS={_CIPHERS}\n"
+    if framed:
+        options += "comp-lzo,"  # so clients say whatever the framing is, and a server that migrates looks for it
+    options += "cipher AES-256-GCM,auth [null-digest],keysize 256,key-method 2,tls-client"
+    offered = ":".join((*USUAL_CIPHERS, *ciphers))
+    told = f"IV_VER=2.6.14\nIV_PLAT=linux\nIV_PROTO={_CAPABILITIES}\nIV_CIPHERS={offered}\n{_STUBS}"
     user, password = login or ("", "")
     named = _text(user) + _text(password) if login is not None else bytes(4)
     return _HEAD + material.pre_master + b"".join(material.ours) + _text(options) + named + _text(told)
@@ -108,7 +122,7 @@ def parse_push(message: str) -> Push:
         address=_literal(first.get("ifconfig", "")),
         gateway=_literal(first.get("route-gateway", "")) or _other_end(options.get("ifconfig", [])),
         ping_s=int(ping) if ping.isascii() and ping.isdecimal() else 0,
-        compressed="comp-lzo" in options or "compress" in options,
+        compression=next((f"{name} {first[name]}" for name in ("compress", "comp-lzo") if name in options), ""),
         more=first.get("push-continuation") == "2",
     )
 
@@ -116,8 +130,7 @@ def parse_push(message: str) -> Push:
 def join_pushes(first: Push, second: Push) -> Push:
     """Return what two parts of a push say together."""
     said = {name: value for name, value in msgspec.structs.asdict(second).items() if value not in ("", None)}
-    both = {"compressed": first.compressed or second.compressed, "ping_s": second.ping_s or first.ping_s}
-    return msgspec.structs.replace(first, **said | both)
+    return msgspec.structs.replace(first, **said | {"ping_s": second.ping_s or first.ping_s})
 
 
 def _other_end(ifconfig: list[str]) -> str:

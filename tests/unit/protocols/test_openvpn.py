@@ -12,9 +12,9 @@ from probe.model.verdict import Depth
 from probe.protocols.dialogue import Ask, Refused, Send
 from probe.protocols.openvpn import SPEC
 from probe.protocols.openvpn.config import parse_config
-from probe.protocols.openvpn.data import EXIT, PING, DataChannel, expand, is_spoken
-from probe.protocols.openvpn.keys import StaticKey
+from probe.protocols.openvpn.data import EXIT, PING
 from probe.protocols.openvpn.login import make_material, parse_login_reply, parse_push, read_login
+from probe.protocols.openvpn.prf import expand
 from tests.dialogues import Played, fixed_entropy, play
 from tests.dialogues.hardship import GARBAGE, LARGE, play_stream, survive
 from tests.dialogues.openvpn_server import PUSH, Pki, Server
@@ -100,13 +100,6 @@ def test_a_refusal_is_the_servers_word(pki):
 def test_settings_may_come_in_parts(pki):
     parts = ("PUSH_REPLY,route 10.0.0.0,push-continuation 2", PUSH + ",cipher AES-256-GCM,push-continuation 1")
     assert talk(pki, Server(pki, pushes=parts)).reached == FULL
-
-
-@pytest.mark.parametrize("more", [",cipher BF-CBC", ",cipher AES-256-GCM,compress lz4-v2", ""])
-def test_a_data_channel_that_is_not_spoken_here_is_left_alone(pki, more):
-    played = talk(pki, Server(pki, pushes=(PUSH + more,)))
-    assert played.reached == FULL[:3]
-    assert played.reply is not None
 
 
 def test_depth_is_kept_to(pki):
@@ -218,18 +211,10 @@ def test_any_login_reply_is_read_or_refused(data):
             assert len(parse_login_reply(whole, material).theirs[1]) == 32
 
 
-@given(st.binary(max_size=60))
-def test_any_data_packet_is_refused_that_is_not_ours(packet):
-    tunnel = DataChannel("AES-256-GCM", StaticKey(material=bytes(range(256))), 5)
-    with pytest.raises(ProtocolError):
-        tunnel.open(packet)
-
-
 def test_the_gateway_of_a_point_to_point_link_is_its_far_end():
     assert parse_push("PUSH_REPLY,ifconfig 10.8.0.6 10.8.0.5").gateway == "10.8.0.5"
     assert parse_push("PUSH_REPLY,ifconfig 10.8.0.6 255.255.255.0").gateway == ""
     assert parse_push("PUSH_REPLY,route-gateway dhcp,peer-id x").peer_id is None
-    assert not is_spoken("")
 
 
 def test_a_login_has_two_lines():
