@@ -1,5 +1,8 @@
 """Installs the real servers that tests run against, from Debian's packages; elsewhere says what is missing.
 
+OONI's reader comes from PyPI, into an environment of its own: it pins old versions of libraries that we use newer
+ones of.
+
 Run by `make test`. Tests of a missing server skip themselves by name.
 """
 
@@ -7,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 PACKAGES = {
     "nginx": "nginx-light",
@@ -45,6 +49,10 @@ PACKAGES = {
 """Program → Debian package, and what it needs beside it."""
 
 
+READER = "oonidata==0.3.0"
+READER_PYTHON = Path(__file__).parents[2] / ".venv-oonidata" / "bin" / "python"
+
+
 def missing() -> dict[str, str]:
     """Return the programs that are not here, with their packages."""
     places = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
@@ -52,7 +60,29 @@ def missing() -> dict[str, str]:
 
 
 def main() -> None:
-    """Install as root where apt is; otherwise name what tests will skip."""
+    """Install what is missing, and name what tests will skip."""
+    install_packages()
+    install_reader()
+
+
+def install_reader() -> None:
+    """Make the environment of OONI's reader; a quarter of a minute, once."""
+    if READER_PYTHON.exists() and _runs(READER_PYTHON, "-c", "import oonidata"):
+        return
+    print(f"installing {READER}", file=sys.stderr)
+    pip = [READER_PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", READER]
+    for command in ([sys.executable, "-m", "venv", READER_PYTHON.parents[1]], pip):
+        if subprocess.run(command, check=False).returncode:
+            print(f"{READER} cannot be installed; its test is skipped", file=sys.stderr)
+            return
+
+
+def _runs(*command: "str | Path") -> bool:
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def install_packages() -> None:
+    """Install as root where apt is."""
     wanted = missing()
     if not wanted:
         return

@@ -1,7 +1,7 @@
 """What `export --format ooni` writes, loaded by OONI's own `oonidata`.
 
-It pins old versions of libraries that we use newer ones of, so it lives in a virtual environment of its own:
-`python3 -m venv .venv-oonidata && .venv-oonidata/bin/pip install oonidata`, or OONIDATA_PYTHON names another.
+It pins old versions of libraries that we use newer ones of, so it lives in a virtual environment of its own, which
+`python tests/peers/install.py` makes; or OONIDATA_PYTHON names another.
 """
 
 import json
@@ -13,15 +13,13 @@ import pytest
 
 from probe.export.ooni import render_ooni
 from probe.export.scrub import Scrubber
+from tests.peers.install import READER_PYTHON
 from tests.unit.store.samples import make_blocked, make_ok, make_server_side
 
-ROOT = Path(__file__).parents[2]
 READER = Path(__file__).with_name("oonidata_reader.py")
-PYTHON = os.environ.get("OONIDATA_PYTHON") or str(ROOT / ".venv-oonidata" / "bin" / "python")
+PYTHON = os.environ.get("OONIDATA_PYTHON") or str(READER_PYTHON)
 
-pytestmark = pytest.mark.skipif(
-    not Path(PYTHON).exists(), reason="oonidata is not here: see the head of tests/peers/test_oonidata.py"
-)
+pytestmark = pytest.mark.skipif(not Path(PYTHON).exists(), reason="oonidata is missing: run tests/peers/install.py")
 
 
 def test_oonis_own_reader_loads_what_we_export() -> None:
