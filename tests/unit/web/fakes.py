@@ -43,6 +43,11 @@ class FakeAgent:
         self._snapshots = list(snapshots)
         self._chunks = [render_target(snapshot, self.level) for snapshot in snapshots]
 
+    def show(self, number: int, snapshot: TargetSnapshot) -> None:
+        """Take in another run of a target."""
+        self._snapshots[number] = snapshot
+        self._chunks[number] = render_target(snapshot, self.level, self._chunks[number])
+
     def snapshots(self) -> Sequence[TargetSnapshot]:
         return self._snapshots
 

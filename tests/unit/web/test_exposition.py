@@ -107,6 +107,21 @@ async def test_the_gzip_page_is_the_same_page(connect: Connect):
     assert unzipped.endswith("# EOF\n")
 
 
+@pytest.mark.parametrize("headers", [TEXT, OPENMETRICS])
+async def test_the_gzip_page_follows_every_change(connect: Connect, headers):
+    here = agent()
+    client = await connect(here)
+    for status in (Status.OK, Status.BLOCKED, Status.BLOCKED, Status.DOWN):
+        here.show(2, make_snapshot(2, status, runs_total=9000))
+        packed = await client.get("/metrics", headers=headers | {"Accept-Encoding": "gzip"})
+        plain = await client.get("/metrics", headers=headers)
+        unzipped = gzip.decompress(await packed.read()).decode()
+        # Our own figures move on between two requests; what is said of targets does not.
+        assert [line for line in unzipped.splitlines() if "target=" in line] == [
+            line for line in (await plain.text()).splitlines() if "target=" in line
+        ]
+
+
 async def test_both_pages_hold_the_same_samples(connect: Connect):
     client = await connect(agent())
     pages = [await (await client.get("/metrics", headers=headers)).text() for headers in (TEXT, OPENMETRICS)]
