@@ -127,7 +127,7 @@ class Checking:
         """Measure once, and with `--wait` again when the pending experiments are due."""
         wish = Wish(deep=True, tries=self._tries, body_limit_bytes=CHECK_BODY_BYTES)
         measurement = await self._measure(environment, monitor, target, wish)
-        cites: tuple[Citation, ...] = ()
+        earlier: list[Measurement] = []
         for _ in range(LATE_ROUNDS if self._wait else 0):
             pending = measurement.verdict.pending
             if not pending:
@@ -136,7 +136,8 @@ class Checking:
             delay_s = max(item.due_in_s for item in pending)
             self._progress.wait_for(target.address, delay_s)
             await asyncio.sleep(delay_s)
-            cites = (*cites, _cite(measurement, environment.stack.clock))
+            earlier.append(measurement)
+            cites = tuple(_cite(one, environment.stack.clock) for one in earlier)
             late = Wish(cites=cites, continues=measurement.id, pending=pending, body_limit_bytes=CHECK_BODY_BYTES)
             measurement = await self._measure(environment, monitor, target, late)
         survey = self._surveys.get(target.id)
@@ -255,6 +256,7 @@ def _cite(measurement: Measurement, clock: Clock) -> Citation:
     return Citation(
         measurement=measurement.id,
         age_s=clock.wall_s() - measurement.started_at,
+        runtime_s=measurement.runtime_s,
         observations=measurement.observations,
         experiments=measurement.experiments,
         controls=measurement.controls,

@@ -15,7 +15,7 @@ from probe.lab.exam import hold_exam
 from probe.lab.grade import Grade
 from probe.lab.ooni_headlines import number_of, render_worlds
 from probe.lab.scenarios import build_all_scenarios, build_scenarios
-from probe.lab.score import Figures, Mark, Score
+from probe.lab.score import FINAL_S, Figures, Mark, Score
 from probe.lab.world.atlas import build_world
 from probe.model.errors import UserError
 from probe.net.capabilities import MASK_VARIABLE
@@ -164,10 +164,12 @@ def _render_one(total: Score) -> list[str]:
         f"  {'careful on clean':20} {figures.careful_on_clean}",
         *_render_ratios(figures),
     ]
-    if figures.verdict_median_s is not None:
-        lines.append(
-            f"  {'seconds to verdict':20} median {figures.verdict_median_s:.1f}, worst {figures.verdict_worst_s:.1f}"
-        )
+    if figures.first_median_s is not None:
+        lines += [
+            f"  {'seconds to the first':20} median {figures.first_median_s:.1f}, worst {figures.first_worst_s:.1f}",
+            f"  {'to the final verdict':20} median {figures.final_median_s:.1f}, worst {figures.final_worst_s:.1f}; "
+            f"with the field's cool-downs at most {figures.field_worst_s:.0f} (limit {FINAL_S:.0f})",
+        ]
     lines += ["", f"  {'is':15} {'was called':15} times"]
     lines += [f"  {tally.true.value:15} {tally.said.value:15} {tally.times:5}" for tally in total.confusion]
     lines += [f"  skipped: {one.scenario} ({one.why})" for one in total.skipped]

@@ -40,6 +40,7 @@ class EvidenceMemory:
             Citation(
                 measurement=kept.id,
                 age_s=wall_s - kept.started_at,
+                runtime_s=kept.runtime_s,
                 observations=kept.observations,
                 experiments=kept.experiments,
                 controls=kept.controls,

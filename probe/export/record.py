@@ -34,6 +34,8 @@ def build_record(measurement: Measurement) -> dict[str, Any]:
         "vantage": msgspec.to_builtins(measurement.vantage),
         "baseline": msgspec.to_builtins(measurement.baseline),
         "experiments": msgspec.to_builtins(measurement.experiments),
-        "cites": [{"measurement": c.measurement, "age_s": c.age_s} for c in measurement.cites],
+        "cites": [
+            {"measurement": c.measurement, "age_s": c.age_s, "runtime_s": c.runtime_s} for c in measurement.cites
+        ],
         "observations": msgspec.to_builtins(measurement.observations),
     }

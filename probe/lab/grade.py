@@ -23,6 +23,13 @@ class Grade(StrEnum):
     WRONG = "wrong"
 
 
+class Cited(msgspec.Struct, frozen=True, kw_only=True):
+    """An earlier run that an answer leans on."""
+
+    age_s: float
+    runtime_s: float = 0.0
+
+
 class Said(msgspec.Struct, frozen=True, kw_only=True):
     """The parts of an answer that are graded; read from what `check --json` prints."""
 
@@ -30,6 +37,19 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     cause: Cause
     patterns: tuple[Pattern, ...] = ()
     runtime_s: float = 0.0
+    """Of the run that gave the answer: the last one."""
+    cites: tuple[Cited, ...] = ()
+    """The runs before it, the first one first; the answer rests on all of them."""
+
+    @property
+    def first_s(self) -> float:
+        """Return the seconds from the start to the first verdict."""
+        return self.cites[0].runtime_s if self.cites else self.runtime_s
+
+    @property
+    def final_s(self) -> float:
+        """Return the seconds from the start to this answer, waiting included."""
+        return self.runtime_s + (self.cites[0].age_s if self.cites else 0.0)
 
 
 def grade(truth: Truth, said: Said, *, outside: bool = False) -> tuple[Grade, str]:

@@ -11,6 +11,11 @@ from probe.lab.grade import ACCUSING, MODEST, Grade, Said, compare_patterns, str
 from probe.lab.scenarios.model import Truth
 from probe.model.verdict import Cause, Status
 
+FINAL_S = 420.0
+"""VERDICTS section 4 allows the final verdict so long, in the field."""
+LONGER_S = 200.0 - 3.0
+"""By so much a cool-down of the field (VERDICTS section 4) is longer than the lab's, see `agent.COOL_DOWN`."""
+
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
     """One scenario's answer and its grade."""
@@ -74,8 +79,14 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """Of the nodes named, how many are true."""
     pattern_recall: float | None
     """Of the true nodes, how many were named."""
-    verdict_median_s: float | None
-    verdict_worst_s: float | None
+    first_median_s: float | None
+    """To the first verdict."""
+    first_worst_s: float | None
+    final_median_s: float | None
+    """To the one that is graded, all waiting included; cool-downs are those of the lab."""
+    final_worst_s: float | None
+    field_worst_s: float | None
+    """The same in the field at most: each late round may wait for a whole cool-down there."""
 
 
 class Skipped(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,7 +111,8 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
         marks = self.marks
         grades = {grade: sum(mark.grade is grade for mark in marks) for grade in Grade}
         blamed = [m for m in marks if m.said.cause not in (Cause.UNKNOWN, Cause.NONE)]
-        seconds = [m.said.runtime_s for m in marks]
+        first, final = [m.said.first_s for m in marks], [m.said.final_s for m in marks]
+        field = [m.said.final_s + len(m.said.cites) * LONGER_S for m in marks]
         return Figures(
             scenarios=len(marks),
             exact=grades[Grade.EXACT],
@@ -114,8 +126,11 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
             cause_accuracy=_ratio(sum(m.said.cause is m.truth.cause for m in blamed), len(blamed)),
             pattern_precision=compare_patterns([(m.truth, m.said) for m in marks if m.said.patterns]).precision,
             pattern_recall=compare_patterns([(m.truth, m.said) for m in marks]).recall,
-            verdict_median_s=statistics.median(seconds) if seconds else None,
-            verdict_worst_s=max(seconds, default=None),
+            first_median_s=statistics.median(first) if first else None,
+            first_worst_s=max(first, default=None),
+            final_median_s=statistics.median(final) if final else None,
+            final_worst_s=max(final, default=None),
+            field_worst_s=max(field, default=None),
         )
 
     @property

@@ -18,6 +18,8 @@ class Citation(msgspec.Struct, frozen=True, kw_only=True):
 
     measurement: str
     age_s: float
+    """From its start to the start of the run that leans on it."""
+    runtime_s: float = 0.0
     observations: tuple[Observation, ...] = ()
     experiments: tuple[Experiment, ...] = ()
     controls: tuple[ControlReport, ...] = ()

@@ -3,12 +3,11 @@
 import pytest
 
 from probe.lab.grade import Grade
+from probe.lab.score import FINAL_S
 from tests.lab.held import assert_all_were_judged, hold, tell
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(900)]
 
-FINAL_S = 420
-"""VERDICTS section 4 allows the final verdict so long."""
 EXACT_RATIO = 0.96
 """The aim is 0.99, and 0.985 is what two seeds gave, each less sure in other places: two scenarios have a neighbour who
 meets the censor beside us, and labs side by side on two cores cost a comparison now and then its moment."""
@@ -50,4 +49,5 @@ def test_what_is_named_is_so_and_what_is_so_is_named(exam):
 
 
 def test_the_final_verdict_comes_in_its_time(exam):
-    assert exam.figures.verdict_worst_s <= FINAL_S
+    assert exam.figures.final_worst_s <= FINAL_S
+    assert exam.figures.field_worst_s <= FINAL_S

@@ -23,9 +23,10 @@ LINE = Line(access_delay_s=RTT_S / 2, transit_delay_s=0.0)
 LIMITS_S = {
     "clean": 1.15 * ROUND_TRIPS * RTT_S,
     "sni-reset": 2.0,
+    "dns-race": 3.0,
     "sni-drop": 1.5 * Defaults().timeout_s,
 }
-_QUICK_SCENARIOS = ("clean", "sni-reset")
+_QUICK_SCENARIOS = ("clean", "sni-reset", "dns-race")
 
 
 def run(*, quick: bool, rounds: int) -> Outcome:

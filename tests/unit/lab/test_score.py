@@ -1,6 +1,8 @@
+import msgspec
+
 from probe.lab.grade import Said, grade
 from probe.lab.scenarios.parts import FINE, blocked, gone, hidden, named, own_doing, partly
-from probe.lab.score import Mark, Score
+from probe.lab.score import LONGER_S, Mark, Score
 from probe.model.pattern import Pattern
 from probe.model.verdict import Cause, Status
 
@@ -20,7 +22,7 @@ def count(*marks):
 def test_nothing_examined_gives_no_ratios():
     figures = count()
     assert (figures.scenarios, figures.exact_ratio, figures.pattern_precision) == (0, None, None)
-    assert (figures.verdict_median_s, figures.verdict_worst_s) == (None, None)
+    assert (figures.first_median_s, figures.final_worst_s, figures.field_worst_s) == (None, None, None)
 
 
 def test_grades_are_counted_and_add_up():
@@ -85,7 +87,19 @@ def test_precision_is_of_what_is_named_and_recall_of_what_is_so():
 def test_seconds_have_a_median_and_a_worst():
     marks = [answer("x", FINE, Status.OK, runtime_s=seconds) for seconds in (0.2, 9.0, 1.0)]
     figures = count(*marks)
-    assert (figures.verdict_median_s, figures.verdict_worst_s) == (1.0, 9.0)
+    assert (figures.first_median_s, figures.first_worst_s) == (1.0, 9.0)
+    assert (figures.final_median_s, figures.final_worst_s, figures.field_worst_s) == (1.0, 9.0, 9.0)
+
+
+def test_the_final_verdict_counts_the_first_run_and_the_wait_as_well():
+    record = {"status": "blocked", "cause": "network", "patterns": [], "runtime_s": 2.0}
+    earlier = [{"measurement": "1", "age_s": 10.0, "runtime_s": 6.0}, {"measurement": "2", "age_s": 3.0}]
+    said = msgspec.convert(record | {"cites": earlier}, type=Said, strict=False)
+    assert (said.first_s, said.final_s) == (6.0, 12.0)
+    mark = Mark(scenario="x", truth=SNI, said=said, grade=grade(SNI, said)[0], why="", wall_s=0.0)
+    figures = count(mark)
+    assert (figures.first_worst_s, figures.final_worst_s) == (6.0, 12.0)
+    assert figures.field_worst_s == 12.0 + 2 * LONGER_S, "two rounds, each with a cool-down at most"
 
 
 def test_the_confusion_table_says_what_was_called_what():
