@@ -11,19 +11,20 @@ from probe.classify.group import fold_group
 from probe.cli.checking import Checking, Outcome
 from probe.cli.deliver import check_textfile, push, push_url, render_page, write_textfile
 from probe.cli.loop import run
+from probe.cli.naming import Naming
 from probe.cli.paint import paint
 from probe.cli.process_title import hide_argument
-from probe.cli.surveying import plan_surveys, show_surveys
+from probe.cli.surveying import cover_surveys, plan_surveys, show_surveys
 from probe.config.reader import load_config
 from probe.export.group_report import build_group_report, name_members
 from probe.export.network import build_network_report
 from probe.export.record import build_record
 from probe.export.report import Line, build_report
 from probe.gate.remote import GateUnreachable
-from probe.model.depth import Depth
+from probe.model.depth import Depth, TunnelDepth
 from probe.model.errors import CombinedUserError, UserError
 from probe.model.measurement import Measurement
-from probe.model.settings import Settings
+from probe.model.settings import Settings, TunnelNames
 from probe.model.target import CheckName, Target
 from probe.model.verdict import Status
 from probe.net.context import Manners
@@ -74,6 +75,18 @@ Examples:
 @click.option(
     "--tries", default=0, type=click.IntRange(0, 10), help="So many more handshakes: finds what strikes only some."
 )
+@click.option(
+    "--depth",
+    type=click.Choice([depth.value for depth in TunnelDepth]),
+    default=None,
+    help="Tunnels: go no further, or further, than proof; beyond it a tunnel is used, volume sends 64 KB each way.",
+)
+@click.option(
+    "--alias/--no-alias",
+    "alias",
+    default=None,
+    help="Tunnels: show and store their addresses and names as aliases alone; unsaid, as privacy.tunnels has it.",
+)
 @click.option("--exit-status", is_flag=True, help="Exit 0 = usable, 3 = not, 4 = cannot tell.")
 @click.option(
     "--vpn/--no-vpn",
@@ -92,6 +105,8 @@ def check(  # noqa: PLR0913, PLR0917 - one for each option
     login: bool,
     worked: str,
     tries: int,
+    depth: str | None,
+    alias: bool | None,
     exit_status: bool,
     vpn: bool | None,
     textfile: str,
@@ -102,15 +117,19 @@ def check(  # noqa: PLR0913, PLR0917 - one for each option
     A target is a URL, a bare name, or h3://, tcp://, tls://, dns://, dot://, doh+https://, icmp:// with a
     host; or a tunnel: a client's file, a share link (ss://, trojan://, vless:// ...), a file of them, env:NAME, or - .
     """
-    settings = load_config(config_file)
+    settings = _with_flags(load_config(config_file), alias=alias)
+    naming = Naming(settings)
     given = Given()
-    parsed = parse_targets(targets, given, Traits(timeout_s=settings.defaults.timeout_s))
-    surveys = plan_surveys(targets, parsed, vpn)
+    traits = Traits(timeout_s=settings.defaults.timeout_s)
+    parsed = parse_targets(targets, given, traits, naming)
+    surveys = plan_surveys(targets, parsed, vpn, hidden=naming.aliases)
+    if naming.aliases:
+        parsed, surveys = cover_surveys(naming.veil, parsed, surveys)
     if textfile:
         check_textfile(textfile)
     group_url = push_url(pushgateway, settings.vantage.id) if pushgateway else ""
     _notice_own_keys(parsed, settings)
-    parsed = [_note_login(_note_worked(target, worked), login=login) for target in parsed]
+    parsed = [_note_depth(_note_login(_note_worked(target, worked), login=login), depth) for target in parsed]
     checking = Checking(
         settings,
         parsed,
@@ -120,6 +139,7 @@ def check(  # noqa: PLR0913, PLR0917 - one for each option
         given=given,
         manners=Manners(deepest=Depth.DATA) if login else None,
         surveys=surveys,
+        naming=naming,
     )
 
     groups = build_groups(parsed)
@@ -146,23 +166,16 @@ def check(  # noqa: PLR0913, PLR0917 - one for each option
     statuses = [
         Status.OK if run.target.id in live else run.verdict.status for run in runs if run.target.id not in grouped
     ]
-    for group in groups:
-        members = [run for run in runs if is_member(run.target, group)]
-        if members:
-            statuses.append(_show_group(group, members, as_json=as_json))
+    statuses += _show_groups(groups, runs, as_json=as_json)
     if not parsed and outcome.baseline is not None:
         if as_json:
             click.echo(msgspec.json.encode(outcome.baseline))
         else:
             paint(build_network_report(outcome.baseline))
-    for note in outcome.notes:
+    for note in (*naming.notes, *outcome.notes):
         click.echo(f"note: {note}", err=True)
-    if outcome.measurements and (textfile or group_url):
-        page = render_page(outcome.measurements)
-        if textfile:
-            write_textfile(textfile, page)
-        if group_url:
-            run(push(group_url, page))
+    if outcome.measurements:
+        _deliver(outcome, textfile, group_url)
     return exit_code(statuses) if exit_status else 0
 
 
@@ -183,6 +196,19 @@ def _note_login(target: Target, *, login: bool) -> Target:
     return msgspec.structs.replace(target, params={**target.params, LOGIN_PARAM: "1"})
 
 
+def _note_depth(target: Target, depth: str | None) -> Target:
+    if depth is None or target.check is not CheckName.VPN:
+        return target
+    return msgspec.structs.replace(target, params={**target.params, "depth": depth})
+
+
+def _with_flags(settings: Settings, *, alias: bool | None) -> Settings:
+    if alias is None:
+        return settings
+    tunnels = TunnelNames.ALIAS if alias else TunnelNames.SHOW
+    return msgspec.structs.replace(settings, privacy=msgspec.structs.replace(settings.privacy, tunnels=tunnels))
+
+
 def _note_worked(target: Target, worked: str) -> Target:
     if not worked or target.check is not CheckName.VPN:
         return target
@@ -191,6 +217,21 @@ def _note_worked(target: Target, worked: str) -> Target:
     except ValueError:
         raise UserError("--worked", f"{worked[:40]!r} is no day that has been", "write it as 2026-11-20") from None
     return msgspec.structs.replace(target, worked=worked)
+
+
+def _deliver(outcome: Outcome, textfile: str, group_url: str) -> None:
+    if not textfile and not group_url:
+        return
+    page = render_page(outcome.measurements)
+    if textfile:
+        write_textfile(textfile, page)
+    if group_url:
+        run(push(group_url, page))
+
+
+def _show_groups(groups: tuple[Target, ...], runs: list[Measurement], *, as_json: bool) -> list[Status]:
+    found = [(group, [run for run in runs if is_member(run.target, group)]) for group in groups]
+    return [_show_group(group, members, as_json=as_json) for group, members in found if members]
 
 
 def _show_group(group: Target, members: list[Measurement], *, as_json: bool) -> Status:
@@ -213,28 +254,35 @@ def _show_group(group: Target, members: list[Measurement], *, as_json: bool) -> 
     return verdict.status
 
 
-def parse_targets(texts: tuple[str, ...], given: Given | None = None, traits: Traits | None = None) -> list[Target]:
+def parse_targets(
+    texts: tuple[str, ...],
+    given: Given | None = None,
+    traits: Traits | None = None,
+    naming: Naming | None = None,
+) -> list[Target]:
     """Return the targets, each once, before anything is sent; `given` remembers the secrets that stand in them.
 
     Raises:
         UserError: one cannot be read; `CombinedUserError` when several cannot.
     """
-    targets: dict[str, Target] = {}
+    given = given or Given()
+    targets: dict[tuple[str, tuple[str, ...]], Target] = {}
     errors: list[UserError] = []
     for text in texts:
         try:
-            found = _read_target(text, given or Given(), traits or Traits())
+            found = _read_target(text, given, traits or Traits(), hidden=naming is not None and naming.aliases)
         except UserError as error:
             errors.append(error)
         else:
             for target in found:
-                targets.setdefault(target.id, target)
+                places = tuple(reference.source for reference in target.secrets.values())
+                targets.setdefault((target.id, places), target)
     if errors:
         raise errors[0] if len(errors) == 1 else CombinedUserError(tuple(errors))
-    return list(targets.values())
+    return (naming or Naming(Settings(), lasting=False)).settle_targets(list(targets.values()), given)
 
 
-def _read_target(text: str, given: Given, traits: Traits) -> tuple[Target, ...]:
+def _read_target(text: str, given: Given, traits: Traits, *, hidden: bool) -> tuple[Target, ...]:
     """Return what one argument means: an address, or every endpoint of a client's file or list of links."""
     if text == "-":
         return _tell_notes(parse_given_tunnels(sys.stdin.buffer.read(), given), traits)
@@ -245,9 +293,10 @@ def _read_target(text: str, given: Given, traits: Traits) -> tuple[Target, ...]:
         return found
     target = parse_address(text, keep=given.keep, traits=traits)
     if target.secrets:
-        hide_argument(text, target.address)
+        shown = f"{target.params['protocol']}://…" if hidden else target.address
+        hide_argument(text, shown)
         click.echo(
-            f"warning: {target.address} was given with its secret, which others could see in the process list and "
+            f"warning: {shown} was given with its secret, which others could see in the process list and "
             "your shell may keep: put the link into a file (chmod 600) and name that, or write - and paste it",
             err=True,
         )

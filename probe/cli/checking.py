@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from probe.cli.naming import Naming
 from probe.cli.progress import Progress
 from probe.cli.wiring import open_environment, open_monitor
 from probe.gate import Gate
@@ -60,8 +61,10 @@ class Checking:
         given: Given | None = None,
         manners: Manners | None = None,
         surveys: Sequence[Survey] = (),
+        naming: Naming | None = None,
     ) -> None:
         """Prepare; `surveys` are walked each after the target that it belongs to."""
+        self._naming = naming or Naming(settings)
         self._settings = settings
         self._targets = targets
         self._wait = wait
@@ -94,7 +97,13 @@ class Checking:
                 async with (
                     self._open_gate(stack.clock, self._store) as gate,
                     open_environment(
-                        self._settings, gate, stack, given=self._given, store=known, manners=self._manners
+                        self._settings,
+                        gate,
+                        stack,
+                        given=self._given,
+                        store=known,
+                        manners=self._manners,
+                        veil=self._naming.veil,
                     ) as environment,
                     open_monitor(environment) as monitor,
                 ):
@@ -143,7 +152,7 @@ class Checking:
         survey = self._surveys.get(target.id)
         if survey is not None and _has_address(measurement):
             self._surveyed[target.id] = await self._walk(environment, monitor, survey)
-        self._finals.append(measurement)
+        self._finals.append(self._naming.veil.cover(measurement))
         self._progress.advance(target.address)
         self._show(show, measurement, final=True)
 
@@ -160,7 +169,7 @@ class Checking:
         seen: list[Measurement] = []
         for target in chain:
             measurement = await self._measure(environment, monitor, target, Wish())
-            seen.append(measurement)
+            seen.append(self._naming.veil.cover(measurement))
             reached = [o for o in measurement.observations if isinstance(o, TCPConnect) and o.role is Role.TARGET]
             if reached and all(observation.failure is not None for observation in reached):
                 break
@@ -183,16 +192,16 @@ class Checking:
 
     def _keep(self, measurement: Measurement) -> None:
         if self._store is not None:
-            self._store.add(measurement, whole=True)
+            self._store.add(self._naming.veil.cover(measurement), whole=True)
 
     def _show(self, show: Show, measurement: Measurement, *, final: bool) -> None:
         with self._progress.paused():
-            show(measurement, final)
+            show(self._naming.veil.cover(measurement), final)
 
     def _open_store(self, clock: Clock, kept: contextlib.ExitStack) -> Store | None:
         """Open the database for writing; where a daemon has it, or there is none to be had, say so and go on."""
         try:
-            return kept.enter_context(Store.open(self._settings.store, clock))
+            return kept.enter_context(Store.open(self._settings.store, clock, seal=self._naming.seal))
         except UserError as error:
             self._notes.append(f"this run is not stored: {error.what}")
             return None

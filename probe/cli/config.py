@@ -5,7 +5,7 @@ import json
 import click
 
 from probe.cli.series import refuse_too_many
-from probe.cli.sources import load_named
+from probe.cli.sources import load_named, settle
 from probe.cli.targets import lint_report
 from probe.config import load_config
 from probe.model.errors import CombinedUserError, UserError
@@ -43,7 +43,7 @@ def check(file: str | None, config_file: str | None, as_json: bool) -> int:
 
 def report_settings(settings: Settings, name: str, *, as_json: bool = False) -> int:
     """Read every list, say what is wrong and what load there is; return the exit code."""
-    loaded = load_named(settings.targets, settings.defaults)
+    loaded = settle(load_named(settings.targets, settings.defaults), settings)
     load = calculate_load(loaded.targets, settings.limits)
     errors = list(loaded.errors)
     try:

@@ -53,6 +53,9 @@ web:
   # config_file: web.yml        # exporter-toolkit's format; certificates rotate without a reload
   # open_health: yes            # /-/healthy and /-/ready without a password
 
+# privacy:
+#   tunnels: alias              # addresses and names of tunnels only as aliases: metrics, logs, pages, database
+
 # metrics:
 #   per_target: status          # full (45 series a target), status (17) or none; full up to 5,000 targets
 """

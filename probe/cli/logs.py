@@ -35,8 +35,10 @@ class LogFormat(StrEnum):
 class FieldFormatter(logging.Formatter):
     """Writes a record's own fields beside its message."""
 
-    def __init__(self, log_format: LogFormat) -> None:
+    def __init__(self, log_format: LogFormat, hide: Callable[[str], str] = str) -> None:
+        """Prepare; each line passes `hide` before it is written."""
         super().__init__()
+        self._hide = hide
         self._log_format = log_format
 
     def format(self, record: logging.LogRecord) -> str:
@@ -51,8 +53,8 @@ class FieldFormatter(logging.Formatter):
         if record.exc_info:
             fields["trace"] = self.formatException(record.exc_info)
         if self._log_format is LogFormat.JSON:
-            return json.dumps(fields, ensure_ascii=False, default=str)
-        return " ".join(f"{name}={_quote(str(value))}" for name, value in fields.items())
+            return self._hide(json.dumps(fields, ensure_ascii=False, default=str))
+        return self._hide(" ".join(f"{name}={_quote(str(value))}" for name, value in fields.items()))
 
 
 def _quote(value: str) -> str:
@@ -96,11 +98,13 @@ class LineLimit(logging.Filter):
         return LogStats(lines=dict(self._lines), suppressed_total=self._suppressed)
 
 
-def set_up_logs(level: str, log_format: LogFormat, measurements: str = "warn") -> LineLimit:
-    """Write everything from this level up to stderr, and measurements from theirs."""
+def set_up_logs(
+    level: str, log_format: LogFormat, measurements: str = "warn", hide: Callable[[str], str] = str
+) -> LineLimit:
+    """Write everything from this level up to stderr, and measurements from theirs; `hide` sees each line first."""
     limit = LineLimit()
     writer = logging.StreamHandler(sys.stderr)
-    writer.setFormatter(FieldFormatter(log_format))
+    writer.setFormatter(FieldFormatter(log_format, hide))
     writer.addFilter(limit)
     logging.basicConfig(level=LEVELS[level], handlers=[writer], force=True)
     logging.getLogger(MEASUREMENTS).setLevel(LEVELS[measurements])

@@ -31,6 +31,8 @@ def reclassify(config_file: str, write: bool, as_json: bool) -> None:
         for measurement in store.iterate_measurements():
             if measurement.target.check is CheckName.GROUP:
                 continue  # folded from the verdicts of others, with no facts of its own
+            if measurement.target.alias:
+                continue  # its addresses are not kept, and facts rest on them
             judged += 1
             case = msgspec.structs.replace(case_of(measurement), reference=knowledge.reference)
             verdict = msgspec.structs.replace(judge(case), pending=measurement.verdict.pending)

@@ -17,7 +17,7 @@ from probe.config.reader import load_config
 from probe.config.shipped import shipped_source
 from probe.config.web import check_places
 from probe.model.errors import UserError
-from probe.model.settings import Settings, WebSettings
+from probe.model.settings import Settings, TunnelNames, WebSettings
 from probe.model.units import parse_duration
 
 GC_THRESHOLDS = (50_000, 20, 20)
@@ -66,6 +66,7 @@ Examples:
 @click.option("--web.allow-insecure", "allow_insecure", is_flag=True, help="Serve beyond loopback without protection.")
 @click.option("--store.path", "store_path", metavar="FILE", default="", help="The database.")
 @click.option("--accept-risk", is_flag=True, help="Say that you know what probing listed sites may mean here.")
+@click.option("--alias", is_flag=True, help="Show and store addresses and names of tunnels as aliases alone.")
 @click.option("--log.level", "level", type=click.Choice(list(LEVELS)), default="info")
 @click.option("--log.format", "log_format", type=click.Choice([f.value for f in LogFormat]), default="logfmt")
 @click.option(
@@ -84,6 +85,7 @@ def run(  # noqa: PLR0913, PLR0917  # one for each flag
     lists: tuple[str, ...],
     store_path: str,
     accept_risk: bool,
+    alias: bool,
     level: str,
     log_format: str,
     prober: str,
@@ -105,11 +107,15 @@ def run(  # noqa: PLR0913, PLR0917  # one for each flag
             store=store,
             targets=sources,
             accept_risk=accept_risk or settings.accept_risk,
+            privacy=msgspec.structs.replace(settings.privacy, tunnels=TunnelNames.ALIAS) if alias else settings.privacy,
         )
 
     if check_only:
         return report_settings(read_settings(), config_file or "built-in defaults")
-    limit = set_up_logs(level, LogFormat(log_format), prober)
+    services: list[Service] = []
+    limit = set_up_logs(
+        level, LogFormat(log_format), prober, lambda line: services[0].hide(line) if services else line
+    )  # fmt: skip
     gc.set_threshold(*GC_THRESHOLDS)
     gc.freeze()  # modules and tables stay until the end: nobody need look through them
     service = Service(
@@ -119,6 +125,7 @@ def run(  # noqa: PLR0913, PLR0917  # one for each flag
         watch_every_s=watch_every_s if auto_reload else None,
         log_stats=limit.stats,
     )
+    services.append(service)
     run_loop(service.serve())
     return 0
 

@@ -13,6 +13,7 @@ import msgspec
 
 from probe.cli.changes import compare_targets, log_changes, take_fingerprint
 from probe.cli.checking import gate_socket
+from probe.cli.naming import Naming, refuse_without_key
 from probe.cli.series import refuse_too_many
 from probe.cli.view import View
 from probe.cli.wiring import open_environment, open_monitor
@@ -66,6 +67,7 @@ class Service:
         self._fingerprint = b""
         """Of the files as they were when they were last taken into force."""
         self._reader = ListReader()
+        self._naming = Naming(Settings())
         self._notifier = Notifier(environ)
         self._stop = asyncio.Event()
         self._reloading = asyncio.Lock()
@@ -77,13 +79,15 @@ class Service:
         """Serve until SIGTERM or SIGINT."""
         settings = self._read_settings()
         self._refuse_risk(settings)
+        self._naming = Naming(settings)
+        refuse_without_key(self._naming, settings)
         loaded = await self._load(settings)
         _refuse_nothing(settings, loaded)
         refuse_too_many(settings, len(loaded.targets))
         stack = Stack.open(ca_file=settings.ca_file, quick_library=settings.tls_library)
         clock = stack.clock
         with contextlib.ExitStack() as kept:
-            store = kept.enter_context(Store.open(settings.store, clock))
+            store = kept.enter_context(Store.open(settings.store, clock, seal=self._naming.seal))
             gate = Gate(settings.limits, clock, store.ledger, store.flush)
             kept.callback(gate.close)
             async with contextlib.AsyncExitStack() as opened:
@@ -144,7 +148,9 @@ class Service:
     async def _open_environment(self, settings: Settings, gate: Gate, stack: Stack, store: Store | None) -> Environment:
         """Open an environment, and close the one before it."""
         async with contextlib.AsyncExitStack() as opening:
-            plain = await opening.enter_async_context(open_environment(settings, gate, stack, store=store))
+            plain = await opening.enter_async_context(
+                open_environment(settings, gate, stack, store=store, veil=self._naming.veil)
+            )
             await self._close_environment()
             self._environment = opening.pop_all()
         return dataclasses.replace(plain, may_follow_up=gate.may_follow_up)
@@ -153,12 +159,17 @@ class Service:
         before, self._environment = self._environment, contextlib.AsyncExitStack()
         await before.aclose()
 
+    def hide(self, text: str) -> str:
+        """Return a line of the log as everybody may read it."""
+        return self._naming.veil.text(text)
+
     def stop(self) -> None:
         """Ask the daemon to stop."""
         self._stop.set()
 
     async def _load(self, settings: Settings) -> Loaded:
-        loaded = await self._reader.load(settings.targets, settings.defaults)
+        read = await self._reader.load(settings.targets, settings.defaults)
+        loaded = await asyncio.to_thread(self._naming.settle, read)
         errors, notes = {str(error) for error in loaded.errors}, set(loaded.notes)
         for error in sorted(errors - self._told):
             log.warning("target not usable", extra={"error": error})
@@ -289,6 +300,7 @@ def _warn_of_restart(before: Settings, after: Settings) -> None:
         ("web", before.web, after.web),
         ("peers", before.peers, after.peers),
         ("store", before.store, after.store),
+        ("privacy", before.privacy, after.privacy),
         ("tls", (before.ca_file, before.tls_library), (after.ca_file, after.tls_library)),
     )
     for section, old, new in pairs:

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from pathlib import Path
 
+from probe.cli.naming import Naming
 from probe.config import find_shipped, shipped_source
 from probe.model.errors import UserError
 from probe.model.settings import Defaults, Limits, Settings, TargetSource
@@ -36,6 +37,11 @@ def load_named(sources: tuple[TargetSource, ...], defaults: Defaults) -> Loaded:
         data = sys.stdin.buffer.read()
         return parse_list(data, "standard input", defaults, TargetSource(file="-"))
     return asyncio.run(load_sources(sources, defaults))
+
+
+def settle(loaded: Loaded, settings: Settings) -> Loaded:
+    """Return a list as the agent would have it, and leave nothing behind."""
+    return Naming(settings, lasting=False).settle(loaded)
 
 
 def effective(names: tuple[str, ...], settings: Settings) -> tuple[tuple[TargetSource, ...], Defaults, Limits]:

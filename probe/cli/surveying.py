@@ -14,10 +14,15 @@ from probe.model.measurement import Measurement
 from probe.model.target import CheckName, Target
 from probe.targets.hosts import HostError, parse_host
 from probe.targets.survey import Survey, build_survey, is_named_like_a_vpn
+from probe.targets.veil import Veil
 
 
-def plan_surveys(texts: Iterable[str], targets: Iterable[Target], wanted: bool | None) -> tuple[Survey, ...]:
+def plan_surveys(
+    texts: Iterable[str], targets: Iterable[Target], wanted: bool | None, *, hidden: bool = False
+) -> tuple[Survey, ...]:
     """Return a survey for each bare name where it is wanted; `None` = where the name says that it is a VPN's.
+
+    `hidden`: what is said of it does not name it.
 
     Raises:
         UserError: it is wanted, and there is no bare name.
@@ -33,8 +38,25 @@ def plan_surveys(texts: Iterable[str], targets: Iterable[Target], wanted: bool |
     named = [target for target in bare if is_named_like_a_vpn(target.host)]
     for target in named:
         what = "is named like a VPN, so the gateways of offices are greeted too, without credentials (--no-vpn)"
-        click.echo(f"note: {target.host} {what}", err=True)
+        click.echo(f"note: {'the name' if hidden else target.host} {what}", err=True)
     return tuple(build_survey(target) for target in named)
+
+
+def cover_surveys(
+    veil: Veil, targets: list[Target], surveys: tuple[Survey, ...]
+) -> tuple[list[Target], tuple[Survey, ...]]:
+    """Return targets and surveys under aliases: where gateways are looked for, the site's name is a tunnel's too."""
+    surveyed = {survey.target for survey in surveys}
+    covered = {t.id: veil.cover_target(t, even_a_site=t.id in surveyed) for t in targets}
+    hidden = tuple(
+        Survey(
+            target=covered[survey.target].id,
+            host=covered[survey.target].alias,
+            chains=tuple(tuple(veil.cover_target(target) for target in chain) for chain in survey.chains),
+        )
+        for survey in surveys
+    )
+    return list(covered.values()), hidden
 
 
 def _read_bare(text: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from probe.cli.sources import effective, load_named
+from probe.cli.sources import effective, load_named, settle
 from probe.config import load_config
 from probe.model.errors import UserError
 from probe.model.target import Target
@@ -35,8 +35,9 @@ def lint(sources: tuple[str, ...], config_file: str | None, as_json: bool) -> in
     A SOURCE is a file, an http_sd URL, the name of a shipped list, or - for standard input; without any, those of the
     configuration. Exit code 2 when a line is wrong.
     """
-    named, defaults, limits = effective(sources, load_config(config_file))
-    loaded = load_named(named, defaults)
+    settings = load_config(config_file)
+    named, defaults, limits = effective(sources, settings)
+    loaded = settle(load_named(named, defaults), settings)
     load = calculate_load(loaded.targets, limits)
     if as_json:
         click.echo(json.dumps(lint_report(loaded, load)))
@@ -88,8 +89,9 @@ def _print_over(load: Load) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per target and line.")
 def list_targets(sources: tuple[str, ...], config_file: str | None, as_json: bool) -> int:
     """Show the targets of lists as the agent sees them; the SOURCEs are those of `lint`."""
-    named, defaults, _ = effective(sources, load_config(config_file))
-    loaded = load_named(named, defaults)
+    settings = load_config(config_file)
+    named, defaults, _ = effective(sources, settings)
+    loaded = settle(load_named(named, defaults), settings)
     if as_json:
         for target in loaded.targets:
             click.echo(msgspec.json.encode(target))

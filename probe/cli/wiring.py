@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from urllib.parse import urlsplit
 
 import msgspec
@@ -29,8 +29,9 @@ from probe.store.store import Store
 from probe.targets.entries import read_address
 from probe.targets.hosts import is_address
 from probe.targets.secret_places import Given
+from probe.targets.secret_reading import read_secrets
 from probe.targets.traits import Traits
-from probe.targets.tunnels import read_secrets
+from probe.targets.veil import Veil
 
 
 @contextlib.asynccontextmanager
@@ -42,16 +43,20 @@ async def open_environment(
     given: Given | None = None,
     store: Store | None = None,
     manners: Manners | None = None,
+    veil: Veil | None = None,
 ) -> AsyncIterator[Environment]:
     """Bring an environment up around an open stack and a gate.
 
-    `given` holds the secrets of this process alone, `store` knows when a tunnel's credentials worked.
+    `given` holds the secrets of this process alone, `store` knows when a tunnel's credentials worked, `veil` where
+    targets are that are shown under aliases.
 
     Raises:
         UserError: a reference is no tunnel at an address literal.
     """
     vantage = build_vantage(settings)
-    manners = manners or Manners()
+    manners, veil = manners or Manners(), veil or Veil()
+    references = tuple(r for source in settings.references for r in _read_reference(source))
+    veil.cover_references(references)
     families = tuple(sorted({route.family for route in default_routes()})) or (4,)
     with load_knowledge(settings) as knowledge:
         controls = ControlClient(
@@ -63,13 +68,14 @@ async def open_environment(
                 gate=gate,
                 settings=settings,
                 vantage=vantage,
-                references=tuple(r for source in settings.references for r in _read_reference(source)),
+                references=references,
+                veil=veil,
                 manners=dataclasses.replace(
                     manners,
                     spacing_s=settings.limits.handshakes_apart_s,
                     private_spacing_s=settings.limits.handshakes_apart_s,
                 ),
-                proofs_of=functools.partial(_find_proofs, store, vantage, stack),
+                proofs_of=functools.partial(_find_proofs, store, vantage, stack, veil.find_references(references)),
                 neutral_names=neutral_names(settings),
                 resolvers=tuple(resolver for resolver in settings.resolvers if resolver.endpoint is not None),
                 reference=knowledge.reference,
@@ -100,9 +106,17 @@ def _read_reference(source: TargetSource) -> tuple[Target, ...]:
     )
 
 
-def _find_proofs(store: Store | None, vantage: Vantage, stack: Stack, target: Target) -> tuple[Proof, ...]:
+def _find_proofs(
+    store: Store | None, vantage: Vantage, stack: Stack, places: Mapping[str, str], target: Target
+) -> tuple[Proof, ...]:
+    """Return what is known of a tunnel's credentials; `places` says where references are that have aliases."""
     wall_s = stack.clock.wall_s()
     found = find_proofs(store, target, vantage, wall_s) if store is not None else ()
+    if places:
+        found = tuple(
+            msgspec.structs.replace(proof, references=tuple(places.get(r, r) for r in proof.references))
+            for proof in found
+        )
     return (*found, read_word(target.worked, wall_s)) if target.worked else found
 
 

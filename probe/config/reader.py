@@ -16,11 +16,13 @@ from probe.model.settings import (
     Defaults,
     Limits,
     PerTarget,
+    PrivacySettings,
     Profile,
     Settings,
     StoreSettings,
     TargetSource,
     TLSLibrary,
+    TunnelNames,
     VantageSettings,
 )
 from probe.protocols.fields import Fields
@@ -97,6 +99,7 @@ def parse_config(text: str, file: str, environ: Mapping[str, str]) -> Settings:
         max_series=_read_max_series(metrics),
         asn_file="" if knowledge is None else _readable_file(knowledge, "asn_file", folder),
         fingerprints_file="" if knowledge is None else _readable_file(knowledge, "fingerprints_file", folder),
+        privacy=_read_privacy(fields, folder),
         accept_risk=fields.truth("accept_risk", False) or environ.get("WALLPROBE_ACCEPT_RISK", "") in ("1", "true"),
     )
     for section in (tls, metrics, knowledge, fields):
@@ -176,6 +179,18 @@ def _read_limits(fields: Fields) -> Limits:
     )
     section.finish()
     return limits
+
+
+def _read_privacy(fields: Fields, folder: Path) -> PrivacySettings:
+    section = fields.mapping("privacy")
+    if section is None:
+        return PrivacySettings()
+    privacy = PrivacySettings(
+        tunnels=section.choice("tunnels", TunnelNames, TunnelNames.SHOW),
+        key_file=_readable_file(section, "key_file", folder),
+    )
+    section.finish()
+    return privacy
 
 
 def _read_store(fields: Fields, folder: Path) -> StoreSettings:

@@ -238,13 +238,14 @@ class Agent:
     def _keep_interrupted(self, run: Run, target: Target) -> None:
         try:
             if self.store is not None and run.has_observations:
-                self.store.add(run.finish(interrupted=True))
+                self.store.add(self.environment.veil.cover(run.finish(interrupted=True)))
         except Exception:
             self.crashes_total += 1
             log.exception("interrupted measurement crashed", extra={"target": target.id})
 
-    def _take(self, measurement: Measurement) -> None:
-        """Fold a finished run into everything that remembers."""
+    def _take(self, seen: Measurement) -> None:
+        """Fold a finished run into everything that remembers: only what is asked again has to know real addresses."""
+        measurement = self.environment.veil.cover(seen)
         target, now_s = measurement.target, self._clock.boot_s()
         # A run that takes longer than its interval leaves no gap: without this, nothing slow could ever be confirmed.
         interval_s = max(self.schedule.effective_interval_s(target), measurement.runtime_s)
@@ -253,11 +254,11 @@ class Agent:
         self.states[target.id] = folded.state
         self._watch_mass(measurement, known, now_s)
         if measurement.verdict.status is not Status.INSUFFICIENT:
-            self._memory.take(measurement, find_symptom(measurement.observations))
+            self._memory.take(seen, find_symptom(seen.observations))
         phases = self.board.update(measurement, folded.state, interval_s)
         log_run(measurement)
         self.probes.take(measurement)
-        self._reschedule(measurement, folded, now_s)
+        self._reschedule(seen, folded, now_s)
         if measurement.target.labels.get(SHAM) and measurement.verdict.cause is Cause.NETWORK:
             self.sham_interference_total += 1
             log.warning("interference found on a neutral target", extra={"target": target.id})

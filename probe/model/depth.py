@@ -22,4 +22,14 @@ class Depth(StrEnum):
         return _ORDER.index(self)
 
 
+class TunnelDepth(StrEnum):
+    """How far a person may ask a tunnel to be taken."""
+
+    HELLO = "hello"
+    PROOF = "proof"
+    AUTH = "auth"
+    DATA = "data"
+    VOLUME = "volume"
+
+
 _ORDER = tuple(Depth)

@@ -174,6 +174,23 @@ class TLSLibrary(StrEnum):
     RUSTLS = "rustls"
 
 
+class TunnelNames(StrEnum):
+    """How tunnels' endpoints are called in all that is shown and stored."""
+
+    SHOW = "show"
+    """By address and name; metrics have ids that do not tell."""
+    ALIAS = "alias"
+    """By an alias alone: the owner's, or one made with the installation's key."""
+
+
+class PrivacySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept from whoever reads what this installation says."""
+
+    tunnels: TunnelNames = TunnelNames.SHOW
+    key_file: str = ""
+    """The key that makes aliases; empty = one of this installation's, made beside the database."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The whole configuration; every field has a default."""
 
@@ -203,3 +220,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     fingerprints_file: str = ""
     """Block page fingerprints in OONI's CSV columns, besides our own list."""
     accept_risk: bool = False
+    privacy: PrivacySettings = PrivacySettings()

@@ -113,6 +113,9 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     params: dict[str, str] = {}
     secrets: dict[str, SecretRef] = {}
     """Where the secrets of a vpn target are, by the names that its protocol has for them."""
+    key_tag: str = ""
+    """Hash of those secrets, keyed by the installation: two runs with the same one used the same secrets. Empty = there
+    are none, or they could not be read."""
     expect: Expect | None = None
     request: Request | None = None
     category: str = ""
@@ -122,6 +125,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     exposure: Exposure = Exposure.PUBLIC
     interval_s: float = 300.0
     timeout_s: float = 10.0
+    alias: str = ""
+    """What it is called everywhere in place of its address and name; empty = they are shown."""
     worked: str = ""
     """A day (ISO 8601) on which its user says that it worked with these credentials."""
     source: str = ""
@@ -130,6 +135,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def place(self) -> str:
         """Return what a reader of its group calls it: `vpn.office.example:1194/udp`, `trojan 192.0.2.1:443`."""
+        if self.alias:
+            return self.alias
         host = f"[{self.host}]" if ":" in self.host else self.host
         carried, protocol = self.params.get("proto", ""), self.params.get("protocol", "")
         return f"{host}:{self.port}/{carried}" if carried else f"{protocol} {host}:{self.port}".lstrip()

@@ -12,7 +12,8 @@ from probe.model.target import Target
 from probe.model.vantage import Vantage
 from probe.net.context import Gatekeeper, Manners, unknown_asn
 from probe.net.stack import Stack
-from probe.targets.tunnels import read_secrets
+from probe.targets.secret_reading import read_secrets
+from probe.targets.veil import Veil
 
 BODY_BYTES = 65536
 CHECK_BODY_BYTES = 524288
@@ -51,6 +52,8 @@ class Environment:
     """Servers of tunnels' protocols that are known to work."""
     proofs_of: Callable[[Target], tuple[Proof, ...]] = know_nothing
     """What is known of a tunnel's credentials."""
+    veil: Veil = dataclasses.field(default_factory=Veil)
+    """Knows the addresses of targets that are shown under aliases."""
     manners: Manners = dataclasses.field(default_factory=Manners)
     """How tunnels are spoken with."""
     secrets_of: Callable[[Target], Mapping[str, bytes]] = read_secrets

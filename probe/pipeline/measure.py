@@ -73,6 +73,8 @@ class Run:
     """A measurement in the making."""
 
     def __init__(self, environment: Environment, monitor: VantageMonitor, target: Target, wish: Wish) -> None:
+        """Prepare; a target that is shown under an alias is asked at its address."""
+        target = environment.veil.lift(target)
         self._environment = environment
         self._monitor = monitor
         self._target = target
@@ -153,7 +155,7 @@ class Run:
             self._replan()
 
     def finish(self, *, interrupted: bool) -> Measurement:
-        """Return the measurement as it stands."""
+        """Return the measurement as it stands, with real addresses: whoever shows or stores it covers it first."""
         return Measurement(
             id=self._id,
             target=self._target,

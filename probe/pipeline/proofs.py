@@ -20,11 +20,17 @@ _LOOKED_AT = 8
 
 
 def find_proofs(store: Store, target: Target, vantage: Vantage, wall_s: float) -> tuple[Proof, ...]:
-    """Return what the database knows, newest first. A handshake from any network proves the credentials."""
+    """Return what the database knows, newest first. A handshake from any network proves the credentials.
+
+    Only with the secrets that the target has now: what was changed since has proven nothing.
+    """
     found: list[Proof] = []
+    others = False
     for line in store.load_stored(target.id, wall_s - REMEMBERED_S, Status.OK, _LOOKED_AT):
         measurement = store.load_measurement(line.id)
-        if measurement is not None:
+        if measurement is not None and not same_secrets(measurement.target, target):
+            others = True
+        elif measurement is not None:
             found.append(
                 Proof(
                     source=ProofSource.HISTORY,
@@ -36,7 +42,8 @@ def find_proofs(store: Store, target: Target, vantage: Vantage, wall_s: float) -
             )
     history = store.load_history(target.id, limit=1)
     last_ok_at = history.tally.last_ok_at if history is not None and history.tally is not None else 0.0
-    if last_ok_at and not found and wall_s - last_ok_at <= REMEMBERED_S:
+    # A figure does not say with which secrets it came.
+    if last_ok_at and not found and not others and wall_s - last_ok_at <= REMEMBERED_S:
         found.append(Proof(source=ProofSource.HISTORY, age_s=wall_s - last_ok_at))
     return tuple(found)
 
@@ -63,9 +70,16 @@ def find_rejected_login(store: Store, target: Target) -> Measurement | None:
         measurement = store.load_measurement(line.id)
         if measurement is None or not measurement.target.params.get(LOGIN_PARAM):
             continue
+        if not same_secrets(measurement.target, target):
+            continue
         codes = {o.failure.code for o in measurement.observations if o.failure is not None}
         return measurement if FailureCode.REFUSED_BY_PEER in codes else None
     return None
+
+
+def same_secrets(one: Target, other: Target) -> bool:
+    """Tell whether two runs used the same secrets, as far as it is known of both."""
+    return not one.key_tag or not other.key_tag or one.key_tag == other.key_tag
 
 
 def read_word(date: str, wall_s: float) -> Proof:

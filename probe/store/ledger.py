@@ -1,8 +1,11 @@
 """The gate's memory in a slot of the database."""
 
+import secrets
 from collections.abc import Callable
 
 import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from probe.model.ledger import HotEndpoint, LedgerState
 from probe.net.clock import Clock
@@ -10,6 +13,8 @@ from probe.store.jobs import FillSlot, Job
 from probe.store.reader import Reader
 
 SLOT = "ledger"
+_SEALED = b"wallprobe-sealed-1\n"
+_NONCE_BYTES = 12
 _LONGEST_S = 3600.0
 _BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id"
 
@@ -22,14 +27,16 @@ class _Saved(msgspec.Struct, frozen=True, kw_only=True):
 class StoreLedger:
     """`probe.model.ledger.Ledger` over a store."""
 
-    def __init__(self, reader: Reader, add: Callable[[Job], object], clock: Clock) -> None:
+    def __init__(self, reader: Reader, add: Callable[[Job], object], clock: Clock, seal: bytes | None = None) -> None:
+        """Prepare; with `seal`, a key of 32 bytes, what is kept cannot be read without it."""
         self._reader = reader
         self._add = add
         self._clock = clock
         self._boot_id = read_boot_id()
+        self._seal = ChaCha20Poly1305(seal) if seal is not None else None
 
     def load(self) -> LedgerState:
-        """Return what was last committed; an empty state when there is none, or it is of another version.
+        """Return what was last committed; an empty state when there is none, it is of another version, or sealed.
 
         Raises:
             UserError: the database cannot be read.
@@ -38,13 +45,25 @@ class StoreLedger:
         if data is None:
             return LedgerState()
         try:
-            return decode_ledger(data, self._boot_id, self._clock)
-        except msgspec.DecodeError:
+            return decode_ledger(self._open(data), self._boot_id, self._clock)
+        except (msgspec.DecodeError, InvalidTag):
             return LedgerState()
 
     def save(self, state: LedgerState) -> None:
         """Queue the state; never blocks. Await `Store.flush` where it must be on disk before a packet goes out."""
-        self._add(FillSlot(name=SLOT, data=encode_ledger(state, self._boot_id)))
+        data = encode_ledger(state, self._boot_id)
+        if self._seal is not None:
+            nonce = secrets.token_bytes(_NONCE_BYTES)
+            data = _SEALED + nonce + self._seal.encrypt(nonce, data, None)
+        self._add(FillSlot(name=SLOT, data=data))
+
+    def _open(self, data: bytes) -> bytes:
+        if not data.startswith(_SEALED):
+            return data
+        if self._seal is None:
+            raise InvalidTag
+        nonce, sealed = data[len(_SEALED) :][:_NONCE_BYTES], data[len(_SEALED) + _NONCE_BYTES :]
+        return self._seal.decrypt(nonce, sealed, None)
 
 
 def read_boot_id() -> str:

@@ -43,13 +43,19 @@ class Store:
     """
 
     def __init__(
-        self, path: Path, clock: Clock, reader: Reader, writer: Writer | None, lock: WriterLock | None
+        self,
+        path: Path,
+        clock: Clock,
+        reader: Reader,
+        writer: Writer | None,
+        lock: WriterLock | None,
+        seal: bytes | None = None,
     ) -> None:
         self.path = path
         self._reader = reader
         self._writer = writer
         self._lock = lock
-        self.ledger: Ledger = StoreLedger(reader, self._add, clock)
+        self.ledger: Ledger = StoreLedger(reader, self._add, clock, seal)
         self.load_episodes = reader.load_episodes
         self.load_tallies = reader.load_tallies
         self.load_events = reader.load_events
@@ -64,8 +70,10 @@ class Store:
         self.find_targets = reader.find_targets
 
     @classmethod
-    def open(cls, settings: StoreSettings, clock: Clock, *, read_only: bool = False) -> Self:
+    def open(cls, settings: StoreSettings, clock: Clock, *, read_only: bool = False, seal: bytes | None = None) -> Self:
         """Open the database, for writing unless told otherwise; made where it is missing.
+
+        `seal` is a key with which the gate's memory, which holds addresses, is kept unreadable for others.
 
         Raises:
             StoreLockedError: another process writes to it.
@@ -74,7 +82,7 @@ class Store:
         """
         path = find_path(settings.path)
         if read_only:
-            return cls(path, clock, _open_reader(path), None, None)
+            return cls(path, clock, _open_reader(path), None, None, seal)
         make_place(path)
         lock = WriterLock(path)
         lock.acquire()
@@ -90,7 +98,7 @@ class Store:
         trimmer = Trimmer(connection, settings, clock, recorder.vault.forget)
         writer = Writer(connection, recorder, trimmer, clock)
         writer.start()
-        return cls(path, clock, reader, writer, lock)
+        return cls(path, clock, reader, writer, lock, seal)
 
     def __enter__(self) -> Self:
         return self

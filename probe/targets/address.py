@@ -83,6 +83,8 @@ def apply_traits(target: Target, traits: Traits) -> Target:
         group=traits.group or target.group,
         group_mode=target.group_mode if traits.group_mode is GroupMode.LABEL else traits.group_mode,
         labels=traits.labels,
+        params=target.params if traits.depth is None else {**target.params, "depth": traits.depth.value},
+        alias=traits.alias,
         exposure=exposure,
         interval_s=max(traits.interval_s, PRIVATE_INTERVAL_S if exposure is Exposure.PRIVATE else SPACING_S),
         timeout_s=target.timeout_s if traits.timeout_s == Defaults().timeout_s else traits.timeout_s,
@@ -140,6 +142,9 @@ def _check_traits(parsed: Parsed, traits: Traits, source: str) -> None:
         raise UserError(
             source, f"request has no meaning for a {parsed.check} check", "leave it out, or write https://…"
         )
+    if traits.depth is not None or traits.alias:
+        word = "alias" if traits.depth is None else "depth"
+        raise UserError(source, f"{word} has no meaning for a {parsed.check} check", "leave it out: it is for tunnels")
     if traits.expect is None:
         return
     expect = traits.expect

@@ -4,6 +4,7 @@ import re
 
 import msgspec
 
+from probe.model.depth import Depth, TunnelDepth
 from probe.model.endpoint import AddressFamily
 from probe.model.errors import UserError
 from probe.model.target import Exposure, GroupMode, Target
@@ -37,6 +38,7 @@ RESERVED_LABELS = frozenset(
 """Labels that the metrics set themselves."""
 
 _LABEL = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]{0,127}", re.ASCII).fullmatch
+_ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,39}", re.ASCII).fullmatch
 _BREAKS = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -59,7 +61,23 @@ def read_traits(fields: Fields, base: Traits) -> Traits:
         family=AddressFamily(int(family)) if family in ("4", "6") else base.family,
         expect=base.expect if expect is None else read_expect(expect),
         request=base.request if request is None else read_request(request),
+        depth=_read_depth(fields, base.depth),
+        alias=_read_alias(fields, base.alias),
     )
+
+
+def _read_depth(fields: Fields, inherited: Depth | None) -> Depth | None:
+    """Read how far a tunnel is gone into."""
+    return Depth(fields.choice("depth", TunnelDepth, TunnelDepth.PROOF)) if fields.has("depth") else inherited
+
+
+def _read_alias(fields: Fields, inherited: str) -> str:
+    alias = _line_of_text(fields, "alias", inherited)
+    if alias == inherited or _ALIAS(alias):
+        return alias
+    remedy = "begin with a letter or digit; then letters, digits, blanks, dots and dashes, 40 at most"
+    fields.errors.append(UserError(fields.place(fields.line_of("alias")), f"alias: {alias[:40]!r} is no good", remedy))
+    return inherited
 
 
 def read_labels(fields: Fields, inherited: dict[str, str]) -> dict[str, str]:

@@ -37,22 +37,27 @@ def apply_source(traits: Traits, source: TargetSource) -> Traits:
 
 
 def join_loaded(parts: Iterable[Loaded]) -> Loaded:
-    """Put lists together; of targets with the same id the first stays, with what the others add."""
-    by_id: dict[str, Target] = {}
+    """Put lists together; of targets with the same id the first stays, with what the others add.
+
+    Those with secrets all stay: whether they are the same, `identities` finds out.
+    """
+    by_id: dict[tuple[str, tuple[str, ...]], Target] = {}
     errors: list[UserError] = []
     notes: list[str] = []
     for part in parts:
         errors.extend(part.errors)
         notes.extend(part.notes)
         for target in part.targets:
-            first = by_id.setdefault(target.id, target)
+            places = tuple(reference.source for reference in target.secrets.values()) if target.secrets else ()
+            first = by_id.setdefault((target.id, places), target)
             if first is not target:
-                by_id[target.id] = _merge(first, target)
+                by_id[target.id, places] = merge_targets(first, target)
                 notes.append(f"{target.source}: {target.address} is also at {first.source}; the two are one target")
     return Loaded(targets=tuple(by_id.values()), errors=tuple(errors), notes=tuple(notes))
 
 
-def _merge(first: Target, second: Target) -> Target:
+def merge_targets(first: Target, second: Target) -> Target:
+    """Return the first, with what is written beside the second and not beside it."""
     if not second.labels and not second.category and not second.group:
         return first
     return msgspec.structs.replace(

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from probe.model.depth import Depth
 from probe.model.endpoint import AddressFamily
 from probe.model.settings import Defaults
 from probe.model.target import Expect, Exposure, GroupMode, Request
@@ -23,3 +24,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     family: AddressFamily | None = None
     expect: Expect | None = None
     request: Request | None = None
+    depth: Depth | None = None
+    """Tunnels: how far to go; `None` = as far as is usual."""
+    alias: str = ""
+    """Tunnels: what it is called everywhere in place of its address."""

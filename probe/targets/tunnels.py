@@ -1,6 +1,6 @@
 """Tunnels as people have them become targets. Secrets stay where they are; a target holds a `SecretRef` for each.
 
-`read_secrets` reads them when a conversation begins, and nobody keeps them.
+`secret_reading` reads them when a conversation begins, and nobody keeps them.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,12 +11,12 @@ import msgspec
 
 from probe.model.errors import UserError
 from probe.model.target import CheckName, Exposure, GroupMode, SecretRef, Target
-from probe.net.context import SecretMissing
 from probe.protocols.dialogue import DialogueSpec, Parsed
 from probe.targets.hosts import HostError, bracket, parse_host
 from probe.targets.identity import make_id
 from probe.targets.secret_places import Given, is_named_place, place_of_file, read_place
-from probe.targets.tunnel_texts import Entry, find_link, parse_link, parse_tunnel_text
+from probe.targets.secret_reading import SecretReader
+from probe.targets.tunnel_texts import Entry, parse_link, parse_tunnel_text
 
 TIMEOUT_S = 20.0
 PRIVATE_INTERVAL_S = 1800.0
@@ -24,8 +24,6 @@ PRIVATE_INTERVAL_S = 1800.0
 SPACING_S = 60.0
 """And any other tunnel no oftener than this."""
 ENTRIES_KEPT = 500
-LOGIN = "login"
-"""Name of the secret that is a user's name and password."""
 STDIN = "standard input"
 _ENDINGS = (".ovpn", ".conf", ".txt", ".list", ".sub")
 
@@ -110,58 +108,14 @@ def parse_tunnel(text: str, scheme: str, source: str, keep: Keep | None = None) 
     place = place_of_file(path)
     references = {name: SecretRef(source=f"line:{place}#{line}.{name}") for name in entry.parsed.secrets}
     try:
-        stands = {name: _read(reference.source, None).decode() for name, reference in references.items()}
+        reader = SecretReader()
+        stands = {name: reader.read(reference.source).decode() for name, reference in references.items()}
     except (UserError, LookupError, ValueError, OSError):
         stands = {}
     if stands != dict(entry.parsed.secrets):
         what = f"{scheme}://… holds a secret, and cannot be read again where it stands"
         raise UserError(source, what, "put the link into a file of its own (chmod 600) and name that file") from None
     return _build(entry.spec, entry.parsed, references, source)
-
-
-def read_secrets(target: Target, given: Given | None = None, *, login: bool = False) -> Mapping[str, bytes]:
-    """Read the secrets of a target where they stand; a login is read only when one is to be made.
-
-    Raises:
-        SecretMissing: one cannot be had; the place is named, never what is in it.
-    """
-    found: dict[str, bytes] = {}
-    for name, reference in target.secrets.items():
-        if name == LOGIN and not login:
-            continue
-        try:
-            found[name] = _read(reference.source, given)
-        except (OSError, UserError, LookupError, ValueError):
-            raise SecretMissing(f"{reference.source} cannot be read") from None
-    return found
-
-
-def _read(source: str, given: Given | None) -> bytes:
-    kind, _, place = source.partition(":")
-    match kind:
-        case "given":
-            return (given or Given()).read(source)
-        case "file":
-            return read_place(place)
-        case "env" | "credential":
-            return read_place(source).strip(b"\r\n")
-        case "entry":
-            path, number, key = _split_entry(place)
-            text = read_place(path).decode("utf-8", "surrogateescape")
-            entries = parse_tunnel_text(text, "" if is_named_place(path) else path).entries
-            return entries[number].parsed.secrets[key].encode("utf-8", "surrogateescape")
-        case "line":
-            path, number, key = _split_entry(place)
-            line = read_place(path).decode("utf-8-sig", "replace").split("\n")[number - 1]
-            return parse_link(find_link(line) or line.strip()).parsed.secrets[key].encode()
-        case _:
-            raise LookupError(kind)
-
-
-def _split_entry(place: str) -> tuple[str, int, str]:
-    path, _, entry = place.rpartition("#")
-    number, _, key = entry.partition(".")
-    return path, int(number), key
 
 
 def _build_all(data: bytes, place: str, refer: Callable[[int, Entry], dict[str, SecretRef]]) -> Tunnels:

@@ -10,7 +10,16 @@ from probe.config import load_config, parse_config
 from probe.config.shipped import find_shipped, shipped_source
 from probe.model.errors import CombinedUserError, UserError
 from probe.model.observation import Transport
-from probe.model.settings import Defaults, Limits, PerTarget, Profile, Settings, StoreSettings, VantageSettings
+from probe.model.settings import (
+    Defaults,
+    Limits,
+    PerTarget,
+    Profile,
+    Settings,
+    StoreSettings,
+    TunnelNames,
+    VantageSettings,
+)
 from probe.model.target import Exposure
 
 
@@ -41,6 +50,7 @@ store: {path: data/w.db, keep: 30d, max_size: 1GiB}
 web: {listen: ["127.0.0.1:9785", "[::1]:9785"], allow_insecure: yes}
 metrics: {per_target: status}
 accept_risk: true
+privacy: {tunnels: alias}
 """
 
 
@@ -74,6 +84,7 @@ def test_a_configuration_becomes_settings():
     assert settings.web.allow_insecure
     assert settings.per_target is PerTarget.STATUS
     assert settings.accept_risk
+    assert settings.privacy.tunnels is TunnelNames.ALIAS
 
 
 def test_without_a_file_the_built_in_defaults_and_neutral_anchors_hold():
@@ -134,6 +145,8 @@ def test_the_risk_can_be_accepted_in_the_environment(value, accepted):
         ("web: {listen: 'x:99999'}", "web.listen: 'x:99999' is no address and port"),
         ("metrics: {per_target: all}", "metrics.per_target: 'all' is no good; choose from full, status, none"),
         ("accept_risk: maybe", "accept_risk: 'maybe' is no good; write true or false"),
+        ("privacy: {tunnels: alais}", "privacy.tunnels: 'alais' is no good; did you mean alias?"),
+        ("privacy: {key_file: /nonexistent}", "key_file: /nonexistent cannot be read"),
         ("tls: {library: rusttls}", "tls.library: 'rusttls' is no good; did you mean rustls?"),
         ("tls: {ca_file: /nonexistent/x.pem}", "ca_file: /nonexistent/x.pem cannot be read: No such file"),
         ("knowledge: {asn_file: /nonexistent}", "asn_file: /nonexistent cannot be read"),

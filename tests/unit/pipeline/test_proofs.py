@@ -2,10 +2,12 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Place, Step
+from probe.model.failure import Failure, FailureCode, Stage
 from probe.model.measurement import Measurement
 from probe.model.observation import DialogueExchange, Role
 from probe.model.proof import ProofSource
@@ -13,7 +15,7 @@ from probe.model.settings import StoreSettings
 from probe.model.target import CheckName, Target
 from probe.model.vantage import Vantage
 from probe.model.verdict import Cause, Confidence, Status, Verdict
-from probe.pipeline.proofs import find_proofs, read_word
+from probe.pipeline.proofs import find_proofs, find_rejected_login, read_word
 from probe.store.store import Store
 from tests.fakes import FakeClock
 
@@ -86,3 +88,39 @@ def test_a_users_word_is_a_day_that_has_been():
     for wrong in ("yesterday", "2099-01-01", ""):
         with pytest.raises(ValueError, match=r"isoformat|still to come"):
             read_word(wrong, 1_796_000_000.0)
+
+
+def tagged(name: str, at: float, tag: str, **params: str) -> Measurement:
+    made = run(name, at)
+    target = msgspec.structs.replace(TARGET, key_tag=tag, params={**TARGET.params, **params})
+    return msgspec.structs.replace(made, target=target)
+
+
+def test_what_other_secrets_achieved_proves_nothing_of_these(store):
+    opened, clock = store
+    opened.add(tagged("01A", clock.wall_s() - 500, "old"), whole=True)
+    opened.add(tagged("01B", clock.wall_s() - 50, "old"), whole=True)
+    asyncio.run(opened.flush())
+
+    def proofs(tag: str) -> int:
+        target = msgspec.structs.replace(TARGET, key_tag=tag)
+        return len(find_proofs(opened, target, HOME, clock.wall_s()))
+
+    assert proofs("old") == 2
+    assert proofs("new") == 0, "else a wrong new password would look like a filter"
+    assert proofs("") == 2, "of secrets that cannot be read nobody knows"
+
+
+def test_a_refused_password_does_not_stand_in_the_way_of_another(store):
+    opened, clock = store
+    refused = tagged("01A", clock.wall_s() - 500, "old", login="1")
+    exchange = msgspec.structs.replace(
+        refused.observations[0], failure=Failure(stage=Stage.DIALOGUE, code=FailureCode.REFUSED_BY_PEER)
+    )
+    opened.add(msgspec.structs.replace(refused, observations=(exchange,)), whole=True)
+    asyncio.run(opened.flush())
+    found = {
+        tag: find_rejected_login(opened, msgspec.structs.replace(TARGET, key_tag=tag)) is not None
+        for tag in ("old", "new", "")
+    }
+    assert found == {"old": True, "new": False, "": True}

@@ -77,3 +77,29 @@ def test_a_ledger_of_another_version_reads_as_an_empty_one(tmp_path: Path) -> No
     connection.close()
     with Store.open(settings, clock) as store:
         assert store.ledger.load() == LedgerState()
+
+
+def test_a_sealed_ledger_tells_nobody_an_address_and_its_owner_all(tmp_path: Path) -> None:
+    settings, clock, key = StoreSettings(path=str(tmp_path / "w.db")), FakeClock(), bytes(range(32))
+    state = make_state(clock, 200.0)
+    with Store.open(settings, clock, seal=key) as store:
+        store.ledger.save(state)
+        assert store.flush_now()
+        assert store.ledger.load() == state
+    kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"198.51.100.7" not in kept
+    assert b"vpn-1" not in kept
+    with Store.open(settings, clock, seal=key) as store:
+        assert store.ledger.load() == state
+    for other in (None, bytes(32)):
+        with Store.open(settings, clock, seal=other) as store:
+            assert store.ledger.load() == LedgerState(), "without the key it reads as an empty one"
+
+
+def test_a_ledger_from_before_it_was_sealed_is_read(tmp_path: Path) -> None:
+    settings, clock = StoreSettings(path=str(tmp_path / "w.db")), FakeClock()
+    state = make_state(clock, 200.0)
+    with Store.open(settings, clock) as store:
+        store.ledger.save(state)
+    with Store.open(settings, clock, seal=bytes(32)) as store:
+        assert store.ledger.load() == state

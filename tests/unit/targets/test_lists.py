@@ -180,6 +180,24 @@ def test_our_yaml_holds_everything_a_target_can_have():
     assert (c.group, d.group, d.timeout_s) == ("partners", "slow", 30.0)
 
 
+def test_a_tunnel_has_an_alias_and_a_depth_and_a_site_has_neither():
+    loaded = parse("- {uri: 'openvpn://192.0.2.1:1194', alias: Office 1, depth: volume}\n")
+    (target,) = loaded.targets
+    assert (target.alias, target.params["depth"]) == ("Office 1", "volume")
+    plain = parse("- openvpn://192.0.2.1:1194\n").targets[0]
+    assert target.id == plain.id, "neither says what is asked"
+    assert "depth" not in plain.params
+    for entry, line in {
+        "{uri: 'openvpn://192.0.2.1:1194', depth: dta}": "depth: 'dta' is no good; did you mean data?",
+        "{uri: 'openvpn://192.0.2.1:1194', depth: page}": "choose from hello, proof, auth, data, volume",
+        "{uri: 'openvpn://192.0.2.1:1194', alias: '<b>'}": "alias: '<b>' is no good; begin with a letter or digit",
+        "{uri: https://a.example, alias: office}": "alias has no meaning for a web check",
+        "{uri: https://a.example, depth: data}": "depth has no meaning for a web check",
+    }.items():
+        (said,) = lines(parse(f"- {entry}\n"))
+        assert line in said
+
+
 def test_what_the_source_says_wins_over_the_list_and_loses_to_the_entry():
     loaded = parse(FULL, interval_s=1800.0, labels={"site": "x"})
     assert [target.interval_s for target in loaded.targets] == [1800.0, 60.0, 1800.0, 1800.0]

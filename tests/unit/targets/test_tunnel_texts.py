@@ -16,8 +16,9 @@ from probe.targets import parse_address
 from probe.targets.formats import parse_list
 from probe.targets.reader import load_uri
 from probe.targets.secret_places import Given, is_named_place, is_open_to_others
+from probe.targets.secret_reading import read_secrets
 from probe.targets.tunnel_texts import find_link, find_scheme, parse_tunnel_text
-from probe.targets.tunnels import is_tunnel_place, load_tunnels, parse_given_tunnels, read_secrets
+from probe.targets.tunnels import is_tunnel_place, load_tunnels, parse_given_tunnels
 
 PASSWORD = "PLANTED-word"
 USER = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"

@@ -12,7 +12,8 @@ from probe.model.target import CheckName, Exposure, GroupMode
 from probe.net.context import SecretMissing
 from probe.protocols.openvpn.config import parse_config
 from probe.targets import parse_address
-from probe.targets.tunnels import load_tunnel_file, load_tunnels, read_secrets
+from probe.targets.secret_reading import read_secrets
+from probe.targets.tunnels import load_tunnel_file, load_tunnels
 
 PLANTED = "PLANTEDSECRET"
 FILE = f"""client
