@@ -144,7 +144,7 @@ class TLSHandshake(msgspec.Struct, frozen=True, kw_only=True, tag="tls"):
 
 
 class BytesAt(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """Cumulative body bytes at a moment."""
+    """Cumulative bytes, of a page's body or of a conversation, at a moment."""
 
     t_s: float
     body_bytes: int
@@ -258,6 +258,8 @@ class DialogueExchange(msgspec.Struct, frozen=True, kw_only=True, tag="dialogue"
     local_port: int = 0
     bytes_sent: int = 0
     bytes_received: int = 0
+    timeline: tuple[BytesAt, ...] = ()
+    """At most 32 samples of what arrived, once that is more than the first round trips bring; all bytes count."""
     failure: Failure | None = None
     role: Role = Role.TARGET
     hop: int = 0

@@ -17,7 +17,7 @@ from probe.model.endpoint import Endpoint
 from probe.model.errors import ProtocolError, UserError
 from probe.model.experiment import Traffic
 from probe.model.failure import Failure, FailureCode, Stage
-from probe.model.observation import DialogueExchange, Ending, Silence, StageReached, TLSHandshake
+from probe.model.observation import BytesAt, DialogueExchange, Ending, Silence, StageReached, TLSHandshake
 from probe.net.attempt import build_failure
 from probe.net.connect import connect
 from probe.net.context import Context, TooSoon
@@ -29,6 +29,9 @@ from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Reached, Recei
 
 _READ_BYTES = 65536
 _STAMPS = 16
+_MOST_SAMPLES = 32
+_FEW_BYTES = 16000
+"""A conversation that carries no more than this says nothing of how bytes flow."""
 _ENDINGS = {
     FailureCode.CONNECTION_RESET: Ending.RESET,
     FailureCode.CONNECTION_ABORTED: Ending.RESET,
@@ -158,6 +161,10 @@ class _Conversation:
         self._proved_s = 0.0
         self._ended = False
         self._hushed = False
+        self._came_bytes = 0
+        self._pieces = 0
+        self._stride = 1
+        self._samples: list[BytesAt] = []
 
     def begin(self) -> None:
         """Start the clock: the channel is open, nothing is sent."""
@@ -252,7 +259,26 @@ class _Conversation:
         self._ended = not data and self.stream is not None
         if data:
             self._transcript.received(self._proved_s, data, secret=wanted.secret)
+            self._sample(len(data))
         return data
+
+    def _sample(self, size: int) -> None:
+        """Keep every n-th moment of what arrives; n doubles when the list is full."""
+        self._came_bytes += size
+        self._pieces += 1
+        if self._pieces % self._stride == 0:
+            self._samples.append(BytesAt(t_s=self._proved_s, body_bytes=self._came_bytes))
+            if len(self._samples) == _MOST_SAMPLES:
+                del self._samples[::2]
+                self._stride *= 2
+
+    def _timeline(self) -> tuple[BytesAt, ...]:
+        began = any(stage.depth is Depth.DATA for stage in self._stages)
+        if self._came_bytes <= _FEW_BYTES and not (began and self.failure is not None):
+            return ()
+        last = self._samples[-1].body_bytes if self._samples else 0
+        rest = () if last == self._came_bytes else (BytesAt(t_s=self._proved_s, body_bytes=self._came_bytes),)
+        return (*self._samples, *rest)
 
     async def _await_data(self, until_s: float) -> bytes:
         if self.stream is not None:
@@ -307,6 +333,7 @@ class _Conversation:
             local_port=self.local_port,
             bytes_sent=self.bytes_sent,
             bytes_received=self.bytes_received,
+            timeline=self._timeline(),
             failure=self.failure,
             role=self.ctx.role,
             hop=self.ctx.hop,

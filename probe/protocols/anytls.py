@@ -128,7 +128,7 @@ def start(ask: Ask) -> Dialogue:
         yield Reached(depth)
     if first[0] == _SYN_ACK and first[1]:
         raise Refused(f"the proxy says: {first[1][:120].decode('utf-8', 'replace')}")
-    return (yield from read_answer(stream, errand))
+    return (yield from read_answer(stream, errand, wrap=lambda data: Send(build_frame(_PUSH, data))))
 
 
 def parse(text: str) -> Parsed:
@@ -154,7 +154,7 @@ SPEC = DialogueSpec(
     start=start,
     parse=parse,
     secrets=("password",),
-    proves=Depth.DATA,
+    proves=Depth.VOLUME,
     open_proves=Depth.REACH,
     silent_to_strangers=True,
 )

@@ -90,7 +90,7 @@ class Ask:
     stamps: int = 0
     """The first of sixteen numbers that grow from one conversation to the next, over restarts too, and are not below
     `wall_s` in nanoseconds. Only where `SPEC.counter` asks for them."""
-    deepest: Depth = Depth.VOLUME
+    deepest: Depth = Depth.DATA
     """Go no further than this, though the credentials would allow it."""
 
 

@@ -15,7 +15,7 @@ from probe.model.verdict import Depth
 from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Parsed, Reached, Refused, Send, Stack, Tcp, Tls
 from probe.protocols.http1 import USER_AGENT, ResponseReader
 from probe.protocols.http_turn import build_head, take_turn
-from probe.protocols.link import parse_login_link
+from probe.protocols.link import check_depth, parse_login_link
 from probe.protocols.relayed import goes_to, open_incoming, plan_errand, read_answer, split_relay
 
 _PROXY_HEADERS = ("via", "proxy-agent", "proxy-connection", "proxy-authenticate", "x-squid-error")
@@ -66,7 +66,7 @@ def start(ask: Ask) -> Dialogue:
     if not goes_to(ask, Depth.DATA):
         return ProxyReply(status=response.status, reason=response.reason[:80], agent=agent[:80])
     yield Send(errand.data)
-    return (yield from read_answer(incoming, errand, via=agent[:80]))
+    return (yield from read_answer(incoming, errand, via=agent[:80], wrap=Send))
 
 
 def choose_stack(params: Mapping[str, str]) -> Stack:
@@ -83,8 +83,9 @@ def parse(text: str) -> Parsed:
         ValueError: it is not such a link.
     """
     secure = text.strip().lower().startswith("https-proxy:")
-    known = frozenset({"relay", "payload", "sni"}) | ({"verify"} if secure else frozenset())
+    known = frozenset({"relay", "payload", "depth", "sni"}) | ({"verify"} if secure else frozenset())
     parsed = parse_login_link(text, default_port=443 if secure else 8080, params=known, secrets=frozenset({"password"}))
+    check_depth(parsed.params.get("depth", ""))
     if "relay" in parsed.params:
         split_relay(parsed.params["relay"])
     if not secure:
@@ -107,6 +108,6 @@ SPEC = DialogueSpec(
     start=start,
     parse=parse,
     secrets=("password",),
-    proves=Depth.DATA,
+    proves=Depth.VOLUME,
     open_proves=Depth.DATA,
 )

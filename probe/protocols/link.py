@@ -8,7 +8,10 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
+from probe.model.depth import Depth
 from probe.protocols.dialogue import Parsed
+
+_DEPTHS = tuple(depth.value for depth in Depth if Depth.HELLO.rank <= depth.rank <= Depth.VOLUME.rank)
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +55,16 @@ def split_link(text: str, default_port: int) -> Link:
         params=params,
         label=unquote(parts.fragment),
     )
+
+
+def check_depth(text: str) -> None:
+    """Raise where a link's `depth` is no stage that a conversation can be asked to go to; empty = not given.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if text and text not in _DEPTHS:
+        raise ValueError(f"depth is {', '.join(_DEPTHS[:-1])} or {_DEPTHS[-1]}")
 
 
 def parse_login_link(text: str, *, default_port: int, params: frozenset[str], secrets: frozenset[str]) -> Parsed:

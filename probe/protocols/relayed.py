@@ -3,6 +3,7 @@
 The errand is a TLS ClientHello to `relay=host:port`, because a payload in the clear would make some of these protocols
 look like what they carry: nDPI calls VLESS without TLS "HTTP" as soon as a GET goes through it. Any handshake record or
 alert that comes back was said by that destination. `payload=echo` sends random bytes to an echo service instead.
+Asked to go on to `volume`, it is a whole handshake, and pages after it; or echoes, until 64 KB came.
 Over UDP it is a QUIC packet of a version that nobody speaks, which every QUIC server answers (RFC 9000 section 6).
 The default destination is the one that proxy clients themselves measure against, so it does not stand out at the
 server either; it must be reachable from the *server*, not from here.
@@ -16,11 +17,15 @@ import msgspec
 from probe.model.errors import ProtocolError, UserError
 from probe.model.verdict import Depth
 from probe.protocols.dialogue import Ask, Reached, Refused
+from probe.protocols.engines.inner_page import InnerPage, Wrap, pass_on
 from probe.protocols.incoming import Incoming, Reading
 
 DEFAULT_RELAY = "www.gstatic.com:443"
 WAIT_S = 10.0
 """How long each answer is waited for."""
+VOLUME_BYTES = 65536
+"""Filters have frozen connections after some 16 KB and after some two dozen packets."""
+_BLOCK_BYTES = 8192
 _ECHO_BYTES = 64
 _QUIC_BYTES = 1200
 _NOBODYS_VERSION = b"\x1a\x2a\x3a\x4a"
@@ -33,6 +38,8 @@ class Relayed(msgspec.Struct, frozen=True, kw_only=True):
     """`tls handshake`, `tls alert`, `echo` or `quic versions`."""
     via: str = ""
     """What the proxy said of itself, where it says anything."""
+    carried_bytes: int = 0
+    """How much came through it, where the volume was tried."""
 
 
 class Errand(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +50,10 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
     data: bytes
     kind: str
     """`tls`, `echo` or `quic`."""
+    page: InnerPage | None = None
+    """What goes on after the hello, where the volume is to be tried."""
+    block: bytes = b""
+    """What is echoed again and again, where the volume is to be tried so."""
 
 
 def goes_to(ask: Ask, depth: Depth) -> bool:
@@ -77,9 +88,13 @@ def plan_errand(ask: Ask, *, udp: bool = False) -> Errand:
     except ValueError as error:
         raise UserError("relay", str(error), "or leave it out") from None
     if payload == "echo":
-        return Errand(host=host, port=port, data=ask.entropy(_ECHO_BYTES), kind="echo")
+        block = ask.entropy(_BLOCK_BYTES) if goes_to(ask, Depth.VOLUME) and not udp else b""
+        return Errand(host=host, port=port, data=ask.entropy(_ECHO_BYTES), kind="echo", block=block)
     if udp:
         return Errand(host=host, port=port, data=build_unspoken_version(ask.entropy(16)), kind="quic")
+    if goes_to(ask, Depth.VOLUME):
+        page = InnerPage(host, port)
+        return Errand(host=host, port=port, data=page.start(), kind="tls", page=page)
     return Errand(host=host, port=port, data=build_inner_hello(host, ask.entropy(96)), kind="tls")
 
 
@@ -119,11 +134,17 @@ def _extension(kind: int, data: bytes) -> bytes:
 
 
 def read_answer(
-    incoming: Incoming, errand: Errand, *, proven: tuple[Depth, ...] = (), via: str = ""
+    incoming: Incoming,
+    errand: Errand,
+    *,
+    proven: tuple[Depth, ...] = (),
+    via: str = "",
+    wrap: Wrap | None = None,
 ) -> Reading[Relayed | None]:
     """Read what the destination says until it is surely that; `None` if it stays silent.
 
-    `proven` are the stages that a relayed byte proves, where the proxy itself says nothing.
+    `proven` are the stages that a relayed byte proves, where the proxy itself says nothing. `wrap` puts further bytes
+    into the relay, for where the volume is to be tried.
 
     Raises:
         ProtocolError: this is not what a destination answers to the errand.
@@ -134,7 +155,37 @@ def read_answer(
     answer = recognise(head, errand)
     for depth in (*proven, Depth.DATA):
         yield Reached(depth)
-    return Relayed(answer=answer, via=via)
+    if wrap is None or not (errand.block or (errand.page is not None and answer == "tls handshake")):
+        return Relayed(answer=answer, via=via)
+    if errand.page is not None:
+        incoming.pending = head + incoming.pending
+        carried = yield from errand.page.carry(incoming, wrap, VOLUME_BYTES)
+    else:
+        carried = yield from _carry_echoes(incoming, errand.block, wrap)
+    if carried is None:
+        return None
+    if carried >= VOLUME_BYTES * 9 // 10:
+        yield Reached(Depth.VOLUME)
+    return Relayed(answer=answer, via=via, carried_bytes=carried)
+
+
+def _carry_echoes(incoming: Incoming, block: bytes, wrap: Wrap) -> Reading[int | None]:
+    """Have a block echoed until it is enough, two on their way at once; `None` = it fell silent, or hung up.
+
+    Raises:
+        ProtocolError: something else came back.
+    """
+    turns = VOLUME_BYTES // len(block)
+    yield from pass_on(wrap, block)
+    for turn in range(turns):
+        if turn + 1 < turns:
+            yield from pass_on(wrap, block)
+        back = yield from incoming.take(len(block))
+        if back is None:
+            return None
+        if back != block:
+            raise ProtocolError(f"not the echo of what was sent: {back[:32].hex()}")
+    return turns * len(block)
 
 
 def recognise(data: bytes, errand: Errand) -> str:

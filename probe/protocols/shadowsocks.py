@@ -47,7 +47,14 @@ def start(ask: Ask) -> Dialogue:
     # A password can be guessed from what it encrypts; the random keys of 2022 cannot.
     spans = () if is_2022(ask.params["method"]) else ((data_at + KEY_BYTES[ask.params["method"]], data_at + size),)
     yield Send(flight, secret_spans=spans)
-    return (yield from read_answer(edition.read_stream(incoming), errand))
+
+    def add(data: bytes) -> Send:
+        chunk = edition.build_more(data)
+        return Send(chunk, secret_spans=((0, len(chunk)),) if spans else ())
+
+    # What simple-obfs puts around a stream is spoken here for its first flight alone.
+    wrap = None if ask.params.get("obfs") else add
+    return (yield from read_answer(edition.read_stream(incoming), errand, wrap=wrap))
 
 
 def _ask_udp(edition: Edition2017 | Edition2022, address: bytes, errand: Errand, *, hide: bool) -> Dialogue:
@@ -161,7 +168,7 @@ SPEC = DialogueSpec(
     start=start,
     parse=parse,
     secrets=("password",),
-    proves=Depth.DATA,
+    proves=Depth.VOLUME,
     open_proves=Depth.REACH,
     silent_to_strangers=True,
 )

@@ -93,8 +93,12 @@ class Edition2022:
         names = self._identities(lambda key: self._derive("shadowsocks 2022 identity subkey", key + salt))
         variable = address + self._pad() + payload
         fixed = struct.pack("!BQH", _CLIENT_STREAM, int(self._wall_s), len(variable))
-        numbered = Numbered(self._method, self._session(salt))
-        return salt + names + numbered.seal(fixed) + numbered.seal(variable)
+        self._sent = Numbered(self._method, self._session(salt))
+        return salt + names + self._sent.seal(fixed) + self._sent.seal(variable)
+
+    def build_more(self, payload: bytes) -> bytes:
+        """Return what follows on the stream that `build_stream` began."""
+        return self._sent.seal_chunk(payload)
 
     def read_stream(self, below: Incoming) -> Incoming:
         """Return the plaintext of what the server sends in answer to `build_stream`."""

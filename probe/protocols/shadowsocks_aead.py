@@ -45,7 +45,12 @@ class Edition2017:
     def build_stream(self, address: bytes, payload: bytes) -> bytes:
         """Return the first flight: salt, then address and payload in one chunk."""
         salt = self._prefix + self._entropy(self._size)[len(self._prefix) :]
-        return salt + Numbered(self._method, self.derive(salt)).seal_chunk(address + payload)
+        self._sent = Numbered(self._method, self.derive(salt))
+        return salt + self._sent.seal_chunk(address + payload)
+
+    def build_more(self, payload: bytes) -> bytes:
+        """Return what follows on the stream that `build_stream` began."""
+        return self._sent.seal_chunk(payload)
 
     def read_stream(self, below: Incoming) -> Incoming:
         """Return the plaintext of what the server sends."""

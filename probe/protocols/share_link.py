@@ -12,10 +12,11 @@ from types import MappingProxyType
 import msgspec
 
 from probe.protocols.dialogue import Parsed
-from probe.protocols.link import Link
+from probe.protocols.link import Link, check_depth
 from probe.protocols.relayed import split_relay
 
 _MOST_TEXT = 8 * 1024 * 1024
+_RELAY_PARAMS = ("relay", "payload", "depth")
 
 
 class ListedLink(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,13 +75,14 @@ def pick_params(given: Mapping[str, str], known: frozenset[str]) -> dict[str, st
     """Return the params that mean something to us; links carry many that only steer a client.
 
     Raises:
-        ValueError: where to relay to is not written `host:port`, or the payload is none.
+        ValueError: where to relay to is not written `host:port`, or the payload or the depth is none.
     """
-    picked = {key: value for key, value in given.items() if value and (key in known or key in ("relay", "payload"))}
+    picked = {key: value for key, value in given.items() if value and (key in known or key in _RELAY_PARAMS)}
     if "relay" in picked:
         split_relay(picked["relay"])
     if picked.get("payload", "tls") not in ("tls", "echo"):
         raise ValueError("payload is tls or echo")
+    check_depth(picked.get("depth", ""))
     return picked
 
 

@@ -12,7 +12,7 @@ from probe.model.errors import ProtocolError
 from probe.model.verdict import Depth
 from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Parsed, Reached, Refused, Send, Tcp
 from probe.protocols.incoming import Incoming, Reading
-from probe.protocols.link import parse_login_link
+from probe.protocols.link import check_depth, parse_login_link
 from probe.protocols.relayed import Relayed, goes_to, open_incoming, plan_errand, read_answer, split_relay
 from probe.protocols.socks_address import build_address, split_address
 
@@ -137,7 +137,7 @@ def _relay(ask: Ask, incoming: Incoming) -> Reading[Relayed | None]:
     if code:
         raise Refused(f"the proxy says: {REPLIES.get(code, 'unknown reason')} (reply {code})")
     yield Send(errand.data)
-    return (yield from read_answer(incoming, errand))
+    return (yield from read_answer(incoming, errand, wrap=Send))
 
 
 def parse(text: str) -> Parsed:
@@ -147,8 +147,9 @@ def parse(text: str) -> Parsed:
         ValueError: it is not such a link.
     """
     parsed = parse_login_link(
-        text, default_port=1080, params=frozenset({"relay", "payload"}), secrets=frozenset({"password"})
+        text, default_port=1080, params=frozenset({"relay", "payload", "depth"}), secrets=frozenset({"password"})
     )
+    check_depth(parsed.params.get("depth", ""))
     if "relay" in parsed.params:
         split_relay(parsed.params["relay"])
     if any(len(v.encode()) > 255 for v in (parsed.params.get("user", ""), *parsed.secrets.values())):
@@ -165,6 +166,6 @@ SPEC = DialogueSpec(
     start=start,
     parse=parse,
     secrets=("password",),
-    proves=Depth.DATA,
+    proves=Depth.VOLUME,
     open_proves=Depth.DATA,
 )

@@ -43,7 +43,7 @@ def start(ask: Ask) -> Dialogue:
     yield carrier.send(request, (0, _HASH_CHARACTERS))
     if not (yield from refuse_web_page(carrier.incoming)):
         return None
-    return (yield from read_answer(carrier.incoming, errand, proven=carrier.proven))
+    return (yield from read_answer(carrier.incoming, errand, proven=carrier.proven, wrap=carrier.send))
 
 
 def parse(text: str) -> Parsed:
@@ -69,7 +69,7 @@ SPEC = DialogueSpec(
     start=start,
     parse=parse,
     secrets=("password",),
-    proves=Depth.DATA,
+    proves=Depth.VOLUME,
     open_proves=Depth.REACH,
     silent_to_strangers=True,
 )

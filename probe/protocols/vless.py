@@ -96,7 +96,7 @@ def start(ask: Ask) -> Dialogue:
         return None
     for depth in carrier.proven:
         yield Reached(depth)
-    return (yield from read_answer(carrier.incoming, errand))
+    return (yield from read_answer(carrier.incoming, errand, wrap=carrier.send))
 
 
 def parse(text: str) -> Parsed:
@@ -124,7 +124,7 @@ SPEC = DialogueSpec(
     start=start,
     parse=parse,
     secrets=("uuid",),
-    proves=Depth.DATA,
+    proves=Depth.VOLUME,
     open_proves=Depth.REACH,
     silent_to_strangers=True,
 )

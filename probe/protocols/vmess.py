@@ -36,7 +36,8 @@ def start(ask: Ask) -> Dialogue:
         return None
     keys = Keys(security, ask.entropy(33))
     head = build_request(user, keys, errand.host, errand.port, wall_s=int(ask.wall_s), entropy=ask.entropy)
-    yield carrier.send(head + Body(security, keys.key, keys.vector).seal(errand.data))
+    sent = Body(security, keys.key, keys.vector)
+    yield carrier.send(head + sent.seal(errand.data))
     if not (yield from refuse_web_page(carrier.incoming)):
         return None
     if not (yield from read_response(carrier.incoming, keys)):
@@ -44,7 +45,7 @@ def start(ask: Ask) -> Dialogue:
     for depth in dict.fromkeys((*carrier.proven[:-1], Depth.PROOF, Depth.AUTH)):
         yield Reached(depth)
     body = BodyReader(carrier.incoming, Body(security, keys.answer_key, keys.answer_vector))
-    return (yield from read_answer(body, errand))
+    return (yield from read_answer(body, errand, wrap=lambda data: carrier.send(sent.seal(data))))
 
 
 def parse(text: str) -> Parsed:
@@ -109,7 +110,7 @@ SPEC = DialogueSpec(
     start=start,
     parse=parse,
     secrets=("uuid",),
-    proves=Depth.DATA,
+    proves=Depth.VOLUME,
     open_proves=Depth.REACH,
     silent_to_strangers=True,
 )

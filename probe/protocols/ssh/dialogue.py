@@ -138,7 +138,7 @@ def _go_on(ask: Ask, wire: Wire, exchanged: Exchanged) -> Reading[Relayed | None
     if channel is None:
         return None
     yield from channel.send(errand.data)
-    return (yield from read_answer(channel, errand))
+    return (yield from read_answer(channel, errand, wrap=channel.send))
 
 
 def parse(text: str) -> Parsed:
