@@ -7,6 +7,7 @@ from typing import assert_never
 from probe.checks.quic_steps import run_quic_step
 from probe.checks.volume import VOLUME_BYTES, fetch_neutral
 from probe.checks.vpn import speak
+from probe.model.depth import Depth
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Step
 from probe.model.observation import Role
@@ -67,7 +68,8 @@ async def run_experiment(experiment: Experiment, ctx: Context, target: Target) -
         case Step.NEUTRAL_PAGE:
             await fetch_neutral(ctx, experiment.name)
         case Step.CONVERSE:
-            await speak(_partner(experiment, target, ctx), ctx, _endpoint_of(experiment, target))
+            deepest = Depth.VOLUME if experiment.design is Design.VOLUME else None
+            await speak(_partner(experiment, target, ctx), ctx, _endpoint_of(experiment, target), deepest)
         case _:
             assert_never(experiment.step)
 

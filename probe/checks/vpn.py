@@ -4,6 +4,7 @@ The protocol is a parameter of the target; its dialogue comes from the list in `
 """
 
 import asyncio
+import dataclasses
 from collections.abc import Mapping
 
 from probe.checks.paths import find_paths
@@ -54,10 +55,14 @@ async def run(target: Target, ctx: Context) -> None:
             paths.create_task(speak(target, ctx, endpoint))
 
 
-async def speak(target: Target, ctx: Context, endpoint: Endpoint) -> DialogueExchange | None:
-    """Hold one conversation at this address; `None` = the channel below it failed."""
+async def speak(
+    target: Target, ctx: Context, endpoint: Endpoint, deepest: Depth | None = None
+) -> DialogueExchange | None:
+    """Hold one conversation at this address, as deep as told or as the target says; `None` = no channel to it."""
     try:
         occasion = build_occasion(target, ctx)
+        if deepest is not None:
+            occasion = dataclasses.replace(occasion, deepest=deepest)
     except SecretMissing as error:
         return _not_asked(target, ctx, endpoint, str(error))
     if occasion.spec.takes_over and (inner := _find_own_inner(target)):

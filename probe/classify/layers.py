@@ -24,10 +24,12 @@ from probe.classify.rules_shape import DEEP_RULES, SHAPE_NOTES, SHAPE_TLS_RULES
 from probe.classify.rules_share import SHARE_RULES
 from probe.classify.rules_trace import TRACED_HTTP_RULES, TRACED_TCP_RULES, TRACED_TLS_RULES
 from probe.classify.rules_trust import TRUST_RULES
+from probe.classify.rules_tunnel_flow import TUNNEL_FLOW_RULES
 from probe.classify.rules_vpn import VPN_OUTSIDE_RULES, VPN_RULES
 from probe.classify.shares import share_of
 from probe.classify.tries import Layer, Outcome
 from probe.model.experiment import Design
+from probe.model.target import CheckName
 
 _Rules = tuple[Rule[PathFacts], ...]
 
@@ -61,6 +63,10 @@ def _mixed(facts: PathFacts) -> bool:
     return not facts.failed(Layer.TLS) and share_of(facts).is_mixed
 
 
+def _tunnel_flows(facts: PathFacts) -> bool:
+    return facts.case.target.check is CheckName.VPN and (facts.failing is None or facts.failed(Layer.VPN))
+
+
 def _page_came(facts: PathFacts) -> bool:
     return facts.exchange is not None
 
@@ -75,7 +81,8 @@ _VPN, _TCP, _TLS, _QUIC, _HTTP = (
 _TLS_AND_HELLOS = _broken_at(Layer.TLS, tried=Layer.HELLO)
 
 LAYERED: tuple[tuple[Section[PathFacts], ...], ...] = (
-    (Section(_VPN, VPN_RULES),),  # first: what was not asked at all says so in its own words
+    # First: what was not asked at all says so in its own words.
+    (Section(_tunnel_flows, TUNNEL_FLOW_RULES), Section(_VPN, VPN_RULES)),
     (Section(_VPN, VPN_OUTSIDE_RULES),),
     (Section(_broken_at(Layer.ICMP), ECHO_RULES),),
     (

@@ -31,6 +31,12 @@ CALM = frozenset({Design.HTTP3, Design.SOURCE_PORT, Design.HELLO, Design.RESOLVE
 """What a deep run of a good target does by itself: no sign of trouble, so no look at the vantage goes with it."""
 
 
+def is_calm_alone(experiment: Experiment) -> bool:
+    """Tell whether a follow-up is no sign of trouble; the first volume through a reference is none either."""
+    meets = experiment.design is Design.VOLUME and experiment.step is Step.CONVERSE and experiment.cell == 1
+    return experiment.design in CALM or meets
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What to try next, and what to try when the place is cold again."""
 
@@ -42,7 +48,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 def is_calm(case: Case, wanted: tuple[Experiment, ...]) -> bool:
     """Tell whether nothing of this is a sign of trouble: over HTTP/3 a target of its own is asked only after one."""
-    return case.target.check is not CheckName.H3 and all(e.design in CALM for e in wanted)
+    return case.target.check is not CheckName.H3 and all(map(is_calm_alone, wanted))
 
 
 def plan(case: Case) -> Plan:

@@ -4,9 +4,13 @@ None touches the endpoint's own protocol again before a minute is over (VERDICTS
 pending, and so is what a second round of a control needs.
 """
 
+import msgspec
+
 from probe.classify.case import Case
+from probe.classify.plan_tunnel_flow import RUN_S, carry, find_hampered, plan_tunnel_flow
 from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try
 from probe.classify.tunnel_facts import PAIRS, PASSES
+from probe.model.depth import Depth
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Pending, Place, Step
 from probe.model.observation import DialogueExchange
@@ -21,6 +25,11 @@ _SERVICE_PORTS = (443, 80)
 def plan_tunnel(case: Case, table: tuple[Try, ...]) -> tuple[Experiment, ...]:
     """Return what to try next for the endpoints that are silent or broke off."""
     wanted: list[Experiment] = []
+    hampered = find_hampered(table)
+    if hampered is not None:
+        # What is up and carries too little is another question than what does not come up.
+        over_udp = hampered.transport.startswith("udp")
+        return plan_tunnel_flow(case, table, hampered, _find_reference(case, over_udp=over_udp))
     if case.deep:
         wanted += _get_to_know(case, table)
     for endpoint, over_udp in _troubled(case, table)[:ENDPOINTS_AT_MOST]:
@@ -34,6 +43,7 @@ def plan_tunnel(case: Case, table: tuple[Try, ...]) -> tuple[Experiment, ...]:
 def _get_to_know(case: Case, table: tuple[Try, ...]) -> list[Experiment]:
     """Return one beginning with the reference while the tunnel works: later, its silence will mean something."""
     known = {place for proof in case.proofs for place in proof.references}
+    carriers = {place for proof in case.proofs for place in proof.carriers}
     for row in table:
         seen = row.observation
         is_own = row.experiment is None and not row.measurement and row.outcome is Outcome.OK
@@ -42,7 +52,9 @@ def _get_to_know(case: Case, table: tuple[Try, ...]) -> list[Experiment]:
             reference = _find_reference(case, over_udp=over_udp)
             if reference is not None:
                 place = Endpoint(address=reference.host, port=reference.port)
-                if str(place) not in known:
+                if seen.depth is Depth.VOLUME and str(place) not in carriers:
+                    return [carry(seen.endpoint, place, reference, 1)]
+                if str(place) not in known and str(place) not in carriers:
                     return [_try(seen.endpoint, place, reference, 1, over_udp=over_udp, kind=NameKind.TEST)]
     return []
 
@@ -59,25 +71,38 @@ def tunnel_later(case: Case, table: tuple[Try, ...]) -> tuple[Pending, ...]:
         and not row.measurement
         and row.outcome in (*TRIGGERABLE, Outcome.REFUSED)
     ]
+    hampered = find_hampered(table)
+    if hampered is not None:
+        return _runs_later(case, hampered)
     # Without proof of its credentials nothing could come of it.
     if not broken or not case.proofs:
         return ()
     again = tuple(
-        Experiment(
-            id=f"{Design.REPEAT.value}.test.{row.spot}.0.{AGAIN}",
-            design=Design.REPEAT,
-            step=Step.CONVERSE,
-            name="",
-            name_kind=NameKind.TEST,
-            place=Place.OWN,
-            endpoint=seen.endpoint,
-            cell=AGAIN,
-        )
-        for row, seen in broken[:ENDPOINTS_AT_MOST]
-        if isinstance(seen, DialogueExchange)
+        _again(seen.endpoint, AGAIN) for _, seen in broken[:ENDPOINTS_AT_MOST] if isinstance(seen, DialogueExchange)
     )
     due_s = max(case.spacing_s, case.round_apart_s) + 1.0
     return (Pending(due_in_s=due_s, question="whether the same handshake fails again", experiments=again),)
+
+
+def _runs_later(case: Case, run: DialogueExchange) -> tuple[Pending, ...]:
+    """Return two more runs, as far apart as handshakes are: three that stop at one place, or are slow, are no accident.
+
+    They are one question, and the second waits until the first is over: repeats of one place would go side by side.
+    """
+    due_s = max(case.spacing_s, case.round_apart_s) + 1.0
+    runs = (
+        _again(run.endpoint, AGAIN),
+        msgspec.structs.replace(_again(run.endpoint, AGAIN + 1), delay_s=due_s + RUN_S),
+    )
+    question = "whether the tunnel carries as little again"
+    return (Pending(due_in_s=due_s, question=question, experiments=runs),)
+
+
+def _again(endpoint: Endpoint, number: int) -> Experiment:
+    return Experiment(
+        id=f"{Design.REPEAT.value}.test.{endpoint}.0.{number}", design=Design.REPEAT, step=Step.CONVERSE, name="",
+        name_kind=NameKind.TEST, place=Place.OWN, endpoint=endpoint, cell=number,
+    )  # fmt: skip
 
 
 def _troubled(case: Case, table: tuple[Try, ...]) -> list[tuple[Endpoint, bool]]:

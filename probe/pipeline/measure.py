@@ -22,7 +22,7 @@ from probe.classify.facts import build_table
 from probe.classify.fitness import needs_baseline
 from probe.classify.judge import judge
 from probe.classify.pairs import PAIRS
-from probe.classify.plan import CALM, is_calm, plan
+from probe.classify.plan import is_calm, is_calm_alone, plan
 from probe.classify.plan_cross import calls_for_crossing
 from probe.classify.residual import is_moot
 from probe.classify.tries import Layer
@@ -220,7 +220,7 @@ class Run:
     def _is_calm(self) -> bool:
         """Tell whether nothing was odd so far: what a deep run asks by itself is all still on its way."""
         begun = self._experiments
-        calm = not begun or (len(self._running) == len(begun) and all(e.design in CALM for e in begun))
+        calm = not begun or (len(self._running) == len(begun) and all(map(is_calm_alone, begun)))
         return calm and not self._journal.silences
 
     def _may_deepen(self, newest: Observation) -> bool:

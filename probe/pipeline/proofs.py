@@ -1,7 +1,10 @@
 """What is known of a tunnel's credentials from before: handshakes that succeeded, and the user's word."""
 
 import datetime
+from typing import Any
 
+from probe.classify.tunnel_flows import flow_rate
+from probe.model.depth import Depth
 from probe.model.experiment import Design, NameKind
 from probe.model.failure import FailureCode
 from probe.model.measurement import Measurement
@@ -36,8 +39,10 @@ def find_proofs(store: Store, target: Target, vantage: Vantage, wall_s: float) -
                     source=ProofSource.HISTORY,
                     age_s=wall_s - measurement.started_at,
                     elsewhere=_differ(measurement.vantage, vantage),
-                    references=_good_references(measurement),
+                    references=_good_references(measurement, Design.REFERENCE),
+                    carriers=_good_references(measurement, Design.VOLUME),
                     measurement=measurement.id,
+                    **_carried(measurement),
                 )
             )
     history = store.load_history(target.id, limit=1)
@@ -48,18 +53,29 @@ def find_proofs(store: Store, target: Target, vantage: Vantage, wall_s: float) -
     return tuple(found)
 
 
-def _good_references(measurement: Measurement) -> tuple[str, ...]:
-    """Return the references that answered in their protocol in this run."""
+def _carried(measurement: Measurement) -> dict[str, Any]:
+    """Return how much came through the tunnel itself, and how fast; nothing where its volume was not tried."""
+    for seen in measurement.observations:
+        is_own = isinstance(seen, DialogueExchange) and not seen.experiment
+        if is_own and isinstance(seen, DialogueExchange) and seen.depth is Depth.VOLUME:
+            return {"carried_bytes": seen.bytes_received, "rate": flow_rate(seen)}
+    return {}
+
+
+def _good_references(measurement: Measurement, design: Design) -> tuple[str, ...]:
+    """Return the references that answered in their protocol in this run, or carried their volume."""
     good = {
         observation.experiment
         for observation in measurement.observations
-        if isinstance(observation, DialogueExchange) and observation.failure is None
+        if isinstance(observation, DialogueExchange)
+        and observation.failure is None
+        and (design is not Design.VOLUME or observation.depth is Depth.VOLUME)
     }
     return tuple(
         dict.fromkeys(
             str(experiment.endpoint)
             for experiment in measurement.experiments
-            if experiment.id in good and experiment.design is Design.REFERENCE and experiment.name_kind is NameKind.TEST
+            if experiment.id in good and experiment.design is design and experiment.name_kind is NameKind.TEST
         )
     )
 

@@ -20,8 +20,11 @@ ECHO_REPLY = "echo reply"
 VOLUME_BYTES = 65536
 _LARGE_BYTES = 1150
 """With every tunnel's wrapping below the smallest MTU that tunnels are run over."""
-_AT_ONCE = 4
+_AT_ONCE = (4, 8)
+"""At first, and at most: as a page begins to load."""
 _ROUND_S = 3.0
+_GAP_S = 1.0
+"""After so long a gap what is missing of a round is lost."""
 _FIRST_LARGE = 1000
 
 
@@ -68,21 +71,24 @@ def carry_volume(
     """
     carried, sequence, barren = 0, _FIRST_LARGE, 0
     payload = ask.entropy(_LARGE_BYTES)  # which no tunnel makes smaller
+    at_once, most = _AT_ONCE
     while carried < VOLUME_BYTES:
-        for _ in range(_AT_ONCE):
+        for _ in range(at_once):
             yield send(build_echo(*inner, identifier, sequence, payload))
             sequence += 1
         came = 0
         until_s = ask.elapsed_s() + _ROUND_S
-        for _ in range(2 * _AT_ONCE):
-            packet = yield from take(until_s - ask.elapsed_s())
+        for _ in range(2 * at_once):
+            left_s = until_s - ask.elapsed_s()
+            packet = yield from take(min(left_s, _GAP_S) if came else left_s)
             if packet is None:
                 break
             if len(packet) > _LARGE_BYTES and name_packet(packet, identifier) == ECHO_REPLY:
                 came += 1
-            if came == _AT_ONCE:
+            if came == at_once:
                 break
         carried += came * _LARGE_BYTES
+        at_once = min(most, 2 * at_once) if came == at_once else max(1, at_once // 2)
         barren = 0 if came else barren + 1
         if barren == 2:
             return None

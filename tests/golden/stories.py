@@ -17,6 +17,7 @@ from tests.golden import (  # noqa: F401 (they register their stories)
     shares,
     traces,
     trust,
+    tunnel_flows,
     tunnels,
 )
 from tests.golden.story import PAIRS

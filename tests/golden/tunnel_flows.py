@@ -1,0 +1,221 @@
+"""Golden stories about what tunnels carry once they are up: frozen, slowed down, or as much as they can."""
+
+import msgspec
+
+from probe.classify.case import Case
+from probe.model.depth import Depth
+from probe.model.endpoint import Endpoint
+from probe.model.experiment import Design, Experiment, NameKind, Place, Step
+from probe.model.failure import Failure, FailureCode, Stage
+from probe.model.observation import BytesAt, DialogueExchange, Ending, StageReached
+from probe.model.proof import Proof, ProofSource
+from tests.golden.flows import FAST, at_rate
+from tests.golden.story import Half, golden, half
+from tests.golden.tunnel_proofs import REFERENCE, Tunnel
+from tests.unit.classify.cases import FIT, NEUTRAL, OWN
+
+HERE = Endpoint(address=OWN, port=1194)
+THERE = Endpoint(address=REFERENCE, port=1194)
+VOLUME_BYTES, FREEZES_AT = 70_000, 16_400
+SLOW, HEALTHY = 9_000.0, 300_000.0
+FROZEN, TARDY, WHOLE = "frozen", "tardy", "whole"
+EARLIER = (Proof(source=ProofSource.HISTORY, age_s=86400.0, carriers=(str(THERE),), measurement="01"),)
+
+
+def elsewhere(
+    rate: float = HEALTHY, carried: int = VOLUME_BYTES, ages_s: tuple[float, ...] = (20.0, 80.0)
+) -> tuple[Proof, ...]:
+    """Tell that the tunnel carried its volume from another network, so fast."""
+    return tuple(
+        Proof(source=ProofSource.HISTORY, age_s=s, elsewhere=True, carried_bytes=carried, rate=rate, measurement=f"{s}")
+        for s in ages_s
+    )
+
+
+class Flowing(Tunnel):
+    """Tells of runs that were asked to carry a volume."""
+
+    def carried(self, size: int, rate: float, end: str = WHOLE, experiment: Experiment | None = None) -> "Flowing":
+        """One run: frozen after so many bytes, whole, or tardy: unfinished when time was over."""
+        base = self._base(experiment, 0)
+        began_s = base["t0_s"] + 0.1
+        took_s = size / rate
+        samples = tuple(BytesAt(t_s=began_s + took_s * n / 8, body_bytes=size * n // 8) for n in range(1, 9))
+        over_s = began_s + took_s + (10.0 if end == FROZEN else 0.2 if end == TARDY else 0.0)
+        whole = end == WHOLE
+        stages = (StageReached(depth=Depth.PROOF, t_s=base["t0_s"] + 0.05), StageReached(depth=Depth.DATA, t_s=began_s))
+        self.observations.append(
+            DialogueExchange(
+                **base | {"t_s": over_s}, endpoint=THERE if experiment and experiment.about else HERE,
+                protocol="openvpn", transport=self.transport, depth=Depth.VOLUME if whole else Depth.DATA,
+                stages=stages, timeline=samples, bytes_received=size, ending=None if whole else Ending.SILENCE,
+                failure=None if whole else Failure(stage=Stage.DIALOGUE, code=FailureCode.TIMEOUT),
+            )
+        )  # fmt: skip
+        self.now_s = over_s
+        return self
+
+    def runs(self, *sizes: int, rate: float = HEALTHY, end: str = WHOLE) -> "Flowing":
+        """The check's own run, and repeats of it."""
+        if self.transport == "tcp":
+            self.tcp()
+        self.carried(sizes[0], rate, end)
+        for number, size in enumerate(sizes[1:], 1):
+            again = self.experiment(Design.REPEAT, Step.CONVERSE, NameKind.TEST, number, endpoint=HERE)
+            self.wait(60.0).carried(size, rate, end, again)
+        return self
+
+    def pairs(
+        self, size: int, rate: float = HEALTHY, end: str = WHOLE, page: float = FAST, times: int = 5
+    ) -> "Flowing":
+        """Pages from the reference's port, and in turn with them its tunnel."""
+        for number in range(1, times + 1):
+            planned = self._flow(Step.FETCH, NameKind.NEUTRAL, number)
+            self.tcp(address=REFERENCE, experiment=planned)
+            at_rate(self, page, 262_144, planned, address=REFERENCE, secure=False)
+            self.carried(size, rate, end, self._flow(Step.CONVERSE, NameKind.TEST, number))
+        return self
+
+    def line(self, rate: float = FAST, times: int = 3) -> "Flowing":
+        """Neutral sites' pages."""
+        for number in range(1, times + 1):
+            planned = self.experiment(
+                Design.VOLUME, Step.NEUTRAL_PAGE, NameKind.NEUTRAL, number, place=Place.UNRELATED, about=str(HERE)
+            )
+            self.experiments[-1] = planned = msgspec.structs.replace(planned, id=f"volume.line.{NEUTRAL}.{number}")
+            self.tcp(address="45.90.1.1", experiment=planned).tls(address="45.90.1.1", experiment=planned)
+            at_rate(self, rate, 100_000, planned, address="45.90.1.1")
+        return self
+
+    def _flow(self, step: Step, kind: NameKind, number: int) -> Experiment:
+        return self.experiment(
+            Design.VOLUME, step, kind, number, endpoint=THERE, place=Place.UNRELATED, about=str(HERE)
+        )  # fmt: skip
+
+
+def known(story: Tunnel, proofs: tuple[Proof, ...] = ()) -> Case:
+    return story.case(proofs=proofs, baseline=FIT)
+
+
+@golden("flow.freeze.reference_too")
+def freeze_of_a_protocol() -> tuple[Half, Half]:
+    def story(at: int) -> Flowing:
+        return Flowing().runs(FREEZES_AT, end=FROZEN).line().pairs(at, end=FROZEN)
+
+    return (
+        half(
+            known(story(FREEZES_AT), EARLIER),
+            "likely_blocked network C2",
+            "It stops after 16 KB, a reference's tunnel five times too; pages from the reference's port go on.",
+        ),
+        half(
+            known(story(FREEZES_AT)),
+            "insufficient unknown C0",
+            "Nobody ever saw this reference carry a volume: it may be its own limit.",
+        ),
+    )
+
+
+@golden("flow.freeze.elsewhere_whole")
+def freeze_here_alone() -> tuple[Half, Half]:
+    def case(*sizes: int) -> Case:
+        return known(Flowing().runs(*sizes, end=FROZEN).line(), elsewhere())
+
+    return (
+        half(
+            case(16_400, 16_100, 17_900),
+            "likely_blocked network C2",
+            "Three times it stops after some 16 KB; from another network it carried 70 KB twice in these minutes.",
+        ),
+        half(
+            case(16_400, 34_000, 61_000),
+            "likely_blocked network C2",
+            "It stops each time elsewhere: it breaks off, and no number of bytes is what does it.",
+        ),
+    )
+
+
+@golden("flow.freeze.tunnel_alike")
+def freeze_of_unknown_cause() -> tuple[Half, Half]:
+    return (
+        half(
+            known(Flowing().runs(16_400, 16_100, 17_900, end=FROZEN).line()),
+            "impaired unknown C1",
+            "Three times it stops after some 16 KB: the server may do that, and a filter may.",
+        ),
+        half(
+            known(Flowing().runs(16_400, 16_100, end=FROZEN).line()),
+            "insufficient unknown C0",
+            "Twice is no pattern.",
+        ),
+    )
+
+
+@golden("flow.throttle.reference_too")
+def throttle_of_a_protocol() -> tuple[Half, Half]:
+    def case(page: float) -> Case:
+        return known(Flowing().runs(VOLUME_BYTES, rate=SLOW).line().pairs(VOLUME_BYTES, SLOW, page=page), EARLIER)
+
+    return (
+        half(
+            case(FAST),
+            "degraded network C2",
+            "9 KB a second here and with a reference; pages from its very port come a hundred times faster.",
+        ),
+        half(
+            case(2 * SLOW),
+            "degraded unknown C1",
+            "Pages from the reference's port are nearly as slow: that reference has no more to give.",
+        ),
+    )
+
+
+@golden("flow.throttle.elsewhere_fast")
+def throttle_here_alone() -> tuple[Half, Half]:
+    def case(rate: float) -> Case:
+        return known(Flowing().runs(*(VOLUME_BYTES,) * 3, rate=SLOW).line(), elsewhere(rate))
+
+    return (
+        half(
+            case(HEALTHY),
+            "degraded network C2",
+            "9 KB a second here, three times; 300 from another network, twice, and other sites come fast here.",
+        ),
+        half(
+            case(2 * SLOW),
+            "degraded unknown C1",
+            "From another network it is nearly as slow: the server has no more to give.",
+        ),
+    )
+
+
+@golden("flow.slow.tunnel_line_fast")
+def slow_tunnel() -> tuple[Half, Half]:
+    return (
+        half(
+            known(Flowing().runs(VOLUME_BYTES, rate=SLOW).line()),
+            "degraded unknown C1",
+            "9 KB a second through the tunnel, and other sites come a hundred times faster.",
+        ),
+        half(
+            known(Flowing().runs(VOLUME_BYTES, rate=SLOW).line(2 * SLOW)),
+            "ok none C2",
+            "Other sites come as slowly: it is the line.",
+        ),
+    )
+
+
+@golden("flow.slow.tunnel_seen")
+def slow_tunnel_unfinished() -> tuple[Half, Half]:
+    return (
+        half(
+            known(Flowing().runs(30_000, rate=SLOW, end=TARDY)),
+            "degraded unknown C1",
+            "Half of it had come when time was over, and more was coming.",
+        ),
+        half(
+            known(Flowing().runs(30_000, rate=SLOW, end=FROZEN)),
+            "insufficient unknown C0",
+            "Nothing had come for ten seconds when time was over: that is no slowness.",
+        ),
+    )
