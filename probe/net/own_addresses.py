@@ -48,12 +48,17 @@ def _lines(path: Path) -> list[str]:
         return []
 
 
-def has_address(address: str) -> bool:
-    """Tell whether an interface of this host has this address: a tunnel is up here whose inner address it is."""
+def has_address(address: str, proc: Path = Path("/proc/net")) -> bool:
+    """Tell whether an interface of this host has this address: a tunnel is up here whose inner address it is.
+
+    That it can be bound is not enough where the kernel lets foreign addresses be (`ip_nonlocal_bind`).
+    """
     try:
-        family = socket.AF_INET6 if ipaddress.ip_interface(address).version == 6 else socket.AF_INET
+        wanted = ipaddress.ip_interface(address).ip
+        family = socket.AF_INET6 if wanted.version == 6 else socket.AF_INET
         with socket.socket(family, socket.SOCK_DGRAM) as asking:
-            asking.bind((str(ipaddress.ip_interface(address).ip), 0))
+            asking.bind((str(wanted), 0))
     except (OSError, ValueError):
         return False
-    return True
+    listed = _read_v6(proc / "if_inet6") if wanted.version == 6 else _read_v4(proc / "fib_trie")
+    return not listed or str(wanted) in listed
