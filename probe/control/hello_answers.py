@@ -1,19 +1,21 @@
 """What a reference server says: enough of each tunnel's protocol that a client knows it was understood. Pure.
 
-Its credentials are public, and nothing is relayed: whoever asks learns that the protocol passes, and no more. An answer
-is never much longer than the question, so nobody gains by asking in another's name.
+Its credentials are public, and nothing is relayed: whoever asks learns that the protocol passes, and no more. Inside
+WireGuard and Shadowsocks what was sent comes back, so that a volume can be tried. An answer to a datagram is never much
+longer than the question, so nobody gains by asking in another's name.
 Source: OpenVPN's wire format (P_CONTROL_HARD_RESET_SERVER_V2); RFC 7296 sections 1.2 and 3.10.1 (an answer to
 IKE_SA_INIT may be INVALID_KE_PAYLOAD alone); shadowsocks.org/doc/aead; RFC 8489 section 6.3.1 (STUN).
 """
 
 import base64
+import contextlib
 import os
 import struct
 from collections.abc import Callable
 from enum import StrEnum
 from urllib.parse import quote
 
-from probe.control.wireguard_answer import CLIENT_KEY, SERVER_KEY, answer_initiation, public_of
+from probe.control.wireguard_answer import CLIENT_KEY, SERVER_KEY, Responder, answer_initiation, public_of
 from probe.model.errors import ProtocolError
 from probe.protocols.dialogue import Reached
 from probe.protocols.incoming import Incoming, Reading
@@ -28,6 +30,7 @@ _STUN_BYTES = 20
 _RESET_CLIENT, _RESET_SERVER = 7 << 3, 8 << 3
 _SHORTEST_RESET_BYTES, _SHORTEST_IKE_BYTES = 14, 28
 _SA_INIT, _VERSION_2, _NOTIFY, _INVALID_KE, _GROUP = 34, 0x20, 41, 17, 19
+_CHUNK_BYTES = 8192
 _SERVER_HELLO = b"\x16\x03\x03\x00\x02\x02\x28"
 """What a relay's destination would say first: a handshake record, for a client that asked for a page by TLS."""
 
@@ -81,6 +84,14 @@ def _answer_ike(data: bytes) -> bytes | None:
     return data[:8] + os.urandom(8) + head + refusal
 
 
+def open_datagrams(hello: Hello) -> Callable[[bytes], bytes | None]:
+    """Return what answers the datagrams of a port; of WireGuard it knows the tunnels that were begun there."""
+    if hello is not Hello.WIREGUARD:
+        return lambda data: answer_datagram(hello, data)
+    responder = Responder()
+    return lambda data: answer_stun(data) or responder.answer(data)
+
+
 def open_stream(hello: Hello) -> Callable[[bytes], bytes | None]:
     """Return what takes the chunks of a new connection and returns what to send; `None` = nothing yet.
 
@@ -115,30 +126,43 @@ class _OpenVpnStream:
 
 
 class _ShadowsocksStream:
-    """Decrypts one errand, and answers as the page that it asks for would begin."""
+    """Decrypts an errand and answers as the page that it asks for would begin; what is no TLS comes back as it is."""
 
     def __init__(self) -> None:
         self._edition = Edition2017(SHADOWSOCKS_METHOD, SHADOWSOCKS_PASSWORD, os.urandom)
-        self._plain: Reading[bytes | None] = _read_errand(self._edition.read_stream(Incoming(1.0)))
+        self._incoming = self._edition.read_stream(Incoming(1.0))
+        self._answers: list[bytes] = []
+        self._plain = self._answer_all()
         next(self._plain)
 
     def take(self, data: bytes) -> bytes | None:
-        try:
+        with contextlib.suppress(StopIteration):
             event = self._plain.send(data)
             while isinstance(event, Reached):
                 event = self._plain.send(None)
-        except StopIteration as end:
-            split = split_address(end.value or b"")
-            payload = (end.value or b"")[split[1] :] if split is not None else b""
-            answer = _SERVER_HELLO if payload[:1] == b"\x16" else payload
-            return self._edition.build_stream(b"", answer) if answer else None
-        return None
+        answer, self._answers = b"".join(self._answers), []
+        return answer or None
 
+    def _answer_all(self) -> Reading[None]:
+        first = yield from self._take_all()
+        split = split_address(first or b"")
+        payload = (first or b"")[split[1] :] if split is not None else b""
+        if payload[:1] == b"\x16":
+            self._answers.append(self._edition.build_stream(b"", _SERVER_HELLO))
+            return
+        if payload:
+            self._answers.append(self._edition.build_stream(b"", payload))
+        while payload and (more := (yield from self._take_all())):
+            for at in range(0, len(more), _CHUNK_BYTES):
+                self._answers.append(self._edition.build_more(more[at : at + _CHUNK_BYTES]))
 
-def _read_errand(incoming: Incoming) -> Reading[bytes | None]:
-    """Read the first chunk: the address, and what follows it."""
-    first = yield from incoming.take(1)
-    return None if first is None else first + incoming.pending
+    def _take_all(self) -> Reading[bytes | None]:
+        """Take what has come of the plaintext; `None` = the end."""
+        first = yield from self._incoming.take(1)
+        if first is None:
+            return None
+        rest, self._incoming.pending = self._incoming.pending, b""
+        return first + rest
 
 
 def reference_links(hello: Hello, host: str, port: int) -> tuple[str, ...]:
@@ -151,6 +175,6 @@ def reference_links(hello: Hello, host: str, port: int) -> tuple[str, ...]:
             return (f"ikev2://{place}",)
         case Hello.WIREGUARD:
             client, server = (quote(base64.b64encode(key), safe="") for key in (CLIENT_KEY, public_of(SERVER_KEY)))
-            return (f"wireguard://{client}@{place}?publickey={server}",)
+            return (f"wireguard://{client}@{place}?publickey={server}&address=10.0.0.2/24",)
         case Hello.SHADOWSOCKS:
-            return (f"ss://{SHADOWSOCKS_METHOD}:{SHADOWSOCKS_PASSWORD.decode()}@{place}",)
+            return (f"ss://{SHADOWSOCKS_METHOD}:{SHADOWSOCKS_PASSWORD.decode()}@{place}?payload=echo",)

@@ -1,4 +1,4 @@
-"""The reference servers of a control: ports that begin a tunnel's protocol, and answer harmless questions as well.
+"""The reference servers of a control: ports that speak a tunnel's protocol, and answer harmless questions as well.
 
 Both on the same port, because that is the comparison: what lets a STUN question or a page pass there and ends a
 tunnel's beginning reacts to the protocol.
@@ -10,12 +10,12 @@ import functools
 from collections.abc import Callable
 from typing import cast
 
-from probe.control.echo_service import ANSWER, MOST_HEAD_BYTES
-from probe.control.hello_answers import Hello, answer_datagram, open_stream
+from probe.control.echo_service import ANSWER, FLOW_HEAD, MOST_HEAD_BYTES, read_flow
+from probe.control.hello_answers import Hello, open_datagrams, open_stream
 from probe.model.errors import ProtocolError
 
 _LONGEST_LIFE_S = 15.0
-_MOST_BYTES = 65536
+_MOST_BYTES = 262144
 _MOST_CONNECTIONS = 512
 _GET = b"GET "
 
@@ -70,14 +70,14 @@ class _Datagrams(asyncio.DatagramProtocol):
     """Answers each datagram for itself."""
 
     def __init__(self, hello: Hello) -> None:
-        self._hello = hello
+        self._answer = open_datagrams(hello)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # A cast, not a check: uvloop's transport has the methods without the base class.
         self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        answer = answer_datagram(self._hello, data)
+        answer = self._answer(data)
         if answer is not None:
             self._transport.sendto(answer, addr)
 
@@ -120,7 +120,9 @@ class _Stream(asyncio.Protocol):
         if self._head or _GET.startswith(data[:4]) or data.startswith(_GET):
             self._head += data
             if b"\r\n\r\n" in self._head or len(self._head) > MOST_HEAD_BYTES:
-                transport.write(ANSWER)
+                # A page as long as it is asked for shows how bytes flow from here where no tunnel is seen.
+                flow = read_flow(self._head)
+                transport.write(ANSWER if flow is None else FLOW_HEAD % flow[0] + b"." * flow[0])
                 transport.close()
             return
         try:

@@ -57,6 +57,25 @@ def name_packet(packet: bytes, identifier: int) -> str:
     return f"icmp type {kind}"
 
 
+def turn_echo(packet: bytes) -> bytes | None:
+    """Return the reply to the echo request in an IP packet without options, as its host would; `None` = it is none."""
+    if len(packet) < 28 or packet[0] not in (0x45, 0x60) or (packet[0] == 0x60 and len(packet) < 48):
+        return None
+    v6 = packet[0] == 0x60
+    head_bytes, size = (40, 40 + int.from_bytes(packet[4:6], "big")) if v6 else (20, int.from_bytes(packet[2:4], "big"))
+    protocol, request, reply = (packet[6], 128, 129) if v6 else (packet[9], 8, 0)
+    echo = packet[head_bytes:size]
+    if protocol != (_ICMP_V6 if v6 else _ICMP) or size > len(packet) or len(echo) < 8 or echo[0] != request:
+        return None
+    source, destination = (packet[8:24], packet[24:40]) if v6 else (packet[12:16], packet[16:20])
+    echo = bytes((reply, 0, 0, 0)) + echo[4:]
+    pseudo = destination + source + struct.pack("!II", len(echo), _ICMP_V6) if v6 else b""
+    echo = echo[:2] + struct.pack("!H", compute_checksum(pseudo + echo)) + echo[4:]
+    # Addresses changed about leave the header's own checksum as it was; what padded the packet goes back with it.
+    head = packet[:8] if v6 else packet[:12]
+    return head + destination + source + echo + packet[size:]
+
+
 def carry_volume(
     ask: Ask,
     inner: tuple[Inner, Inner],

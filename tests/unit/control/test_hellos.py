@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import ipaddress
 import os
 import socket
 import struct
@@ -16,16 +17,20 @@ from probe.control.hello_answers import (
     Hello,
     answer_datagram,
     answer_stun,
+    open_datagrams,
     open_stream,
     reference_links,
 )
 from probe.control.hello_ports import HelloPorts
 from probe.control.settings import parse_serve_settings
+from probe.control.wireguard_answer import Responder
 from probe.model.depth import Depth
 from probe.model.errors import ProtocolError
 from probe.protocols import load_specs
 from probe.protocols.dialogue import Ask, Reached, Receive, Send
+from probe.protocols.inner_echo import ECHO_REPLY, build_echo, name_packet, turn_echo
 from probe.targets.tunnel_texts import parse_link
+from tests.dialogues import play
 
 ASKS = {
     Hello.OPENVPN: Ask(entropy=os.urandom),
@@ -95,6 +100,73 @@ def test_our_client_gets_an_answer_through_shadowsocks_and_nothing_is_relayed():
     assert reply.answer == "tls handshake"
 
 
+def hold_volume(name, ask, answer):
+    """Carry a volume; return the stages and what came of it."""
+    waiting = []
+
+    def after(sent):
+        nonlocal heard
+        for one in sent[heard:]:
+            waiting.extend(filter(None, [answer(one.data)]))
+        heard = len(sent)
+        return waiting.pop(0) if waiting else None
+
+    heard = 0
+    played = play(load_specs()[name].start(dataclasses.replace(ask, deepest=Depth.VOLUME)), after)
+    return played.reached, played.reply
+
+
+@pytest.mark.parametrize("inner", ["10.0.0.2/24", "fd00::2/64"])
+def test_a_volume_goes_through_the_wireguard_reference_and_comes_back(inner):
+    (link,) = reference_links(Hello.WIREGUARD, "192.0.2.1", 51820)
+    parsed = parse_link(link).parsed
+    secrets = {name: value.encode() for name, value in parsed.secrets.items()}
+    params = {**parsed.params, "address": inner}
+    ask = Ask(entropy=os.urandom, params=params, secrets=secrets, stamps=1_800_000_000 * 10**9)
+    stages, reply = hold_volume("wireguard", ask, open_datagrams(Hello.WIREGUARD))
+    assert stages[-2:] == [Depth.DATA, Depth.VOLUME]
+    assert reply.carried_bytes >= 65536
+
+
+def test_a_volume_goes_through_the_shadowsocks_reference_and_comes_back():
+    (link,) = reference_links(Hello.SHADOWSOCKS, "192.0.2.1", 8388)
+    ask = dataclasses.replace(ASKS[Hello.SHADOWSOCKS], params=parse_link(link).parsed.params)
+    take = open_stream(Hello.SHADOWSOCKS)
+    stages, reply = hold_volume("shadowsocks", ask, take)
+    assert stages[-2:] == [Depth.DATA, Depth.VOLUME]
+    assert reply.answer == "echo"
+    with pytest.raises(ProtocolError):
+        take(bytes(200))
+
+
+def test_what_is_no_echo_gets_nothing_back_through_wireguard():
+    source, destination = ipaddress.ip_address("10.0.0.2"), ipaddress.ip_address("10.0.0.1")
+    echo = build_echo(source, destination, 7, 1)
+    reply = turn_echo(echo + bytes(12))
+    assert name_packet(reply, 7) == ECHO_REPLY
+    assert len(reply) == len(echo) + 12
+    for packet in (
+        b"",
+        echo[:27],
+        reply,
+        echo[:9] + b"\x11" + echo[10:],
+        b"\x46" + echo[1:],
+        echo[:2] + b"\xff\xff" + echo[4:],
+    ):
+        assert turn_echo(packet) is None
+
+
+@given(st.binary(max_size=120))
+def test_any_packet_inside_is_borne(packet):
+    assert turn_echo(packet) is None or len(turn_echo(packet)) == len(packet)
+
+
+def test_the_oldest_tunnels_are_forgotten_and_a_stranger_finds_none():
+    responder = Responder()
+    assert responder.answer(b"\x04\0\0\0" + bytes(60)) is None
+    assert responder.answer(b"\x04\0\0\0") is None
+
+
 def test_a_stun_question_is_answered_on_every_port():
     transaction = os.urandom(12)
     question = struct.pack("!HHI", 1, 0, 0x2112A442) + transaction
@@ -143,6 +215,10 @@ async def test_the_ports_serve_both_transports_and_pages(unused_tcp_port):
         reader, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert (await reader.read()).startswith(b"HTTP/1.1 200 OK")
+        writer.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
+        writer.write(b"GET /flow/70000/8388608 HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert len((await reader.read()).partition(b"\r\n\r\n")[2]) == 70000
         writer.close()
         reader, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
         reset = b"\x38" + bytes(13)
