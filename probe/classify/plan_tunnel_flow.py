@@ -16,7 +16,7 @@ from probe.model.target import Target
 
 LINE_RUNS = 3
 PAGE_S = 3.0
-RUN_S = 8.0
+RUN_S = 5.0
 """A run through a reference: its handshake, and enough of its data to tell a frozen or a slow flow from a free one."""
 FLOW_BYTES, FLOW_RATE = 262144, 8 * 1024 * 1024
 """What a reference's port is asked to send: as fast as the line allows."""

@@ -9,7 +9,7 @@ import sys
 import click
 
 from probe.cli.lab_score import score
-from probe.lab.agent import TUNNEL_PATIENCE, render_config
+from probe.lab.agent import render_config
 from probe.lab.keeper import FOLDER
 from probe.lab.outside import raise_control, reference_addresses
 from probe.lab.proof import prove_scenario
@@ -88,19 +88,17 @@ async def _stand_in(name: str, command: tuple[str, ...], seed: int, *, control: 
         controls = await raise_control(running) if control else ()
         target, given = scenario.target, {"PS1": f"[{name}] $ "}
         references: tuple[str, ...] = ()
-        patience = scenario.patience
         if scenario.tunnel is None:
             await running.play(scenario)
         else:
             references = reference_addresses() if control else ()
-            patience = TUNNEL_PATIENCE
             set_up = set_up_tunnel(running, scenario, None, MEMORY, references)
             try:
                 target = await stays.enter_async_context(set_up)
             except UnsupportedError as lacking:
                 raise UserError(name, lacking.what, lacking.remedy) from None
             given["XDG_STATE_HOME"] = str(FOLDER / MEMORY)  # where it is remembered what worked before
-        config = render_config(running.world, controls, references=references, patience=patience)
+        config = render_config(running.world, controls, references=references, patience=scenario.patience)
         given |= {"LAB_CONFIG": running.write_file("wallprobe.yml", config), "LAB_TARGET": target}
         if sys.stdin.isatty():
             click.echo(

@@ -22,7 +22,6 @@ Controls = tuple[dict[str, str], ...]
 
 HANDSHAKES_APART = "300ms"
 """And two handshakes with one tunnel."""
-TUNNEL_PATIENCE = Patience(timeout="3s")
 
 
 def render_config(

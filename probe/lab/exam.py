@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from probe.lab.agent import TUNNEL_PATIENCE, Controls, check
+from probe.lab.agent import Controls, check
 from probe.lab.grade import Grade, Said, grade
 from probe.lab.line import Line
 from probe.lab.outside import raise_control, reference_addresses
@@ -68,7 +68,7 @@ async def _mark(
             options=options,
             memory=memory,
             references=references,
-            patience=TUNNEL_PATIENCE if scenario.tunnel is not None else scenario.patience,
+            patience=scenario.patience,
         )
     except (UserError, TimeoutError) as error:
         said = Said(status=Status.INSUFFICIENT, cause=Cause.INSTRUMENT)

@@ -14,12 +14,12 @@ from typing import Any, Self
 import msgspec
 
 from probe.control.certificates import make_certificate
-from probe.lab.agent import COOL_DOWN, HANDSHAKES_APART, ROUNDS_APART, TUNNEL_PATIENCE, check
+from probe.lab.agent import COOL_DOWN, HANDSHAKES_APART, ROUNDS_APART, check
 from probe.lab.censor.rules import RuleSet
 from probe.lab.line import Line
 from probe.lab.outside import await_words
 from probe.lab.run import Lab, UnsupportedError
-from probe.lab.scenarios.model import Proven, Scenario, Server, Tunnel
+from probe.lab.scenarios.model import Patience, Proven, Scenario, Server, Tunnel
 from probe.model.errors import UserError
 from probe.model.units import parse_duration
 
@@ -66,6 +66,8 @@ class Servers:
 
     async def _start(self, server: Server, paths: dict[str, str]) -> None:
         program = _find(server.program)
+        for other in server.needs:
+            _find(other)
         folder = str(Path(paths["key"]).parent)
         known = {**paths, "folder": folder}
         for name, content in server.files.items():
@@ -124,14 +126,17 @@ async def set_up_tunnel(
                 await asyncio.sleep(parse_duration(ROUNDS_APART) + 0.2)
             # Anew for each: OpenVPN without a tunnel device knows one peer at a time.
             async with Servers(lab, servers, certificate):
-                await _prove(lab, target, "elsewhere" if elsewhere else "lab", memory, references)
+                where = "elsewhere" if elsewhere else "lab"
+                await _prove(lab, target, where, memory, references, scenario.patience)
         await asyncio.sleep(parse_duration(HANDSHAKES_APART))
     await lab.play(scenario, line)
     async with Servers(lab, tunnel.servers, certificate):
         yield target
 
 
-async def _prove(lab: Lab, target: str, vantage: str, memory: str, references: tuple[str, ...]) -> None:
+async def _prove(
+    lab: Lab, target: str, vantage: str, memory: str, references: tuple[str, ...], patience: Patience
+) -> None:
     """Let the agent succeed at this vantage.
 
     Raises:
@@ -140,7 +145,7 @@ async def _prove(lab: Lab, target: str, vantage: str, memory: str, references: t
     record: dict[str, Any] = {}
     for _ in range(_TRIES):
         record = await check(
-            lab, target, memory=memory, vantage=vantage, references=references, patience=TUNNEL_PATIENCE
+            lab, target, memory=memory, vantage=vantage, references=references, patience=patience
         )  # fmt: skip
         if record["status"] == "ok":
             return

@@ -14,6 +14,7 @@ from probe.lab.censor.flows import Flow, FlowKey, Residue
 from probe.lab.censor.forge import forge_answers, forge_finish, forge_resets
 from probe.lab.censor.icmp import build_prohibited
 from probe.lab.censor.packet import Packet, Protocol, parse_datagram, parse_packet, parse_segment, replace_address
+from probe.lab.censor.payloads import is_fully_encrypted
 from probe.lab.censor.questions import parse_question
 from probe.lab.censor.rules import (
     AsksFor,
@@ -76,7 +77,8 @@ class Engine:
         self._residues: dict[tuple[int, bytes, bytes, int], Residue] = {}
         self._dice = random.Random(rules.seed)
         self._purged_s = started_s
-        self._reads_signatures = any(isinstance(rule.when, Speaks) for rule in rules.rules)
+        whens = [rule.when for rule in rules.rules]
+        self._reads_signatures = any(isinstance(w, Speaks) or (isinstance(w, Volume) and w.signatures) for w in whens)
         self._reads_hellos = any(isinstance(rule.when, Volume) and rule.when.names for rule in rules.rules)
 
     @property
@@ -124,13 +126,13 @@ class Engine:
                 flow.client_start = segment.end
             else:
                 flow.feed(segment.seq, segment.data)
-        elif segment is not None:
-            flow.bytes_to_client += len(segment.data)
         payload = datagram.data if datagram is not None else segment.data if segment is not None else b""
+        if not outward:
+            flow.bytes_to_client += len(payload)
         if payload:
             flow.payloads += 1
-            if self._reads_signatures and outward and flow.payloads == 1:
-                flow.signature = read_signature(payload, is_stream=segment is not None)
+            if outward and flow.payloads == 1:
+                self._read_first(flow, payload, is_stream=segment is not None)
         if outward and server_port == 53:
             if datagram is not None:
                 question = parse_question(datagram.data)
@@ -148,6 +150,12 @@ class Engine:
             datagram=datagram,
             question=question,
         )
+
+    def _read_first(self, flow: Flow, payload: bytes, *, is_stream: bool) -> None:
+        """Note what a flow begins with."""
+        flow.is_opaque = is_stream and is_fully_encrypted(payload)
+        if self._reads_signatures:
+            flow.signature = read_signature(payload, is_stream=is_stream)
 
     def _judge(self, raw: bytes, seen: Sighting, now_s: float) -> Decision:
         residue = self._residues.get(seen.place)

@@ -23,6 +23,7 @@ class Flow:
         "fate",
         "fate_rule",
         "hello_name",
+        "is_opaque",
         "passed",
         "payloads",
         "quic_fragments",
@@ -41,6 +42,8 @@ class Flow:
         self.stream = b""
         """The client's first bytes in order, without holes."""
         self.bytes_to_client = 0
+        self.is_opaque = False
+        """Its first payload looked fully encrypted."""
         self.hello_name: str | None = None
         self.fate: Then | None = None
         """What was decided for all further packets."""

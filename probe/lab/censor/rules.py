@@ -122,6 +122,10 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True, tag="volume"):
     prefixes: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     """Only flows whose hello carried one of these; empty = all."""
+    signatures: tuple[Signature, ...] = ()
+    """Only flows that began as one of these tunnels do; empty = all."""
+    opaque: bool = False
+    """Only connections whose first payload looked fully encrypted."""
 
 
 When = (

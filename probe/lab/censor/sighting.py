@@ -156,6 +156,8 @@ class Matcher:
                     and seen.flow.bytes_to_client > when.after_bytes
                     and self.reaches(when.prefixes, seen.server)
                     and (not when.names or any(matches_name(n, seen.flow.hello_name or "") for n in when.names))
+                    and (not when.signatures or seen.flow.signature in when.signatures)
+                    and (seen.flow.is_opaque or not when.opaque)
                 )
             case _:
                 assert_never(when)

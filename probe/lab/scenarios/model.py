@@ -224,6 +224,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     """A command that must end before it starts."""
     says: str = ""
     """Part of the line that it writes once it listens; empty = it says nothing."""
+    needs: tuple[str, ...] = ()
+    """Other programs that it starts."""
 
 
 class Proven(StrEnum):

@@ -11,6 +11,7 @@ from probe.lab.censor.rules import Rule as CensorRule
 from probe.lab.censor.signatures import Signature
 from probe.lab.scenarios.model import Build, Outcome, Proven, Scenario, Speak, Symptom, Truth
 from probe.lab.scenarios.parts import FINE, gone, own_doing, rules, works
+from probe.lab.scenarios.vpn_flows import VPN_FLOWS
 from probe.lab.scenarios.vpn_others import (
     WIREGUARD,
     socks_wants_login,
@@ -371,5 +372,6 @@ VPN: tuple[Build, ...] = (
     socks_wants_login,
     vmess_wrong_clock,
     *WIREGUARD,
+    *VPN_FLOWS,
 )
 """Those with a server of Debian's need it installed."""

@@ -8,7 +8,7 @@ import msgspec
 
 from probe.control.hello_answers import Hello, reference_links
 from probe.lab.censor.rules import RuleSet
-from probe.lab.scenarios.model import Scenario, Server, Symptom, Truth, Tunnel
+from probe.lab.scenarios.model import Patience, Scenario, Server, Symptom, Truth, Tunnel
 from probe.lab.scenarios.parts import works
 from probe.lab.world.plan import Service, World
 from probe.model.pattern import Pattern
@@ -136,6 +136,7 @@ def tunnel_scenario(
     *,
     rules: RuleSet | None = None,
     symptoms: tuple[Symptom, ...] = (),
+    patience: str = "3s",
     **tunnel: object,
 ) -> Scenario:
     """Return a scenario whose target is a tunnel."""
@@ -147,5 +148,6 @@ def tunnel_scenario(
         truth=truth,
         rules=rules or RuleSet(),
         symptoms=symptoms or works(world.sites["anchor2"]),
+        patience=Patience(timeout=patience),
         tunnel=Tunnel(**tunnel),  # type: ignore[arg-type]
     )

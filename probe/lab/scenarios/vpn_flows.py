@@ -1,0 +1,182 @@
+"""What is done to a tunnel's flow once it is up: frozen after some bytes, slowed down, or killed; by real servers.
+
+Source: net4people/bbs 490 (frozen after 15 to 20 KB, TLS and UDP alike); Xue et al. 2021 (policed to 130 kbit/s).
+Each of these targets asks for its volume: 64 KB through the tunnel.
+"""
+
+import base64
+from urllib.parse import quote
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from probe.lab.censor.rules import Drop, Then, Throttle, Volume
+from probe.lab.censor.rules import Rule as CensorRule
+from probe.lab.censor.signatures import Signature
+from probe.lab.scenarios.model import Build, Proven, Scenario, Server, Truth
+from probe.lab.scenarios.parts import FINE, rules
+from probe.lab.scenarios.vpn_parts import Key, likely, shadowsocks_link, shadowsocks_server, tunnel_scenario
+from probe.lab.world.plan import Trickle, World
+from probe.model.pattern import Pattern
+from probe.model.verdict import Cause, Status
+
+FREEZES_AFTER = 16_000
+POLICED = Throttle(bytes_per_s=17_000)
+PATIENCE = "5s"
+WIREGUARD_PORT = 51830
+_SERVER_KEY, _CLIENT_KEY = bytes(range(1, 33)), bytes(range(60, 92))
+_INNER_SERVER, _INNER_CLIENT = "10.202.7.1", "10.202.7.2"
+BEFORE, ELSEWHERE, NO = Proven.BEFORE, Proven.ELSEWHERE, Proven.NO
+
+
+def _text(key: bytes) -> str:
+    return base64.b64encode(key).decode()
+
+
+def _public(private: bytes) -> bytes:
+    return X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
+
+
+def wireguard_go() -> Server:
+    """Return wireguard-go with a device of its own, whose kernel answers echoes."""
+    up = (
+        "(until wg setconf wgserver '{folder}/wg.conf' 2>/dev/null; do sleep 0.05; done; "
+        f"ip addr add {_INNER_SERVER}/24 dev wgserver; ip link set wgserver up; echo listening) & "
+        "WG_SOCKET_DIR='{folder}' exec wireguard-go -f wgserver"
+    )
+    config = (
+        f"[Interface]\nPrivateKey = {_text(_SERVER_KEY)}\nListenPort = {WIREGUARD_PORT}\n"
+        f"[Peer]\nPublicKey = {_text(_public(_CLIENT_KEY))}\nAllowedIPs = {_INNER_CLIENT}/32\n"
+    )
+    return Server(
+        program="sh", words=("-c", up), files={"wg.conf": config}, says="listening",
+        needs=("wireguard-go", "wg", "ip"),
+    )  # fmt: skip
+
+
+def wireguard_go_link(address: str) -> str:
+    """Return its user's link."""
+    client, server = (quote(_text(key), safe="") for key in (_CLIENT_KEY, _public(_SERVER_KEY)))
+    return (
+        f"wireguard://{client}@{address}:{WIREGUARD_PORT}?publickey={server}&address={_INNER_CLIENT}/24"
+        f"&ping={_INNER_SERVER}&depth=volume\n"
+    )
+
+
+def degraded(*patterns: Pattern) -> Truth:
+    """Return the truth that the network slows a tunnel down, which some comparison shows."""
+    return Truth(status=Status.DEGRADED, patterns=patterns, cause=Cause.NETWORK, seen=(Pattern.FLOW,))
+
+
+def _shadowsocks(
+    name: str, about: str, truth: Truth, *, then: Then | None = None, here: bool = False, proven: Proven = NO
+) -> Build:
+    """Return a scenario with shadowsocks-libev, whose destination is a page of 100 KB."""
+
+    def build(world: World) -> Scenario:
+        address, relay = world.sites["tunnel"].v4[0], world.sites["anchor2"].v4[0]
+        where = {"prefixes": (f"{address}/32",)} if here else {"opaque": True}
+        after = FREEZES_AFTER if isinstance(then, Drop) else 0
+        rule = CensorRule(id="f", when=Volume(after_bytes=after, **where), then=then) if then is not None else None
+        return tunnel_scenario(
+            f"shadowsocks-{name}", about, world, "links.txt", truth,
+            rules=rules(rule) if rule is not None else None,
+            servers=(shadowsocks_server(address),), proven=proven, patience=PATIENCE,
+            file=shadowsocks_link(address, relay, key=Key.RIGHT).strip() + "&depth=volume\n",
+        )  # fmt: skip
+
+    return build
+
+
+def _wireguard(
+    name: str, about: str, truth: Truth, *, then: Then | None = None, here: bool = False, after: int = FREEZES_AFTER,
+    proven: Proven = NO,
+) -> Build:  # fmt: skip
+    """Return a scenario with wireguard-go."""
+
+    def build(world: World) -> Scenario:
+        address = world.sites["tunnel"].v4[0]
+        prefixes = (f"{address}/32",) if here else ()
+        when = Volume(after_bytes=after, prefixes=prefixes, signatures=(Signature.WIREGUARD,))
+        return tunnel_scenario(
+            f"wireguard-{name}", about, world, "links.txt", truth,
+            rules=rules(CensorRule(id="f", when=when, then=then)) if then is not None else None,
+            servers=(wireguard_go(),), proven=proven, patience=PATIENCE, file=wireguard_go_link(address),
+        )  # fmt: skip
+
+    return build
+
+
+def slow_destination(world: World) -> Scenario:
+    """The tunnel's own destination trickles."""
+    address = world.sites["tunnel"].v4[0]
+    slow = world.change("files", answer=Trickle(bytes_per_s=9_000.0, body_bytes=100_000))
+    return tunnel_scenario(
+        "shadowsocks-slow-server", "what comes through the tunnel comes slowly, and no network has a part in it", slow,
+        "links.txt", Truth(status=Status.DEGRADED, patterns=(Pattern.FLOW,), cause=Cause.SERVER),
+        servers=(shadowsocks_server(address),), patience=PATIENCE, proven=BEFORE, proven_world=world,
+        file=shadowsocks_link(address, slow.sites["files"].v4[0]).strip() + "&depth=volume\n",
+    )  # fmt: skip
+
+
+VPN_FLOWS: tuple[Build, ...] = (
+    _shadowsocks("carries", "64 KB go through a Shadowsocks server; nothing is wrong", FINE),
+    _wireguard("carries", "64 KB go through wireguard-go both ways; nothing is wrong", FINE),
+    _shadowsocks(
+        "freezes",
+        "connections that look fully encrypted freeze after 16 KB",
+        likely(Pattern.FLOW_FREEZE),
+        then=Drop(),
+        proven=BEFORE,
+    ),
+    _shadowsocks(
+        "freezes-here",
+        "connections to this server freeze after 16 KB",
+        likely(Pattern.FLOW_FREEZE),
+        then=Drop(),
+        here=True,
+        proven=ELSEWHERE,
+    ),
+    _wireguard("freezes", "WireGuard freezes after 16 KB", likely(Pattern.FLOW_FREEZE), then=Drop(), proven=BEFORE),
+    _wireguard(
+        "freezes-here",
+        "this server's WireGuard freezes after 16 KB",
+        likely(Pattern.FLOW_FREEZE),
+        then=Drop(),
+        here=True,
+        proven=ELSEWHERE,
+    ),
+    _wireguard(
+        "data-killed",
+        "WireGuard answers, and this server's flow is dropped after its first packets",
+        likely(Pattern.VPN_DATA_DROP),
+        then=Drop(),
+        here=True,
+        after=100,
+        proven=ELSEWHERE,
+    ),
+    _shadowsocks(
+        "throttled",
+        "connections that look fully encrypted are policed to 136 kbit/s",
+        degraded(Pattern.FLOW_THROTTLE),
+        then=POLICED,
+        proven=BEFORE,
+    ),
+    _shadowsocks(
+        "throttled-here",
+        "connections to this server are policed to 136 kbit/s",
+        degraded(Pattern.FLOW_THROTTLE),
+        then=POLICED,
+        here=True,
+        proven=ELSEWHERE,
+    ),
+    _wireguard(
+        "throttled",
+        "WireGuard is policed to 136 kbit/s",
+        degraded(Pattern.FLOW_THROTTLE),
+        then=POLICED,
+        after=0,
+        proven=BEFORE,
+    ),
+    slow_destination,
+)
+"""Those with a server of Debian's need it installed."""
