@@ -12,7 +12,7 @@ from probe.cli.output import open_output
 from probe.cli.stored import load_settings
 from probe.model.units import render_size
 from probe.net.clock import SystemClock
-from probe.store.care import BEFORE, back_up, check_file, compact, restore
+from probe.store.care import BEFORE, back_up, check_file, compact, measure_size, restore
 from probe.store.place import find_path
 from probe.store.store import Store
 
@@ -54,7 +54,7 @@ def check(config_file: str, store_path: str) -> int:
     if problems:
         click.echo(f"{path}: damaged; `wallprobe db restore` puts a copy back", err=True)
         return 1
-    click.echo(f"{path}: whole, {render_size(path.stat().st_size)}")
+    click.echo(f"{path}: whole, {render_size(measure_size(path))}")
     return 0
 
 

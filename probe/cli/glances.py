@@ -21,6 +21,7 @@ from probe.model.verdict import Status
 from probe.net.clock import SystemClock
 from probe.store.hours import QUARTERS
 from probe.store.store import Store
+from probe.store.values import Tally
 from probe.web.api_heat import HeatAnswer, VantageAnswer
 from probe.web.openapi import EventsAnswer
 
@@ -117,11 +118,10 @@ class FileSource:
             axis = _axis(now)
             grid = build_grid(axis, _read_hours(store, axis), numbers, parts=QUARTERS)
             path = str(store.path)
-        found = []
-        for target in tallies:
-            episode = episodes.get(target)
-            status = episode.status if episode is not None else Status.INSUFFICIENT
-            found.append(_row(target, addresses.get(target, target), status, episode, grid.row(target)))
+            found = [
+                _row(store, tally, addresses.get(target, target), episodes.get(target), grid.row(target))
+                for target, tally in tallies.items()
+            ]
         found.sort(key=lambda row: (-SEVERITY[row.status], -(row.since or 0.0)))
         counts = {status: sum(row.status is status for row in found) for status in Status}
         return Glance(now=now, source=path, place=self._settings.vantage.id, counts=counts, rows=tuple(found[:rows]),
@@ -138,13 +138,21 @@ def _read_hours(store: Store, axis: Axis) -> dict[int, bytes]:
     return {hour: store.load_hour(hour).cells for hour in hours}
 
 
-def _row(target: str, address: str, status: Status, episode: Episode | None, cells: bytes) -> Row:
-    return Row(
-        id=target,
-        address=address,
-        status=status,
-        since=episode.since.first_in if episode is not None else None,
-        pattern=episode.patterns[0].value if episode is not None and episode.patterns else "",
-        confidence=int(episode.confidence) if episode is not None else 0,
-        cells=cells,
-    )
+def _row(store: Store, tally: Tally, address: str, episode: Episode | None, cells: bytes) -> Row:
+    """Return what the last run that was judged came to, confirmed or not, as the agent itself shows it."""
+    row = Row(id=tally.target, address=address, status=Status.INSUFFICIENT, since=None, pattern="", confidence=0,
+              cells=cells)  # fmt: skip
+    if episode is not None and tally.status in (episode.status, Status.INSUFFICIENT):
+        return msgspec.structs.replace(
+            row,
+            status=episode.status,
+            since=episode.since.first_in,
+            pattern=episode.patterns[0].value if episode.patterns else "",
+            confidence=int(episode.confidence),
+        )
+    last = store.load_measurement(tally.measurement)
+    if last is None:
+        return msgspec.structs.replace(row, status=tally.status)
+    patterns, confidence = last.verdict.patterns, int(last.verdict.confidence)
+    pattern = patterns[0].value if patterns else ""
+    return msgspec.structs.replace(row, status=tally.status, pattern=pattern, confidence=confidence)

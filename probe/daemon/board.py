@@ -95,7 +95,10 @@ class Board:
         return list(self._chunks.values())
 
     def update(self, measurement: Measurement, state: EpisodeState, effective_interval_s: float) -> tuple[Phase, ...]:
-        """Take in a finished run and return its phases; a target that has left the list meanwhile is ignored."""
+        """Take in a finished run and return its phases; a target that has left the list meanwhile is ignored.
+
+        A measurement that goes on with another one makes none of its steps: how long they took stays as it was.
+        """
         target_id = measurement.target.id
         before = self._snapshots.get(target_id)
         phases = measure_phases(measurement)
@@ -105,7 +108,9 @@ class Board:
         failed = not measurement.verdict.status.reachable
         judged = measurement.verdict.status is not Status.INSUFFICIENT
         ended_at = measurement.started_at + measurement.runtime_s
-        self.durations.observe(measurement.target.check, measurement.runtime_s)
+        goes_on = bool(measurement.continues) and not phases
+        if not goes_on:
+            self.durations.observe(measurement.target.check, measurement.runtime_s)
         snapshot = TargetSnapshot(
             target=before.target,
             verdict=measurement.verdict if judged or before.verdict is None else before.verdict,
@@ -114,13 +119,13 @@ class Board:
             last_run_at=ended_at,
             last_ok_at=ended_at if measurement.verdict.status.reachable else before.last_ok_at,
             valid_until=ended_at + VALID_INTERVALS * effective_interval_s if judged else before.valid_until,
-            duration_s=measurement.runtime_s,
+            duration_s=before.duration_s if goes_on else measurement.runtime_s,
             runs_total=before.runs_total + 1,
             failures_total=before.failures_total + failed,
             failures=_count(before.failures, failure),
             last_failure=failure if failed else before.last_failure,
             failed_measurement=measurement.id if failed else before.failed_measurement,
-            phases=phases,
+            phases=before.phases if goes_on else phases,
             certificate_expires_at=self._expiries.find_first(measurement) or before.certificate_expires_at,
             stale=not judged,
         )

@@ -37,6 +37,15 @@ def check_file(path: Path) -> tuple[str, ...]:
     return () if found == ("ok",) else found
 
 
+def measure_size(path: Path) -> int:
+    """Return how many bytes a database has, with what is written and not yet moved to its place."""
+    size_bytes = 0
+    for name in (path, path.with_name(path.name + "-wal")):
+        with contextlib.suppress(OSError):
+            size_bytes += name.stat().st_size
+    return size_bytes
+
+
 def back_up(path: Path, copy: Path) -> int:
     """Write a whole copy, compacted, beside whoever writes meanwhile; return its size.
 

@@ -1,7 +1,6 @@
 """The database as the other rooms see it: `add` returns at once, one thread writes, readers ask at any time."""
 
 import asyncio
-import contextlib
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ from probe.model.stats import StoreStats
 from probe.model.vantage import Baseline
 from probe.model.verdict import Verdict
 from probe.net.clock import Clock
-from probe.store.care import adopt_staged
+from probe.store.care import adopt_staged, measure_size
 from probe.store.errors import build_user_error
 from probe.store.jobs import AddBaseline, AddEvents, AddRun, FillSlot, Job, ReplaceVerdict
 from probe.store.ledger import StoreLedger
@@ -187,10 +186,7 @@ class Store:
 
     def stats(self) -> StoreStats:
         """Return the store's figures."""
-        size_bytes = 0
-        for name in (self.path, self.path.with_name(self.path.name + "-wal")):
-            with contextlib.suppress(OSError):
-                size_bytes += name.stat().st_size
+        size_bytes = measure_size(self.path)
         if self._writer is None:
             return StoreStats(size_bytes=size_bytes)
         return msgspec.structs.replace(self._writer.stats(), size_bytes=size_bytes)

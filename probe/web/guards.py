@@ -1,8 +1,8 @@
 """What every request passes: is it meant for us, and what every answer carries.
 
 A page in somebody's browser can reach a server on loopback. Two things keep it out: a `Host` that is not this machine
-means that a name was pointed here (DNS rebinding), and a change asked for by another site says so in `Sec-Fetch-Site`
-or `Origin`.
+means that a name was pointed here (DNS rebinding; over TLS a browser has looked at our certificate before), and a
+change asked for by another site says so in `Sec-Fetch-Site` or `Origin`.
 """
 
 from collections.abc import Awaitable, Callable
@@ -104,7 +104,7 @@ def refuse_strangers(connections: Connections | None = None, external_url: str =
 async def _check(request: web.Request, answer: Answer, welcome: str) -> web.StreamResponse:
     local = request.transport.get_extra_info("sockname") if request.transport is not None else None
     local_address = local[0] if isinstance(local, tuple) else ""
-    if is_rebound(request.headers.get("Host", ""), local_address, welcome):
+    if not request.secure and is_rebound(request.headers.get("Host", ""), local_address, welcome):
         return refuse(request, 421, "this host name is not served on loopback")
     if is_cross_site(request):
         return refuse(request, 403, "asked for by another site")

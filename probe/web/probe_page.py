@@ -95,12 +95,17 @@ class ProbePage:
                 async with asyncio.timeout(self._timeout_s(request)):
                     await self._view.run_now(name)
             snapshot = self._view.snapshot(name) or snapshot
-        run, age_s = self._view.last_run(name), self._age_s(snapshot)
+        run, age_s = self._view.last_run(name) or await self._find_kept(snapshot), self._age_s(snapshot)
         wanted = choose_format(request.headers.get("Accept", ""))
         page = render_probe(snapshot, run, age_s, wanted)
         if request.query.get("debug") == "true":
             return web.Response(text=_explain(snapshot, run, age_s, page.decode()))
         return web.Response(body=page, headers={"Content-Type": wanted.value, "Vary": "Accept"})
+
+    async def _find_kept(self, snapshot: TargetSnapshot) -> Measurement | None:
+        """Return the last run from the store, which keeps whole those that failed; `None` = only figures are known."""
+        found = await self._view.measurement(snapshot.measurement) if snapshot.measurement else None
+        return await self._view.measurement(found.continues) if found is not None and found.continues else found
 
     def _find(self, request: web.Request) -> TargetSnapshot:
         text, name = request.query.get("target", ""), request.query.get("module", "")
@@ -170,7 +175,9 @@ def _explain(snapshot: TargetSnapshot, run: Measurement | None, age_s: float | N
     if age_s is None:
         lines.append("It was never run.")
     elif run is None:
-        lines.append(f"Run {snapshot.measurement} ended {age_s:.1f} s ago; of later ones there is more to read here.")
+        lines.append(
+            f"Run {snapshot.measurement} ended {age_s:.1f} s ago and was not kept whole; the next one will be."
+        )
     else:
         lines += [f"Run {run.id} ended {age_s:.1f} s ago:", *(line.text for line in build_report(run))]
     return "\n".join([*lines, "", "", "Metrics that would have been returned:", page])

@@ -47,21 +47,30 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """Comparisons, own ones and those of earlier measurements; the id of where they are from, empty = this one."""
     evidence: tuple[Evidence, ...]
     advice: tuple[str, ...]
+    steps_of: str
+    """The measurement whose steps are drawn: that which this one goes on with; empty = its own."""
     observations: tuple[tuple[str, str], ...]
     """A line and the whole as JSON, for each."""
     left_out: int
 
 
-def show(measurement: Measurement, cited: Sequence[Measurement] = ()) -> Shown:
-    """Prepare a measurement and the comparisons of those that it leans on; runs in a thread."""
+def show(measurement: Measurement, cited: Sequence[Measurement] = (), begun: Measurement | None = None) -> Shown:
+    """Prepare a measurement and the comparisons of those that it leans on; runs in a thread.
+
+    `begun` is what it goes on with: a deferred comparison has a verdict and traces, and no steps of its own.
+    """
     safe = leave_out_request(measurement)
+    stepped = safe
+    if begun is not None:
+        stepped = msgspec.structs.replace(safe, observations=(*begun.observations, *safe.observations))
     own = safe.observations[:_OBSERVATIONS_SHOWN]
     designs = [("", build_cells(safe)), *((one.id, build_cells(one)) for one in cited)]
     encoded = [msgspec.json.format(msgspec.json.encode(one), indent=2).decode() for one in own]
     return Shown(
         measurement=safe,
-        path=picture(render_path(build_path(safe))),
-        ladder=build_ladder(safe),
+        path=picture(render_path(build_path(stepped))),
+        ladder=build_ladder(stepped),
+        steps_of=begun.id if begun is not None else "",
         designs=tuple((source, cells) for source, cells in designs if cells),
         evidence=tuple({one.rule_id: one for one in safe.verdict.evidence}.values()),
         advice=advise(safe),
@@ -145,7 +154,11 @@ class TargetPage:
     async def _show(self, measurement: Measurement) -> Shown:
         found = [await self._view.measurement(one.measurement) for one in measurement.cites[:_CITED]]
         cited = [one for one in found if one is not None]
-        return await asyncio.to_thread(show, measurement, cited if cited and _leans_on(measurement, cited[0]) else ())
+        begun = None
+        if measurement.continues and not any(one.role is Role.TARGET for one in measurement.observations):
+            begun = await self._view.measurement(measurement.continues)
+        leaning = cited if cited and _leans_on(measurement, cited[0]) else ()
+        return await asyncio.to_thread(show, measurement, leaning, begun)
 
     async def _find(self, snapshot: TargetSnapshot, asked: str, kept: Sequence[str]) -> Measurement | None:
         """Return the measurement that is asked for; else the one behind the verdict, or the newest that is kept."""

@@ -6,6 +6,7 @@ import pytest
 
 from probe.__main__ import run_command
 from probe.model.settings import StoreSettings
+from probe.model.units import render_size
 from probe.store.store import Store
 from tests.fakes import FakeClock
 from tests.unit.store.samples import START, make_blocked, make_ok
@@ -37,6 +38,18 @@ def test_check_backup_vacuum_and_restore(capsys, database, tmp_path):
         assert db("restore", str(copy), *place) == 0
         assert "restart" in capsys.readouterr().out
         assert db("vacuum", *place) == 2
+
+
+def test_the_size_of_a_database_that_is_written_to_is_that_of_all_its_files(capsys, tmp_path):
+    path = tmp_path / "wallprobe.db"
+    with Store.open(StoreSettings(path=str(path)), FakeClock(START + 100)) as store:
+        store.add(make_blocked(1, START + 60, serial=2))
+        store.flush_now()
+        assert path.with_name("wallprobe.db-wal").stat().st_size > 4096
+        assert db("check", "--store.path", str(path)) == 0
+        shown = capsys.readouterr().out
+        assert shown == f"{path}: whole, {render_size(store.stats().size_bytes)}\n"
+    assert " 4.1 kB" not in shown
 
 
 def test_damage_is_exit_code_1_with_a_way_out(capsys, database):

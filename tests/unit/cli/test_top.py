@@ -15,9 +15,12 @@ from probe.model.pattern import Pattern
 from probe.model.settings import Settings, StoreSettings
 from probe.model.vantage import Vantage
 from probe.model.verdict import Status
+from probe.store.store import Store
 from tests.browser.seed import BASELINE, NOW, make, seed
 from tests.browser.serving import Serving
+from tests.fakes import FakeClock
 from tests.unit.export.snapshots import make_snapshot
+from tests.unit.store.samples import START, make_blocked
 from tests.unit.web.fakes import FakeAgent
 
 OK, BLOCKED = encode_cell(Status.OK), encode_cell(Status.BLOCKED, Pattern.TLS_RESET)
@@ -74,6 +77,19 @@ async def test_rows_come_from_the_store_with_since_and_bars(tmp_path: Path):
     assert glance.rows[0].status is Status.BLOCKED
     assert glance.rows[0].since is not None
     assert len(glance.rows[0].cells) == 96
+
+
+async def test_what_is_not_confirmed_yet_is_shown_as_the_agent_shows_it(tmp_path: Path):
+    path = tmp_path / "w.db"
+    with Store.open(StoreSettings(path=str(path)), FakeClock(START + 100)) as store:
+        store.add(make_blocked(1, START + 60, serial=2))
+        store.flush_now()
+    glance = await FileSource(Settings(store=StoreSettings(path=str(path)))).look(3)
+    (row,) = glance.rows
+    assert (row.status, row.since) == (Status.LIKELY_BLOCKED, None)
+    assert row.pattern
+    assert row.confidence == 2
+    assert glance.counts[Status.LIKELY_BLOCKED] == 1
 
 
 def test_bars_show_the_worst_of_what_falls_together():

@@ -1,6 +1,9 @@
 """The last word on each target: counters, exemplars, what a restart takes over, and what a reload renders anew."""
 
+import msgspec
+
 from probe.daemon.board import Board
+from probe.model.endpoint import Endpoint
 from probe.model.episode import Episode, EpisodeState, Interval
 from probe.model.failure import FailureCode
 from probe.model.settings import PerTarget
@@ -34,6 +37,24 @@ def test_an_unjudged_run_leaves_the_last_verdict_and_shows_as_stale() -> None:
     assert snapshot.verdict is not None
     assert (snapshot.verdict.status, snapshot.stale) == (Status.OK, True)
     assert snapshot.valid_until == 10.5 + 3 * 60.0
+
+
+def test_a_measurement_that_goes_on_with_another_leaves_its_phases_and_its_time() -> None:
+    board = Board(PerTarget.FULL)
+    board.replace((SITE,), PerTarget.FULL, {}, {})
+    hot = (Endpoint(address="192.0.2.1", port=7),)
+    first = measurement(SITE, Status.LIKELY_BLOCKED, at=10.0, id="FIRST", hot=hot)
+    board.update(first, STATE, 60.0)
+    board.update(msgspec.structs.replace(measurement(SITE, Status.BLOCKED, at=40.0), runtime_s=9.0, continues="FIRST"),
+                 STATE, 60.0)  # fmt: skip
+    snapshot = board.snapshot("site")
+    assert snapshot is not None
+    assert snapshot.verdict is not None
+    assert (snapshot.verdict.status, snapshot.duration_s, snapshot.last_run_at) == (Status.BLOCKED, 0.5, 49.0)
+    assert [phase.name for phase in snapshot.phases] == ["connect"]
+    assert b'phase="connect"' in b"".join(board.chunks()[0].pieces)
+    (durations,) = board.durations.histograms().values()
+    assert sum(durations.counts) == 1
 
 
 def test_a_restart_takes_over_counters_and_what_was_last_judged() -> None:

@@ -1,5 +1,6 @@
 import asyncio
 
+import msgspec
 import pytest
 
 from probe.model.errors import UserError
@@ -10,6 +11,7 @@ from probe.model.verdict import Status
 from probe.targets.address import parse_address
 from probe.web.probe_page import load_modules
 from tests.unit.export.snapshots import NOW, make_snapshot
+from tests.unit.store.samples import make_server_side
 from tests.unit.web.conftest import Connect
 from tests.unit.web.fakes import FakeAgent
 
@@ -112,6 +114,19 @@ async def test_a_private_endpoint_and_another_sites_page_start_nothing(connect):
 
 def _fields(target: object) -> dict[str, object]:
     return {name: getattr(target, name) for name in target.__struct_fields__}  # type: ignore[attr-defined]
+
+
+async def test_the_first_question_about_what_failed_is_answered_whole_from_the_store(connect):
+    target = parse_address("https://www.example.org")
+    stored = [make_server_side(), make_server_side()]
+    begun = msgspec.structs.replace(stored[0], id="BEGUN", target=target)
+    later = msgspec.structs.replace(stored[1], id="LATER", target=target, continues="BEGUN", observations=())
+    agent = FakeAgent([make_snapshot(0, Status.SERVER_SIDE, target=target, measurement="LATER")])
+    assert "probe_http_status_code" not in (await ask(connect, agent, "target=www.example.org"))[1]
+    agent.kept_whole = {"BEGUN": begun, "LATER": later}
+    status, page = await ask(connect, agent, "target=www.example.org")
+    assert (status, agent.runs_now) == (200, 0)
+    assert "\nprobe_http_status_code 503\n" in page
 
 
 async def test_debug_explains_and_shows_the_metrics(connect):

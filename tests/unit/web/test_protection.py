@@ -47,7 +47,11 @@ async def start(folder: Path, text: str, *, open_health: bool = False) -> WebSer
 
 
 async def ask(
-    server: WebServer, path: str = "/-/healthy", password: str = "", context: ssl.SSLContext | None = None
+    server: WebServer,
+    path: str = "/-/healthy",
+    password: str = "",
+    context: ssl.SSLContext | None = None,
+    host: str = "localhost",
 ) -> tuple[int, str]:
     """Return status and head of an answer."""
     port = int(server.addresses[0].rpartition(":")[2])
@@ -56,7 +60,7 @@ async def ask(
     )
     proof = base64.b64encode(f"prometheus:{password}".encode()).decode()
     authorization = f"Authorization: Basic {proof}\r\n" if password else ""
-    writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{authorization}Connection: close\r\n\r\n".encode())
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{authorization}Connection: close\r\n\r\n".encode())
     head = (await reader.read()).decode().partition("\r\n\r\n")[0]
     writer.close()
     if not head:
@@ -117,6 +121,20 @@ async def test_headers_of_the_file_win_and_ours_stay(tmp_path):
         assert "X-Content-Type-Options: nosniff" in head
     finally:
         await server.close()
+
+
+async def test_a_name_of_ours_may_lead_to_loopback_where_a_certificate_vouches_for_it(tmp_path, authority):
+    issue(authority, tmp_path)
+    plain, secure = (
+        await start(tmp_path, ""),
+        await start(tmp_path, "tls_server_config: {cert_file: cert.pem, key_file: key.pem}"),
+    )
+    try:
+        assert (await ask(plain, host="vantage.example"))[0] == 421
+        assert (await ask(secure, host="vantage.example", context=trusting(authority)))[0] == 200
+    finally:
+        await plain.close()
+        await secure.close()
 
 
 async def test_only_a_client_with_a_certificate_that_bears_an_allowed_name_gets_in(tmp_path, authority):

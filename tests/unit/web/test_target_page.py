@@ -4,6 +4,7 @@ import pytest
 from probe.model.cell import encode_cell
 from probe.model.episode import Episode, Event, EventKind, Interval
 from probe.model.measurement import Citation, Measurement
+from probe.model.observation import Role
 from probe.model.pattern import Pattern
 from probe.model.target import GroupMode, Header, Request
 from probe.model.verdict import Status
@@ -158,6 +159,21 @@ async def test_comparisons_that_are_leaned_on_are_shown_with_where_they_are_from
     agent.kept_whole["01JC"] = later
     del agent.kept_whole["01JA"]
     assert "taken over" not in (await read(connect, agent, f"/targets/{ID}")).text
+
+
+async def test_a_deferred_comparison_is_drawn_on_the_steps_of_the_run_that_it_goes_on_with(connect: Connect):
+    begun = measure("tls.reset.sni.injected", id="01JB000000000000000000000B")
+    late = [one for one in begun.observations if one.role is not Role.TARGET]
+    later = measure("tls.reset.sni.injected", observations=tuple(late), continues=begun.id)
+    agent = agent_of(later)
+    alone = await read(connect, agent, f"/targets/{ID}")
+    assert "no resolver asked" in alone.text, "nothing is made up where the run it goes on with is not kept"
+    agent.kept_whole[begun.id] = begun
+    page = await read(connect, agent, f"/targets/{ID}")
+    assert "TLS ✗ connection_reset" in page.text
+    assert "the break: hop 3" in page.text
+    assert "it goes on with" in page.text
+    assert begun.id in page.text
 
 
 async def test_a_target_of_which_nothing_is_kept_has_a_page(connect: Connect):
