@@ -34,7 +34,8 @@ def plan_quic(case: Case, table: tuple[Try, ...], hop: int, troubles: tuple[Trou
     asked = build(case, over_tls, Step.FETCH, NameKind.TEST, 0, hop)
     plain = [t.endpoint for t in troubles if t.over_quic and t.outcome in _PLAIN]
     if endpoints[0] in plain:
-        return (asked, build(case, endpoints[0], Step.QUIC, NameKind.TEST, 2, hop))
+        # Once alone is no finding, and each address is judged for itself.
+        return (asked, *(build(case, endpoint, Step.QUIC, NameKind.TEST, 2, hop) for endpoint in plain))
     return (asked, *_compare(case, table, endpoints, hop, first=False))
 
 

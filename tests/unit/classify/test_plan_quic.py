@@ -12,7 +12,7 @@ from probe.model.pattern import Pattern
 from probe.model.target import Exposure
 from probe.model.verdict import Confidence, Status
 from tests.golden.quic import CONTROL, OFFER, H3Story, failing, paired
-from tests.unit.classify.cases import NAME, NEUTRAL, OWN, Story
+from tests.unit.classify.cases import NAME, NEUTRAL, OTHER, OWN, Story
 from tests.unit.classify.cited import cite
 
 HERE = Endpoint(address=OWN, port=443)
@@ -70,6 +70,13 @@ def test_a_refusal_is_repeated_and_compared_with_nothing():
     story.dns(OWN)
     wanted = plan(story.quic("refused").case()).now
     assert [(e.step, e.name_kind) for e in wanted] == [(Step.FETCH, NameKind.TEST), (Step.QUIC, NameKind.TEST)]
+
+
+def test_each_address_that_refuses_is_asked_again_for_each_is_judged_for_itself():
+    story = H3Story()
+    story.dns((OWN, OTHER))
+    wanted = plan(story.quic("refused").quic("refused", address=OTHER).case()).now
+    assert [e.endpoint.address for e in wanted if e.step is Step.QUIC and e.endpoint] == [OWN, OTHER]
 
 
 def test_echo_ports_are_wanted_only_where_nothing_at_the_place_tells():
