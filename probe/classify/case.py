@@ -43,6 +43,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Data of somebody else's probe, made in one go: B counts at n = 1, and nothing is more than likely."""
     resolvers: tuple[Resolver, ...] = ()
     """Other resolvers that may be asked."""
+    nowhere: tuple[str, ...] = ()
+    """Addresses at which no resolver is, where the user named any; the planner alone reads them."""
     neutral_names: tuple[str, ...] = ()
     """Names that nobody blocks, for the other half of a comparison."""
     reference: Reference = Reference()

@@ -29,7 +29,8 @@ class NameFacts:
             (row, row.observation)
             for row in self.table
             if isinstance(row.observation, DNSLookup) and row.observation.query_type in ("A", "AAAA", question)
-        ]
+            and (row.experiment is None or row.experiment.design is not Design.NOWHERE)
+        ]  # fmt: skip
 
     def lookups(
         self, *, transports: frozenset[Transport] | None = None, name: NameKind = NameKind.TEST

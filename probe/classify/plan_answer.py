@@ -6,6 +6,7 @@ answer that nobody else gives is looked into.
 
 from probe.classify.case import Case
 from probe.classify.name_facts import NameFacts
+from probe.classify.nowhere import NEUTRAL_ASKED
 from probe.classify.tries import ENCRYPTED, Layer, Outcome, Try
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Place, Step
@@ -15,6 +16,8 @@ from probe.model.target import CheckName
 ASKED = 2
 CALM_S = 1.5
 """A page that works is not held up longer by a resolver that does not answer."""
+NOBODY_WITHIN_S = 1.5
+"""Forged answers are there within 0.4 s; nobody answers at all, and the verdict waits no longer for that."""
 STRANGERS = 3
 """Unrelated names asked at the given address; two must be served there."""
 _FIRST_OF_STRANGERS = 11
@@ -61,6 +64,20 @@ def plan_strangers(case: Case, names: NameFacts, hop: int) -> list[Experiment]:
             for number, name in enumerate(case.neutral_names[:STRANGERS], 1)
         ]  # fmt: skip
     return wanted + _in_the_clear(case, names, encrypted, hop)
+
+
+def plan_nowhere(case: Case, names: NameFacts, host: str, hop: int) -> list[Experiment]:
+    """Return the name twice and neutral ones, to where no resolver is; nothing unless the user has such a place."""
+    if not case.nowhere or len(case.neutral_names) < NEUTRAL_ASKED:
+        return []
+    nobody = Resolver(transport=Transport.UDP, endpoint=Endpoint(address=case.nowhere[0], port=_DOMAIN))
+    kind = min((lookup.query_type for _, lookup in names.own), default="A")
+    asked = [(host, NameKind.TEST, 1), (host, NameKind.TEST, 2)]
+    asked += [(name, NameKind.NEUTRAL, n) for n, name in enumerate(case.neutral_names[:NEUTRAL_ASKED], 1)]
+    return [
+        build_lookup(Design.NOWHERE, name, which, nobody, number=n, hop=hop, query_type=kind, within_s=NOBODY_WITHIN_S)
+        for name, which, n in asked
+    ]
 
 
 def _is_mute(names: NameFacts, address: str) -> bool:

@@ -3,7 +3,7 @@
 from probe.classify.case import Case
 from probe.classify.name_facts import NameFacts
 from probe.classify.pairs import SPOKE
-from probe.classify.plan_answer import build_lookup, plan_strangers
+from probe.classify.plan_answer import build_lookup, plan_nowhere, plan_strangers
 from probe.classify.tries import ENCRYPTED, TRIGGERABLE, Layer, Outcome, Try
 from probe.classify.trouble import Trouble, encrypted_questions, hop_name, odd_page
 from probe.model.endpoint import Endpoint
@@ -37,7 +37,7 @@ def plan_name(case: Case, table: tuple[Try, ...], hop: int, troubles: tuple[Trou
         wanted += _validate(case, names, host, hop, secure=secure)
     if strange:
         wanted += plan_strangers(case, names, hop)
-    return tuple(wanted)
+    return (*wanted, *plan_nowhere(case, names, host, hop))
 
 
 def _may_be_named(trouble: Trouble) -> bool:

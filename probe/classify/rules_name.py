@@ -5,6 +5,7 @@ from probe.classify.pairs import PAIRS
 from probe.classify.rule import C0, C1, C2, C3, Rule
 from probe.classify.rules_control_name import CONTROL_NAME_RULES
 from probe.classify.rules_forgery import FORGERY_RULES, GHOST_RULES, INVENTED_RULES, TWO_FACED_RULES
+from probe.classify.rules_nowhere import NOWHERE_RULES
 from probe.classify.rules_question import UNEXPECTED_RULES
 from probe.classify.tries import Outcome
 from probe.model.pattern import Pattern
@@ -144,6 +145,7 @@ NAME_RULES: tuple[Rule[NameFacts], ...] = (
         level=_race_level,
         reason="One question got two answers that exclude each other; only the later one leads to the site.",
     ),
+    *NOWHERE_RULES,
     Rule(
         id="dns.injection.race.conflict",
         when=lambda f: f.conflicting and f.disputed,

@@ -47,7 +47,7 @@ TAXONOMY: dict[Pattern, Entry] = {
         "only the configured resolver lies", "another resolver in the clear gives the proven address"
     ),
     Pattern.DNS_RESOLVER_INTERCEPTED: _entry(
-        "port 53 is hijacked", "another resolver's questions are answered by ours"
+        "port 53 is hijacked", "questions are answered, in one voice, where no resolver is (`nowhere:`)"
     ),
     Pattern.DNS_NXDOMAIN: _entry("an existing name is denied", "NXDOMAIN here, a proven address by encrypted DNS"),
     Pattern.DNS_NO_ANSWER: _entry(

@@ -42,6 +42,7 @@ limits:
 #     token_file: /etc/wallprobe/control-token
 
 # resolvers: [system, udp://9.9.9.9, dot://9.9.9.9#dns.quad9.net]
+# nowhere: [ADDRESS]            # of a host of yours outside with nothing on UDP port 53: shows who answers on the way
 
 store:
   # path: /var/lib/wallprobe/wallprobe.db   # else $STATE_DIRECTORY (systemd), else your state folder

@@ -98,7 +98,7 @@ async def _stand_in(name: str, command: tuple[str, ...], seed: int, *, control: 
             except UnsupportedError as lacking:
                 raise UserError(name, lacking.what, lacking.remedy) from None
             given["XDG_STATE_HOME"] = str(FOLDER / MEMORY)  # where it is remembered what worked before
-        config = render_config(running.world, controls, references=references, patience=scenario.patience)
+        config = render_config(running.world, controls, references=references, configured=scenario.configured)
         given |= {"LAB_CONFIG": running.write_file("wallprobe.yml", config), "LAB_TARGET": target}
         if sys.stdin.isatty():
             click.echo(

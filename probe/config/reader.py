@@ -25,9 +25,10 @@ from probe.model.settings import (
     TunnelNames,
     VantageSettings,
 )
-from probe.protocols.fields import Fields
+from probe.protocols.fields import Fields, quote_value
 from probe.protocols.marked_yaml import read_yaml
 from probe.protocols.resolver_uri import read_resolvers
+from probe.protocols.special_address import is_special
 
 DEFAULT_RESOLVERS = ("udp://9.9.9.9", "dot://9.9.9.9#dns.quad9.net", "doh+https://8.8.8.8/dns-query#dns.google")
 PROFILES = {
@@ -87,6 +88,7 @@ def parse_config(text: str, file: str, environ: Mapping[str, str]) -> Settings:
         defaults=_read_defaults(fields),
         anchors=shipped_anchors if anchors is None else read_anchors(anchors, shipped_anchors),
         resolvers=read_resolvers(fields, DEFAULT_RESOLVERS),
+        nowhere=_read_nowhere(fields),
         controls=read_controls(fields, folder),
         references=_read_references(fields, file),
         ca_file="" if tls is None else _readable_file(tls, "ca_file", folder),
@@ -158,6 +160,19 @@ def _read_references(fields: Fields, file: str) -> tuple[TargetSource, ...]:
             found.append(TargetSource(uri=item.value, place=f"{file}:{item.line}"))
         else:
             fields.fail(item, "references: this is no address", "write openvpn://192.0.2.1:1194, ss://…, or a file")
+    return tuple(found)
+
+
+def _read_nowhere(fields: Fields) -> tuple[str, ...]:
+    """Read addresses at which no resolver is; none by default, for questions there would surprise their owner."""
+    found: list[str] = []
+    for item in fields.items("nowhere"):
+        address = item.value if isinstance(item.value, str) else ""
+        if is_special(address) or "%" in address:
+            what = f"nowhere: {quote_value(item)} is no public address"
+            fields.fail(item, what, "give the address of a host of your own outside, with nothing on UDP port 53")
+        elif address not in found:
+            found.append(address)
     return tuple(found)
 
 

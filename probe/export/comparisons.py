@@ -37,6 +37,7 @@ _WHAT = {
     Design.CERTIFICATE: "the site's certificate",
     Design.RESOLVERS: "asked another resolver",
     Design.NEUTRAL_LOOKUP: "asked our resolver",
+    Design.NOWHERE: "asked where no resolver is",
     Design.ADDRESSES: "certificate",
     Design.HOLD: "connection left idle",
     Design.PORTS: "another port",

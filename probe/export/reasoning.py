@@ -27,6 +27,7 @@ _VARIED: dict[Design, tuple[str, str]] = {
     Design.PATH: ("the page", "name, address"),
     Design.RESOLVERS: ("the resolver and its transport", "the name"),
     Design.NEUTRAL_LOOKUP: ("the name", "our resolver"),
+    Design.NOWHERE: ("the name", "an address where no resolver is"),
     Design.ADDRESSES: ("the address", "the name"),
     Design.HOLD: ("nothing is sent", "address, port"),
     Design.PORTS: ("the port", "the address"),

@@ -8,12 +8,12 @@ import yaml
 
 from probe.lab.keeper import FOLDER
 from probe.lab.run import Lab
-from probe.lab.scenarios.model import Patience
+from probe.lab.scenarios.model import Configured
 from probe.lab.world.networks import build_asn_file
 from probe.lab.world.plan import World
 from probe.model.errors import UserError
 
-USUAL = Patience()
+USUAL = Configured()
 COOL_DOWN = USUAL.cool_down
 ROUNDS_APART = "3s"
 """Shorter than in the field as well: how far apart a control is asked twice."""
@@ -31,7 +31,7 @@ def render_config(
     asn_file: str = "",
     vantage: str = "lab",
     references: tuple[str, ...] = (),
-    patience: Patience = USUAL,
+    configured: Configured = USUAL,
 ) -> str:
     """Return a configuration with the world's anchors, its resolvers, controls outside it, and a file of AS data."""
     anchors = [world.sites[f"anchor{n}"].url for n in range(1, 6)]
@@ -39,7 +39,7 @@ def render_config(
         {
             "vantage": {"id": vantage, "country": "ZZ"},
             **({"references": list(references)} if references else {}),
-            **({"defaults": {"timeout": patience.timeout}} if patience.timeout else {}),
+            **({"defaults": {"timeout": configured.timeout}} if configured.timeout else {}),
             "anchors": {
                 "foreign": anchors,
                 "domestic": [world.sites["home1"].url, world.sites["home2"].url],
@@ -52,9 +52,10 @@ def render_config(
                 "dot://9.9.9.9#dns.quad9.net",
                 "doh+https://1.1.1.1/dns-query#cloudflare-dns.com",
             ],
+            **({"nowhere": list(configured.nowhere)} if configured.nowhere else {}),
             **({"knowledge": {"asn_file": asn_file}} if asn_file else {}),
             "limits": {
-                "cool_down": patience.cool_down,
+                "cool_down": configured.cool_down,
                 "rounds_apart": ROUNDS_APART,
                 "handshakes_apart": HANDSHAKES_APART,
             },
@@ -74,7 +75,7 @@ async def check(
     memory: str = "state",
     vantage: str = "lab",
     references: tuple[str, ...] = (),
-    patience: Patience = USUAL,
+    configured: Configured = USUAL,
 ) -> dict[str, Any]:
     """Run `wallprobe check --json` on a target in the client and return what it printed.
 
@@ -90,7 +91,7 @@ async def check(
         asn_file=asn_file,
         vantage=vantage,
         references=references,
-        patience=patience,
+        configured=configured,
     )
     path = lab.write_file("wallprobe.yml", config)
     argv = [sys.executable, "-m", "probe", "check", "--json", "--config.file", path, *options, target]

@@ -68,7 +68,7 @@ async def _mark(
             options=options,
             memory=memory,
             references=references,
-            patience=scenario.patience,
+            configured=scenario.configured,
         )
     except (UserError, TimeoutError) as error:
         said = Said(status=Status.INSUFFICIENT, cause=Cause.INSTRUMENT)

@@ -19,7 +19,7 @@ from probe.lab.censor.rules import RuleSet
 from probe.lab.line import Line
 from probe.lab.outside import await_words
 from probe.lab.run import Lab, UnsupportedError
-from probe.lab.scenarios.model import Patience, Proven, Scenario, Server, Tunnel
+from probe.lab.scenarios.model import Configured, Proven, Scenario, Server, Tunnel
 from probe.model.errors import UserError
 from probe.model.units import parse_duration
 
@@ -127,7 +127,7 @@ async def set_up_tunnel(
             # Anew for each: OpenVPN without a tunnel device knows one peer at a time.
             async with Servers(lab, servers, certificate):
                 where = "elsewhere" if elsewhere else "lab"
-                await _prove(lab, target, where, memory, references, scenario.patience)
+                await _prove(lab, target, where, memory, references, scenario.configured)
         await asyncio.sleep(parse_duration(HANDSHAKES_APART))
     await lab.play(scenario, line)
     async with Servers(lab, tunnel.servers, certificate):
@@ -135,7 +135,7 @@ async def set_up_tunnel(
 
 
 async def _prove(
-    lab: Lab, target: str, vantage: str, memory: str, references: tuple[str, ...], patience: Patience
+    lab: Lab, target: str, vantage: str, memory: str, references: tuple[str, ...], configured: Configured
 ) -> None:
     """Let the agent succeed at this vantage.
 
@@ -145,7 +145,7 @@ async def _prove(
     record: dict[str, Any] = {}
     for _ in range(_TRIES):
         record = await check(
-            lab, target, memory=memory, vantage=vantage, references=references, patience=patience
+            lab, target, memory=memory, vantage=vantage, references=references, configured=configured
         )  # fmt: skip
         if record["status"] == "ok":
             return

@@ -129,6 +129,8 @@ class Design(StrEnum):
     """A neutral name at the place of a certificate that does not hold: is the site's own one shown then?"""
     RESOLVERS = "resolvers"
     NEUTRAL_LOOKUP = "neutral_lookup"
+    NOWHERE = "nowhere"
+    """A question to an address at which no resolver is, named by the user: who answers stands on the way."""
     ADDRESSES = "addresses"
     HOLD = "hold"
     PORTS = "ports"

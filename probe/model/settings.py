@@ -200,6 +200,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     anchors: Anchors = Anchors()
     resolvers: tuple[Resolver, ...] = ()
     """Resolvers other than the system's: controls, asked on failure."""
+    nowhere: tuple[str, ...] = ()
+    """Addresses of the user's own, outside, at which no resolver is; DNS questions go there only where any is named."""
     controls: tuple[ControlSettings, ...] = ()
     """In the order in which they are preferred."""
     peers: PeerSettings = PeerSettings()

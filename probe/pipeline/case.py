@@ -17,6 +17,7 @@ def build_case(
         cites=wish.cites,
         controls=(*(report for citation in wish.cites for report in citation.controls), *controls),
         resolvers=environment.resolvers,
+        nowhere=environment.settings.nowhere,
         neutral_names=environment.neutral_names,
         reference=environment.reference,
         cool_down_s=environment.settings.limits.cool_down_s,

@@ -7,6 +7,7 @@ from tests.golden import (  # noqa: F401 (they register their stories)
     forgery,
     injected,
     names,
+    nowhere,
     pages,
     paths,
     quic,

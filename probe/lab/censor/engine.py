@@ -41,6 +41,7 @@ from probe.model.errors import ProtocolError
 
 FLOW_LIFE_S = 120.0
 PURGE_EVERY_S = 10.0
+DNS_PORT = 53
 
 
 class Injection(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,8 +73,8 @@ class Engine:
         """How often each rule has acted."""
         self._matcher = Matcher()
         self._flows: dict[FlowKey, Flow] = {}
-        self._returns: dict[FlowKey, FlowKey] = {}
-        """Flows by the address they were diverted to."""
+        self._returns: dict[tuple[FlowKey, bytes], FlowKey] = {}
+        """Flows by the address they were diverted to, and by the question: its port may ask there directly as well."""
         self._residues: dict[tuple[int, bytes, bytes, int], Residue] = {}
         self._dice = random.Random(rules.seed)
         self._purged_s = started_s
@@ -97,6 +98,7 @@ class Engine:
             self._purge(now_s)
         decision = self._judge(raw, seen, now_s)
         if decision.packet is not None and seen.flow.diverted_to is not None:
+            self._note_return(seen)
             decision = msgspec.structs.replace(decision, packet=self._rewrite(seen))
         return decision
 
@@ -112,8 +114,9 @@ class Engine:
             else:
                 datagram = parse_datagram(packet.body)
         key: FlowKey = (packet.protocol, client, client_port, server, server_port)
-        if not outward and key in self._returns:
-            key = self._returns[key]
+        question_id = datagram.data[:2] if datagram is not None and server_port == DNS_PORT else b""
+        if not outward and (key, question_id) in self._returns:
+            key = self._returns[key, question_id]
             server = key[3]
         flow = self._flows.get(key)
         if flow is None or (
@@ -133,7 +136,7 @@ class Engine:
             flow.payloads += 1
             if outward and flow.payloads == 1:
                 self._read_first(flow, payload, is_stream=segment is not None)
-        if outward and server_port == 53:
+        if outward and server_port == DNS_PORT:
             if datagram is not None:
                 question = parse_question(datagram.data)
             elif segment is not None and segment.data and len(flow.stream) > 2:
@@ -260,15 +263,21 @@ class Engine:
         return Decision(packet=None, injections=(Injection(raw=error, to_client=True),), struck=rule)
 
     def _pick_diversion(self, then: Divert, seen: Sighting) -> bytes | None:
-        """Return the address a flow goes to instead, and remember the way back; `None` = no such family there."""
+        """Return the address a flow goes to instead; `None` = no such family there."""
         target = then.to if seen.packet.version == 4 else then.to_v6
         if not target:
             return None
-        packed = ipaddress.ip_address(target).packed
-        ports = struct.unpack_from("!HH", seen.packet.body)
-        key: FlowKey = (seen.packet.protocol, seen.client, ports[0], seen.server, seen.server_port)
-        self._returns[(seen.packet.protocol, seen.client, ports[0], packed, seen.server_port)] = key
-        return packed
+        return ipaddress.ip_address(target).packed
+
+    def _note_return(self, seen: Sighting) -> None:
+        """Remember whom the answer to an outward packet seems to come from."""
+        if not seen.outward or seen.flow.diverted_to is None:
+            return
+        protocol, ports = seen.packet.protocol, (seen.client_port, seen.server_port)
+        asks = seen.datagram is not None and seen.server_port == DNS_PORT
+        question_id = seen.datagram.data[:2] if seen.datagram is not None and asks else b""
+        there: FlowKey = (protocol, seen.client, ports[0], seen.flow.diverted_to, ports[1])
+        self._returns[there, question_id] = (protocol, seen.client, ports[0], seen.server, ports[1])
 
     @staticmethod
     def _rewrite(seen: Sighting) -> bytes:

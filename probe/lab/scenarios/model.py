@@ -251,13 +251,15 @@ class Tunnel(msgspec.Struct, frozen=True, kw_only=True):
     """A client's file or link; the target is then the file's name."""
 
 
-class Patience(msgspec.Struct, frozen=True, kw_only=True):
-    """How long the agent waits, where that is not as in other scenarios."""
+class Configured(msgspec.Struct, frozen=True, kw_only=True):
+    """What the agent is told, where that is not as in other scenarios."""
 
     timeout: str = ""
     """For a step; empty = as long as it is wont to."""
     cool_down: str = "3s"
     """Until a place is cold: shorter than in the field, and longer than any residual blocking of the scenario."""
+    nowhere: tuple[str, ...] = ()
+    """Addresses at which no resolver is."""
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -279,7 +281,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """What else a person would type who knows of such a case."""
     settles_s: float = 0.0
     """How long to wait before the target is judged."""
-    patience: Patience = Patience()
+    configured: Configured = Configured()
 
 
 Build = Callable[[World], Scenario]

@@ -6,13 +6,13 @@ As long as in the field it would take minutes; the agent's patience and its cool
 import msgspec
 
 from probe.lab.censor.rules import Drop, NamesHost, NamesServer, Reset, Rule, Then
-from probe.lab.scenarios.model import Build, Outcome, Patience, Scenario, Symptom
+from probe.lab.scenarios.model import Build, Configured, Outcome, Scenario, Symptom
 from probe.lab.scenarios.parts import asks, blocked, greets, passes_neutral, reaches, rules, works
 from probe.lab.world.plan import World
 from probe.model.pattern import Pattern
 
 REMEMBERS_S = 8.0
-PATIENCE = Patience(timeout="3s", cool_down="12s")
+CONFIGURED = Configured(timeout="3s", cool_down="12s")
 """A connection that is dead is given up before the place comes back."""
 LONG_GONE_S = 10.0
 SOON_S = 0.4
@@ -47,7 +47,7 @@ class _Remembered(msgspec.Struct, frozen=True, kw_only=True):
             truth=blocked(self.pattern, Pattern.FLOW_RESIDUAL),
             symptoms=(*symptoms, dead, *works(world.sites["forum"])),
             options=("--wait",),
-            patience=PATIENCE,
+            configured=CONFIGURED,
         )
 
 

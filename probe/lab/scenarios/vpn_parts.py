@@ -8,7 +8,7 @@ import msgspec
 
 from probe.control.hello_answers import Hello, reference_links
 from probe.lab.censor.rules import RuleSet
-from probe.lab.scenarios.model import Patience, Scenario, Server, Symptom, Truth, Tunnel
+from probe.lab.scenarios.model import Configured, Scenario, Server, Symptom, Truth, Tunnel
 from probe.lab.scenarios.parts import works
 from probe.lab.world.plan import Service, World
 from probe.model.pattern import Pattern
@@ -148,6 +148,6 @@ def tunnel_scenario(
         truth=truth,
         rules=rules or RuleSet(),
         symptoms=symptoms or works(world.sites["anchor2"]),
-        patience=Patience(timeout=patience),
+        configured=Configured(timeout=patience),
         tunnel=Tunnel(**tunnel),  # type: ignore[arg-type]
     )

@@ -122,6 +122,7 @@ class Story:
         hop: int = 0,
         asns: tuple[int, ...] = (),
         name: str = "",
+        ip_ttl: int | None = None,
     ) -> "Story":
         """Look the name up: each answer is one reply (a tuple = several addresses), or one failure."""
         base = self._base(experiment, hop)
@@ -130,7 +131,7 @@ class Story:
             if isinstance(answer, FailureCode):
                 failure = Failure(stage=Stage.RESOLVE, code=answer)
                 if answer in RCODES:
-                    replies.append(DNSReply(t_s=base["t_s"], rcode=RCODES[answer]))
+                    replies.append(DNSReply(t_s=base["t_s"], rcode=RCODES[answer], ip_ttl=ip_ttl))
                 continue
             addresses = (answer,) if isinstance(answer, str) else answer
             plain = query_type in ("A", "AAAA")
@@ -138,7 +139,7 @@ class Story:
                 DNSAnswer(type=("AAAA" if ":" in a else "A") if plain else query_type, value=a, ttl_s=60)
                 for a in addresses
             )
-            replies.append(DNSReply(t_s=base["t_s"], answers=records))
+            replies.append(DNSReply(t_s=base["t_s"], answers=records, ip_ttl=ip_ttl))
         name = name or (experiment.name if experiment else self.target.host)
         self.observations.append(
             DNSLookup(

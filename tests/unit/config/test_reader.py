@@ -45,6 +45,7 @@ targets:
 defaults: {interval: 1h30m, timeout: 20s}
 anchors: {foreign: [https://one.example], portal: "http://p.example/generate_204"}
 resolvers: [system, udp://9.9.9.9, dot://9.9.9.9#dns.quad9.net]
+nowhere: [45.90.1.7, "2a02:2d8::7", 45.90.1.7]
 limits: {profile: server, bytes_per_day: 500MB, sockets: 50, cool_down: 2s}
 store: {path: data/w.db, keep: 30d, max_size: 1GiB}
 web: {listen: ["127.0.0.1:9785", "[::1]:9785"], allow_insecure: yes}
@@ -221,3 +222,16 @@ def test_any_text_is_settings_or_user_errors(text):
 def _reads(text: str) -> None:
     with contextlib.suppress(UserError):
         assert isinstance(read(text), Settings)
+
+
+def test_nobody_is_asked_for_names_unless_an_address_is_named() -> None:
+    assert read("").nowhere == ()
+    assert read(FULL).nowhere == ("45.90.1.7", "2a02:2d8::7")
+
+
+@pytest.mark.parametrize("address", ["192.168.1.1", "127.0.0.1", "198.51.100.7", "host.example", "fe80::1%eth0", "[1]"])
+def test_an_address_that_no_question_would_leave_for_is_refused(address: str) -> None:
+    with pytest.raises(UserError) as caught:
+        read(f"nowhere: [{address}]")
+    assert "is no public address" in caught.value.what
+    assert "a host of your own" in caught.value.remedy
