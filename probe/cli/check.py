@@ -292,7 +292,7 @@ def _read_target(text: str, given: Given, traits: Traits, *, hidden: bool) -> tu
             click.echo(f"note: {text} holds keys and other users may read it (chmod 600)", err=True)
         return found
     target = parse_address(text, keep=given.keep, traits=traits)
-    if target.secrets:
+    if any(not reference.source.startswith("file:") for reference in target.secrets.values()):
         shown = f"{target.params['protocol']}://…" if hidden else target.address
         hide_argument(text, shown)
         click.echo(

@@ -121,7 +121,13 @@ async def _over_tcp(run: "_Conversation", above: tuple[object, ...], stamps: int
             if not isinstance(layer, Tls):
                 raise ValueError(f"{run.occasion.spec.name}: {layer} does not stand on TCP")  # our own mistake
             name = run.occasion.params.get("sni", run.occasion.host)
-            stream = await secure(run.ctx, channel, server_name=name, alpn=layer.alpn, verify=layer.verify)
+            pair = _find_pair(run.occasion, layer)
+            try:
+                stream = await secure(
+                    run.ctx, channel, server_name=name, alpn=layer.alpn, verify=layer.verify, pair=pair
+                )
+            except UserError as error:
+                return run.give_up(FailureCode.CREDENTIALS_MISSING, str(error))
             if stream is None:
                 return None
             seen = run.ctx.journal.observations[-1]
@@ -133,6 +139,14 @@ async def _over_tcp(run: "_Conversation", above: tuple[object, ...], stamps: int
         await run.hold(stamps, certificate)
         run.bytes_sent, run.bytes_received = channel.bytes_sent - sent, channel.bytes_received - received
         return run.append()
+
+
+def _find_pair(occasion: Occasion, layer: Tls) -> tuple[bytes, bytes] | None:
+    """Return the certificate that is to be shown, and its key; nobody's is before a login is wanted."""
+    if layer.client_pair is None or occasion.deepest.rank < Depth.AUTH.rank:
+        return None
+    certificate, key = (occasion.secrets.get(name, b"") for name in layer.client_pair)
+    return (certificate, key or certificate) if certificate else None
 
 
 class _Conversation:

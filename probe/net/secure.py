@@ -42,16 +42,20 @@ async def secure(
     verify: bool = True,
     request_follows: bool = False,
     quick: bool = False,
+    pair: tuple[bytes, bytes] | None = None,
 ) -> SecureChannel | None:
     """Shake hands and append one `TLSHandshake`; `None` = it failed, or the peer is not who was meant.
 
     `server_name` is what is sent, empty = none; `verify_name` who the peer must be: the name sent unless said, the
     address where none is sent. `verify=False` completes without asking. `request_follows`: the caller sends at once,
     and the end of our handshake goes in the same segment. `quick`: by the quicker library, which must be there; when
-    that fails nothing is to be judged by it, and the caller looks again.
+    that fails nothing is to be judged by it, and the caller looks again. `pair`: a certificate and its key to be shown.
+
+    Raises:
+        UserError: the pair cannot be used.
     """
     library = ctx.stack.trust.quick if quick else None
-    handshake = _Handshake(ctx, channel, server_name, verify_name, alpn, verify, library)
+    handshake = _Handshake(ctx, channel, server_name, verify_name, alpn, verify, library, pair)
     try:
         unsent = await handshake.run()
         if not request_follows:
@@ -112,6 +116,7 @@ class _Handshake:
         alpn: tuple[str, ...],
         verify: bool,
         library: QuickTLS | None,
+        pair: tuple[bytes, bytes] | None,
     ) -> None:
         self._ctx = ctx
         self._channel = channel
@@ -127,7 +132,8 @@ class _Handshake:
             self._context = library.context(alpn)
         else:
             policy = Verification.CHAIN if self._match_self else Verification.FULL if verify else Verification.NONE
-            self._context = ctx.stack.trust.context(policy, alpn)
+            trust = ctx.stack.trust
+            self._context = trust.context_with_pair(policy, alpn, pair) if pair else trust.context(policy, alpn)
         self._transcript = Transcript()
         self._sent_before = channel.bytes_sent
         self._received_before = channel.bytes_received

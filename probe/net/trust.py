@@ -19,6 +19,7 @@ import certifi
 from probe.model.errors import UserError
 from probe.model.settings import TLSLibrary
 from probe.net.quick_tls import load_quick_tls
+from probe.protocols.engines.pinned_tls import load_pair
 
 if TYPE_CHECKING:
     from probe.protocols.engines.roots import Roots
@@ -68,6 +69,24 @@ class Trust:
         )
         """Recorded with every handshake: by which roots it was judged."""
         self.quick = load_quick_tls(quick_library, self._file)
+
+    def context_with_pair(
+        self, verification: Verification, alpn: tuple[str, ...], pair: tuple[bytes, bytes]
+    ) -> ssl.SSLContext:
+        """Return a context that shows this certificate, made for one connection.
+
+        Raises:
+            UserError: certificate or key cannot be used; what is in them is not quoted.
+        """
+        context = self._build(verification, alpn)
+        try:
+            load_pair(context, *pair)
+        except ssl.SSLError:
+            remedy = (
+                "give a PEM file with the certificate, and its key there or in a file of its own, without passphrase"
+            )
+            raise UserError("certificate", "it or its key cannot be used", remedy) from None
+        return context
 
     def context(self, verification: Verification, alpn: tuple[str, ...] = ()) -> ssl.SSLContext:
         """Return the one context of this policy."""

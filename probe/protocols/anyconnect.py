@@ -4,19 +4,23 @@ Source: draft-mavrogiannopoulos-openconnect-04 sections 2.1 (authentication), 2.
 Anybody gets the form, which makes it a `hello`; a certificate that is valid for the name, or pinned, is the `proof`.
 A password is sent only where the target goes beyond `proof`, and never again once it was refused. `data` is the answer
 to a dead peer question inside the tunnel, after which the session is closed as a client closes it.
-Less than the protocol: no DTLS leg, no client certificates, no second factor, no single sign-on; a gateway that hangs
-up between the form and the login is not called again.
+A certificate of ours (`cert=FILE`, and `key=FILE` where the key is not in it) is shown on the same terms.
+Less than the protocol: no second factor and no single sign-on, which want a person and end as a user's error; a gateway
+that hangs up between the form and the login is not called again. No DTLS leg: its key comes from an exporter of the TLS
+connection, and goes into DTLS as a pre-shared key, and Python's libraries have neither; a tunnel works without it.
 """
 
+import dataclasses
 import struct
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import msgspec
 
-from probe.model.errors import ProtocolError
+from probe.model.errors import ProtocolError, UserError
 from probe.model.verdict import Depth
 from probe.protocols.config_auth import FormField, Question, build_init, build_reply, parse_question
-from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Parsed, Reached, Refused, Send
+from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Parsed, Reached, Refused, Send, Stack, Tls
 from probe.protocols.http1 import ResponseReader
 from probe.protocols.http_turn import build_head, hide_in, take_turn
 from probe.protocols.incoming import Incoming, Reading
@@ -29,6 +33,10 @@ _FRAME = b"STF\x01"
 _DPD_REQUEST, _DPD_RESPONSE, _DISCONNECT, _TERMINATED = 3, 4, 5, 9
 _BYE = b"\xb0Client disconnect"
 _MOST_FRAMES = 32
+_NO_CERTIFICATE = "No certificate"
+"""What ocserv says to a stranger where certificates alone are a login."""
+_FILES = MappingProxyType({"cert": "cert", "key": "cert_key"})
+"""Params of a link that name files, by the secrets that are in them."""
 
 
 class Gateway(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +113,12 @@ def start(ask: Ask) -> Dialogue:
     response = yield from visit.post("/", build_init(f"https://{authority(ask)}/"))
     if response is None:
         return None
+    if response.status == 401 and response.reason == _NO_CERTIFICATE:
+        yield Reached(Depth.HELLO)
+        yield from prove(ask)
+        if goes_to(ask, Depth.AUTH):
+            raise _not_here("a certificate of ours", response.reason)
+        return Gateway(server="", message=response.reason, asks_for="certificate")
     if response.status != 200 or b"<config-auth" not in response.body:
         raise not_ours("AnyConnect gateway", response)
     question = parse_question(response.body)
@@ -115,7 +129,7 @@ def start(ask: Ask) -> Dialogue:
         message=question.message,
         asks_for=" ".join(field.name for field in question.fields),
     )
-    if not goes_to(ask, Depth.AUTH) or not ask.secrets.get("password"):
+    if not goes_to(ask, Depth.AUTH) or not (ask.secrets.get("password") or ask.secrets.get("cert")):
         return reply
     # From here on answers hold cookies that open the tunnel.
     visit.incoming.secret = True
@@ -135,14 +149,19 @@ def _log_in(visit: _Visit, question: Question) -> Reading[bool]:
 
     Raises:
         Refused: it is not content with what we have.
+        UserError: it asks for what we have not.
     """
     password = visit.ask.secrets.get("password", b"")
-    known = {"username": visit.ask.params.get("user", ""), "password": password.decode("utf-8", "replace")}
+    known = {"username": visit.ask.params.get("user", "")}
+    if password:
+        known["password"] = password.decode("utf-8", "replace")
     given: set[str] = set()
     for _ in range(_MOST_TURNS):
         if question.complete:
             return True
         said = question.error or question.message
+        if question.wants:
+            raise _not_here(question.wants, said)
         if question.error or given & {field.name for field in question.fields if field.kind == "password"}:
             raise Refused(f"the gateway refuses the login: {said}")
         filled = _fill_in(question, known, said)
@@ -162,7 +181,7 @@ def _fill_in(question: Question, known: Mapping[str, str], said: str) -> dict[st
     """Return the answers to a form.
 
     Raises:
-        Refused: it asks for something that we have not.
+        UserError: it asks for something that we have not.
     """
     filled: dict[str, str] = {}
     for field in question.fields:
@@ -171,10 +190,16 @@ def _fill_in(question: Question, known: Mapping[str, str], said: str) -> dict[st
         elif field.kind in ("hidden", "select"):
             filled[field.name] = field.value
         elif _is_asked(field):
-            raise Refused(f"the gateway asks for {field.name[:40]}, which we have not: {said}")
+            raise _not_here(field.name[:40], said)
     if not filled:
-        raise Refused(f"the gateway asks for nothing that we have: {said}")
+        raise _not_here("nothing that we have", said)
     return filled
+
+
+def _not_here(what: str, said: str) -> UserError:
+    """Return what to raise about a login that is not tried: the gateway is there, and is not to blame."""
+    remedy = "log in with a client of the gateway's own; what it showed before the login is known"
+    return UserError("anyconnect", f"the gateway asks for {what}, and no login was tried ({said})", remedy)
 
 
 def _is_asked(field: FormField) -> bool:
@@ -233,12 +258,22 @@ def _look_through(visit: _Visit) -> Reading[bool]:
 
 
 def parse(text: str) -> Parsed:
-    """Read `anyconnect://[user:password@]host[:port]`.
+    """Read `anyconnect://[user:password@]host[:port][?cert=FILE&key=FILE]`.
 
     Raises:
         ValueError: it is not such a link.
     """
-    return parse_gateway(text, login=True)
+    parsed = parse_gateway(text, login=True, params=frozenset(_FILES))
+    files = {name: parsed.params[param] for param, name in _FILES.items() if parsed.params.get(param)}
+    if "cert_key" in files and "cert" not in files:
+        raise ValueError("a key stands without its cert")
+    public = {key: value for key, value in parsed.params.items() if key not in _FILES}
+    return dataclasses.replace(parsed, params=MappingProxyType(public), files=MappingProxyType(files))
+
+
+def _choose_stack(params: Mapping[str, str]) -> Stack:
+    tcp, tls = choose_stack(params)
+    return (tcp, dataclasses.replace(tls, client_pair=("cert", "cert_key"))) if isinstance(tls, Tls) else (tcp, tls)
 
 
 SPEC = DialogueSpec(
@@ -246,10 +281,10 @@ SPEC = DialogueSpec(
     question="Does an AnyConnect gateway (Cisco, ocserv) answer, and let us in?",
     schemes=("anyconnect", "openconnect"),
     default_port=443,
-    stack=choose_stack,
+    stack=_choose_stack,
     start=start,
     parse=parse,
-    secrets=("password",),
+    secrets=("password", "cert", "cert_key"),
     proves=Depth.DATA,
     open_proves=Depth.PROOF,
 )

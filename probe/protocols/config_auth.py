@@ -15,6 +15,12 @@ from probe.protocols.tls_gateway import parse_xml, text_of
 _HEAD = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 _CLIENT_VERSION = "4.10.08029"
 _MOST_FIELDS = 64
+_WANTS = {
+    "client-cert-request": "a certificate of ours",
+    "sso-v2-login": "a login in a browser (single sign-on)",
+    "sso-login": "a login in a browser (single sign-on)",
+}
+"""Elements that Cisco's gateways say this with (as openconnect's auth.c reads them)."""
 
 
 class FormField(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +45,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     fields: tuple[FormField, ...]
     opaque: bytes
+    wants: str = ""
+    """What it wants beside any form: a certificate of ours, or a login in a browser."""
 
 
 def build_init(url: str) -> bytes:
@@ -81,6 +89,7 @@ def parse_question(body: bytes) -> Question:
         action=(form.get("action") or "") if form is not None else "",
         fields=_read_fields(form) if form is not None else (),
         opaque=ElementTree.tostring(opaque) if opaque is not None else b"",
+        wants=next((words for path, words in _WANTS.items() if root.find(f".//{path}") is not None), ""),
     )
 
 

@@ -111,6 +111,8 @@ class Tls:
     alpn: tuple[str, ...] = ()
     verify: bool = True
     """False where the protocol has its own proof of identity (a pin, a PSK) or servers are self-signed by custom."""
+    client_pair: tuple[str, str] | None = None
+    """Names of the secrets that are a certificate of ours and its key, PEM: shown only where we are to log in."""
 
 
 Layer: TypeAlias = Udp | Tcp | Tls

@@ -100,10 +100,13 @@ def parse_tunnel(text: str, scheme: str, source: str, keep: Keep | None = None) 
         raise UserError(
             source, f"{scheme}://…: {error}", f"write {scheme}://HOST:PORT, or copy the link again"
         ) from None
+    if entry.parsed.files and source.startswith(("http://", "https://")):
+        raise UserError(source, "names a file, and the list came by URL", "name files in a list on disk only")
+    files = {name: SecretRef(source=f"file:{place_of_file(path)}") for name, path in entry.parsed.files.items()}
     if not entry.parsed.secrets:
-        return _build(entry.spec, entry.parsed, {}, source)
+        return _build(entry.spec, entry.parsed, files, source)
     if keep is not None:
-        return _build(entry.spec, entry.parsed, keep(entry.parsed.secrets), source)
+        return _build(entry.spec, entry.parsed, keep(entry.parsed.secrets) | files, source)
     path, _, line = source.rpartition(":")
     place = place_of_file(path)
     references = {name: SecretRef(source=f"line:{place}#{line}.{name}") for name in entry.parsed.secrets}
@@ -115,7 +118,7 @@ def parse_tunnel(text: str, scheme: str, source: str, keep: Keep | None = None) 
     if stands != dict(entry.parsed.secrets):
         what = f"{scheme}://… holds a secret, and cannot be read again where it stands"
         raise UserError(source, what, "put the link into a file of its own (chmod 600) and name that file") from None
-    return _build(entry.spec, entry.parsed, references, source)
+    return _build(entry.spec, entry.parsed, references | files, source)
 
 
 def _build_all(data: bytes, place: str, refer: Callable[[int, Entry], dict[str, SecretRef]]) -> Tunnels:

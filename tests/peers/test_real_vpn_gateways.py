@@ -19,16 +19,17 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from probe.model.errors import ProtocolError
+from probe.model.errors import ProtocolError, UserError
 from probe.model.verdict import Depth
 from probe.protocols import anyconnect, fortigate, global_protect, openvpn, pptp, softether, sstp
 from probe.protocols.dialogue import Ask, Refused
+from probe.protocols.engines.pinned_tls import load_pair
 from tests.dialogues import Played, elapsed_since_now, fixed_entropy, talk_over
 from tests.peers.sealed import Sealed, find_program, wait_for_text
 
 pytestmark = pytest.mark.peers
 NAME = "vpn.test"
-OCSERV_PORT, SSTP_PORT, SOFTETHER_PORT, PPTP_PORT = 4443, 5443, 992, 1723
+OCSERV_PORT, CERTIFICATE_PORT, SSTP_PORT, SOFTETHER_PORT, PPTP_PORT = 4443, 4444, 5443, 992, 1723
 OCSERV = """
 auth = "plain[passwd={folder}/passwd]"
 listen-host = 127.0.0.1
@@ -41,6 +42,23 @@ server-cert = {folder}/pair.pem
 server-key = {folder}/pair.pem
 device = vpns
 ipv4-network = 10.66.0.0
+ipv4-netmask = 255.255.255.0
+cisco-client-compat = true
+isolate-workers = false
+"""
+CERTIFICATES = """
+auth = "certificate"
+tcp-port = 4444
+ca-cert = {folder}/clients.pem
+cert-user-oid = 2.5.4.3
+socket-file = {folder}/certificates.sock
+listen-host = 127.0.0.1
+run-as-user = nobody
+run-as-group = daemon
+server-cert = {folder}/pair.pem
+server-key = {folder}/pair.pem
+device = vpnc
+ipv4-network = 10.67.0.0
 ipv4-netmask = 255.255.255.0
 cisco-client-compat = true
 isolate-workers = false
@@ -83,6 +101,14 @@ class Gateways:
             subprocess.run(make, input=b"ri<ght\nri<ght\n", check=True, capture_output=True)
             (folder / "ocserv.conf").write_text(OCSERV.format(folder=folder))
             seal.run(["ocserv", "-f", "-d", "1", "-c", str(folder / "ocserv.conf")], folder / "ocserv.log")
+            self.folder, clients = folder, trustme.CA()
+            clients.cert_pem.write_to_path(folder / "clients.pem")
+            for name, ca in (("member", clients), ("stranger", trustme.CA())):
+                pair = ca.issue_cert("user", common_name="user")
+                pair.private_key_and_cert_chain_pem.write_to_path(folder / f"{name}.pem")
+                (folder / f"{name}.pem").chmod(0o600)
+            (folder / "certificates.conf").write_text(CERTIFICATES.format(folder=folder))
+            seal.run(["ocserv", "-f", "-d", "1", "-c", str(folder / "certificates.conf")], folder / "certificates.log")
         if find_spec("sstpd"):
             pppd = folder / "pppd"
             pppd.write_text("#!/bin/sh\nexec cat >/dev/null\n")
@@ -115,6 +141,8 @@ class Gateways:
         if len(stack) > 1:
             context = ssl.create_default_context()
             self.ca.configure_trust(context)
+            if "cert" in (secrets or {}):
+                load_pair(context, secrets["cert"], secrets["cert"])
             if not stack[1].verify:
                 context.check_hostname = False
                 context.verify_mode = ssl.CERT_NONE
@@ -184,6 +212,22 @@ def test_a_pinned_key_proves_a_gateway_that_no_root_knows(gateways: Gateways) ->
         gateways.talk(anyconnect, OCSERV_PORT, {"pin": "00" * 32})
 
 
+@needs_ocserv
+def test_a_certificate_is_a_login_and_one_of_another_ca_is_none(gateways: Gateways) -> None:
+    def show(name: str) -> Played:
+        secrets = {"cert": (gateways.folder / f"{name}.pem").read_bytes()}
+        return gateways.talk(anyconnect, CERTIFICATE_PORT, {}, secrets)
+
+    assert show("member").reached == [Depth.HELLO, Depth.PROOF, Depth.AUTH, Depth.DATA]
+    with pytest.raises((Refused, UserError, ProtocolError, OSError)):
+        show("stranger")
+    strangers = gateways.talk(anyconnect, CERTIFICATE_PORT, deepest=Depth.PROOF)
+    assert strangers.reached == [Depth.HELLO, Depth.PROOF]
+    assert strangers.reply.asks_for == "certificate"
+    with pytest.raises(UserError, match="asks for a certificate of ours"):
+        gateways.talk(anyconnect, CERTIFICATE_PORT)
+
+
 @needs_sstpd
 def test_sstp_acknowledges_a_call(gateways: Gateways) -> None:
     played = gateways.talk(sstp, SSTP_PORT)
@@ -241,6 +285,24 @@ def test_no_gateway_is_taken_for_another(gateways: Gateways, module: ModuleType)
         except (ProtocolError, ConnectionResetError):
             continue
         assert played.reached == []
+
+
+@needs_ocserv
+def test_a_person_logs_in_with_a_certificate_that_a_link_names(gateways: Gateways) -> None:
+    """The certificate is shown by the TLS that ships, and only where a login is wanted."""
+    gateways.seal.wait_for_port(CERTIFICATE_PORT)
+    pin, pem = quote(gateways.pin, safe=""), gateways.folder / "member.pem"
+    link = f"anyconnect://127.0.0.1:{CERTIFICATE_PORT}?pin={pin}&cert={pem}"
+    with tempfile.TemporaryDirectory() as folder:
+        environ = {"HOME": folder, "PYTHONPATH": str(Path(__file__).parents[2])}
+        for asked, depth in (("", "proof"), ("--login", "data")):
+            environ["STATE_DIRECTORY"] = f"{folder}/{depth}"  # or the second call would come too soon
+            command = f"{sys.executable} -m probe check {asked} --json '{link}'; echo ended $?"
+            gateways.seal.run(["sh", "-c", command], Path(folder) / f"{depth}.out", environ)
+            said = wait_for_text(Path(folder) / f"{depth}.out", "ended", seconds=60)
+            assert f'"depth":"{depth}"' in said, said
+            assert '"status":"ok"' in said
+            assert "was given with its secret" not in said
 
 
 @needs_ocserv

@@ -26,7 +26,7 @@ def open_engine(ca: bytes, certificate: bytes = b"", key: bytes = b"") -> TLSEng
         if ca:
             context.load_verify_locations(cadata=ca.decode("ascii"))
         if certificate and key:
-            _load_pair(context, certificate, key)
+            load_pair(context, certificate, key)
     except (ssl.SSLError, UnicodeDecodeError):
         raise ValueError("the file's CA, certificate or key cannot be used") from None
     return TLSEngine(context, "")
@@ -49,8 +49,12 @@ def open_records(engine: TLSEngine, payloads: list[bytes]) -> list[bytes]:
     return records
 
 
-def _load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
-    """Load a pair from memory: OpenSSL's wrapper here reads files only, so one that is on no disk stands in."""
+def load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
+    """Load a pair from memory: OpenSSL's wrapper here reads files only, so one that is on no disk stands in.
+
+    Raises:
+        ssl.SSLError: they are none, or the key has a passphrase.
+    """
     descriptor = os.memfd_create("pair")
     try:
         os.write(descriptor, certificate + b"\n" + key)

@@ -80,3 +80,19 @@ def test_a_library_that_is_asked_for_by_name_must_be_installed() -> None:
 
 def test_openssl_alone_is_a_choice() -> None:
     assert Trust(quick_library=TLSLibrary.OPENSSL).quick is None
+
+
+def test_a_certificate_of_ours_is_shown_in_one_context_alone() -> None:
+    trust, pair = Trust(), trustme.CA().issue_cert("me@example.org")
+    pem = (pair.cert_chain_pems[0].bytes(), pair.private_key_pem.bytes())
+    shown = trust.context_with_pair(Verification.NONE, (), pem)
+    assert shown is not trust.context_with_pair(Verification.NONE, (), pem)
+    assert shown is not trust.context(Verification.NONE)
+    for bad in (
+        (b"SECRET", pem[1]),
+        (pem[0], b"SECRET"),
+        (pem[0], trustme.CA().issue_cert("x").private_key_pem.bytes()),
+    ):
+        with pytest.raises(UserError, match="cannot be used") as caught:
+            trust.context_with_pair(Verification.NONE, (), bad)
+        assert "SECRET" not in str(caught.value)

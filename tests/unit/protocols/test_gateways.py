@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probe.model.errors import ProtocolError
+from probe.model.errors import ProtocolError, UserError
 from probe.model.verdict import Depth
 from probe.protocols import anyconnect, fortigate, global_protect, pptp, softether, sstp
 from probe.protocols.config_auth import build_reply, parse_question
@@ -103,9 +103,11 @@ def test_another_web_server_is_no_gateway(module: ModuleType) -> None:
 def test_an_unchecked_certificate_proves_nobody(module: ModuleType) -> None:
     answers = next(row[1] for row in CONVERSATIONS.values() if row[0] is module)
     assert play_stream(begin(module, insecure="1"), serve_in_turn(*answers)).reached == [Depth.HELLO]
-    assert module.SPEC.choose_stack({"insecure": "1"}) == (Tcp(), Tls(verify=False))
-    assert module.SPEC.choose_stack({"pin": "00" * 32}) == (Tcp(), Tls(verify=False))
-    assert module.SPEC.choose_stack({}) == (Tcp(), Tls())
+    for params, verify in (({"insecure": "1"}, False), ({"pin": "00" * 32}, False), ({}, True)):
+        tcp, tls = module.SPEC.choose_stack(params)
+        assert tcp == Tcp()
+        assert isinstance(tls, Tls)
+        assert (tls.alpn, tls.verify) == ((), verify)
 
 
 # AnyConnect
@@ -144,8 +146,6 @@ def test_password_and_cookies_are_kept_out_of_the_transcript() -> None:
         ((form(PASSWORD), form(PASSWORD, message="Login failed.")), "refuses the login: Login failed"),
         ((form(PASSWORD), form(error="Login denied.")), "refuses the login: Login denied"),
         ((form(PASSWORD), http(b"", status="401 Unauthorized")), "refuses the login: 401"),
-        ((form(PASSWORD, '<input type="text" name="otp"/>'),), "asks for otp, which we have not"),
-        ((form(message="Use the browser"),), "asks for nothing that we have: Use the browser"),
         ((form(PASSWORD), DONE, b"HTTP/1.1 503 No\r\nX-Reason: full\r\n\r\n"), "opens no tunnel: 503 full"),
         ((form(PASSWORD), DONE, TUNNEL, b"STF\x01\0\x05\x05\0\xb0idle"), "ends the session: idle"),
     ],
@@ -165,6 +165,38 @@ def test_what_the_gateway_refuses_is_quoted_and_the_password_is_sent_once(
         play_stream(watch(begin(anyconnect, user="me"), reached), listen)
     assert reached[:2] == [Depth.HELLO, Depth.PROOF]
     assert b"".join(heard).count(b"s3cr") <= 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (form(PASSWORD, '<input type="text" name="otp"/>'), "asks for otp"),
+        (form(message="Use the browser"), "asks for nothing that we have, and no login was tried .Use the browser"),
+        (form(PASSWORD, more="<client-cert-request/>"), "asks for a certificate of ours"),
+        (form(more="<sso-v2-login>https://idp.test</sso-v2-login>"), "single sign-on"),
+        (http(b"", status="401 No certificate"), "asks for a certificate of ours"),
+    ],
+)
+def test_what_a_login_wants_and_we_have_not_is_nobodys_refusal(answer: bytes, says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        play_stream(begin(anyconnect, user="me"), serve_in_turn(answer))
+    assert play_stream(begin(anyconnect, Depth.PROOF), serve_in_turn(answer)).reached == [Depth.HELLO, Depth.PROOF]
+
+
+def test_a_certificate_alone_logs_in_where_nothing_else_is_asked() -> None:
+    secrets = {"cert": b"PEM", "cert_key": b"PEM"}
+    dialogue = anyconnect.start(Ask(entropy=fixed_entropy(), secrets=secrets, host="vpn.test", port=443))
+    done = http(b'<config-auth type="complete"><auth id="success"/></config-auth>', "Set-Cookie: webvpn=k3y; Secure")
+    assert play_stream(dialogue, serve_in_turn(done, TUNNEL + DPD)).depth is Depth.DATA
+    assert anyconnect.SPEC.choose_stack({})[1].client_pair == ("cert", "cert_key")
+
+
+def test_a_link_names_the_files_of_a_certificate() -> None:
+    parsed = anyconnect.parse("anyconnect://vpn.test?cert=/home/me/me.pem&key=/home/me/me.key&sni=a.test")
+    assert parsed.files == {"cert": "/home/me/me.pem", "cert_key": "/home/me/me.key"}
+    assert parsed.params == {"sni": "a.test"}
+    with pytest.raises(ValueError, match="without its cert"):
+        anyconnect.parse("anyconnect://vpn.test?key=/home/me/me.key")
 
 
 def test_without_leave_or_password_nobody_logs_in() -> None:

@@ -118,3 +118,17 @@ def test_whose_session_a_handshake_would_take_over_is_told_once(tmp_path):
     assert [target.host for target in tunnels.targets] == ["192.0.2.1", "192.0.2.2"]
     assert len(tunnels.notes) == 1
     assert "a key of its own" in tunnels.notes[0]
+
+
+def test_a_link_may_name_the_files_of_its_certificate(tmp_path):
+    (tmp_path / "me.pem").write_text(PLANTED)
+    link = f"anyconnect://vpn.example?cert={tmp_path}/me.pem"
+    target = parse_address(link)
+    assert read_secrets(target) == {"cert": PLANTED.encode()}
+    assert str(tmp_path) not in target.address
+    assert target.exposure is Exposure.PRIVATE
+    with pytest.raises(UserError, match="the list came by URL"):
+        parse_address(link, source="https://lists.example/targets.yaml:3")
+    listed = tmp_path / "links.txt"
+    listed.write_text("anyconnect://vpn.example?cert=me.pem\n")
+    assert read_secrets(load_tunnels(str(listed)).targets[0]) == {"cert": PLANTED.encode()}
