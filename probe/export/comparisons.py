@@ -68,6 +68,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """They tell how far packets got, which is neither good nor bad."""
     timed: bool = False
     """Each outcome says when, and their order matters."""
+    experiments: frozenset[str] = frozenset()
+    """Ids of the tries in it."""
 
     @property
     def counted(self) -> str:
@@ -75,14 +77,40 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
         return ", ".join(self.outcomes) if self.timed else _count(list(self.outcomes))
 
 
+_AROUND = frozenset((Design.RESOLVERS, Design.NEUTRAL_LOOKUP, Design.SYSTEM, Design.HOLD, Design.PORTS, Design.TRACE))
+"""What tells of the surroundings rather than of the block itself."""
+_LOOKUPS = frozenset((Design.RESOLVERS, Design.NEUTRAL_LOOKUP, Design.SYSTEM))
+
+
 def build_comparisons(measurement: Measurement) -> tuple[str, ...]:
-    """Return one row for each cell of each design, in the order they were planned."""
-    return tuple(f"{cell.what}, {cell.where}: {cell.counted}" for cell in build_cells(measurement))
+    """Return one row for each cell of each design, what decided first; places with the same outcome share a row."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for cell in build_cells(measurement):
+        rows.setdefault((cell.what, cell.counted), []).append(cell.where)
+    return tuple(
+        f"{what}, {places[0]}{f' and {len(places) - 1} more' if len(places) > 1 else ''}: {counted}"
+        for (what, counted), places in rows.items()
+    )
 
 
 def build_cells(measurement: Measurement) -> tuple[Cell, ...]:
-    """Return the cells of all designs, in the order they were planned."""
-    return cells_of(measurement.experiments, measurement.observations)
+    """Return the cells of all designs: first those that the verdict rests on, last those of the surroundings."""
+    cells = cells_of(measurement.experiments, measurement.observations)
+    decided = _find_deciding(measurement)
+    patterns = measurement.verdict.patterns
+    around = _AROUND - _LOOKUPS if patterns and patterns[0].layer == "dns" else _AROUND
+
+    def rank(cell: Cell) -> int:
+        return 0 if not decided.isdisjoint(cell.experiments) else 2 if cell.design in around else 1
+
+    return tuple(sorted(cells, key=rank))
+
+
+def _find_deciding(measurement: Measurement) -> frozenset[str]:
+    """Return the ids of the experiments that the first rule rests on, on any path."""
+    evidence = measurement.verdict.evidence
+    first = {number for one in evidence if one.rule_id == evidence[0].rule_id for number in one.transactions}
+    return frozenset(o.experiment for o in measurement.observations if o.experiment and o.transaction in first)
 
 
 def cells_of(experiments: tuple[Experiment, ...], observations: tuple[Observation, ...]) -> tuple[Cell, ...]:
@@ -92,10 +120,13 @@ def cells_of(experiments: tuple[Experiment, ...], observations: tuple[Observatio
         if observation.experiment:
             last[observation.experiment] = observation
     cells: dict[tuple[Design, str, str], list[Observation]] = {}
+    ids: dict[tuple[Design, str, str], set[str]] = {}
     for experiment in experiments:
         deciding = _deciding(experiment, observations, last)
         if deciding is not None:
-            cells.setdefault((experiment.design, *_cell(experiment)), []).append(deciding)
+            key = (experiment.design, *_cell(experiment))
+            cells.setdefault(key, []).append(deciding)
+            ids.setdefault(key, set()).add(experiment.id)
     return tuple(
         Cell(
             design=design,
@@ -105,6 +136,7 @@ def cells_of(experiments: tuple[Experiment, ...], observations: tuple[Observatio
             failed=sum(one.failure is not None or _was_ended(one) for one in found),
             measured=all(isinstance(one, PathTrace) for one in found),
             timed=design is Design.RESIDUAL,
+            experiments=frozenset(ids[design, what, where]),
         )
         for (design, what, where), found in cells.items()
     )
