@@ -10,7 +10,8 @@ from probe.checks.vpn import speak
 from probe.model.depth import Depth
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Step
-from probe.model.observation import Role
+from probe.model.failure import FailureCode
+from probe.model.observation import DNSLookup, Role
 from probe.model.target import Target
 from probe.net.connect import connect, hold
 from probe.net.context import Context
@@ -24,6 +25,10 @@ from probe.net.stream import ByteStream
 from probe.protocols.http1 import OutgoingRequest
 
 _HOLD_S = 0.3
+_HOLD_AGAIN_S = 0.7
+"""How long a repeated question listens on: the true answer, if any comes, is cached and one round trip away."""
+_PATIENCE_AGAIN = 0.45
+"""Share of the timeout that a question is repeated for once it was lost: the first verdict is due after 1.5 of them."""
 _BODY_LIMIT_BYTES = 65536
 _HELLO_TIMEOUT_S = 4.0
 """A first word comes at once or after a retransmission or three; the comparison must fit into the first verdict."""
@@ -96,7 +101,22 @@ async def _look_up(experiment: Experiment, ctx: Context) -> None:
     else:
         # A lookup that looks odd listens on by itself; a repeat always does, for what a clean first reply hides.
         hold = experiment.design is Design.REPEAT
+        earlier = _asked_before(experiment, ctx)
+        if earlier:
+            lost = any(o.failure is not None and o.failure.code is FailureCode.TIMEOUT for o in earlier)
+            share = _PATIENCE_AGAIN if lost else 1.0
+            hold_s = min(ctx.hold_s, _HOLD_AGAIN_S)
+            ctx = dataclasses.replace(ctx, hold_s=hold_s, timeout_s=share * ctx.timeout_s)
         await lookup(ctx, experiment.resolver, experiment.name, experiment.query_type, hold=hold)
+
+
+def _asked_before(experiment: Experiment, ctx: Context) -> list[DNSLookup]:
+    """Return what the same server was asked of the same in this run: an answer, if it has one, is ready there."""
+    if experiment.resolver is None or experiment.resolver.endpoint is None:
+        return []
+    server, question = experiment.resolver.endpoint.address, (experiment.name, experiment.query_type)
+    lookups = (o for o in ctx.journal.observations if isinstance(o, DNSLookup) and (o.name, o.query_type) == question)
+    return [o for o in lookups if o.resolver.endpoint is not None and o.resolver.endpoint.address == server]
 
 
 async def _trace(experiment: Experiment, ctx: Context, endpoint: Endpoint) -> None:

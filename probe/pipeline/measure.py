@@ -286,6 +286,8 @@ class Run:
         # The other resolvers tell a lying resolver from a lying network, and a forged answer leads to whatever else
         # was settled: both are soon there.
         awaited = any(e.design is Design.RESOLVERS if of_answer else _is_of_answer(e) for e in running)
+        # A question of the check's own that listens on may have an answer that says more of the forger.
+        awaited = awaited or (bool(of_answer) and _is_asking(case))
         if awaited and Pattern.DNS_INJECTION_RACE not in verdict.patterns:
             return False
         if verdict.patterns[:1] and verdict.patterns[0].layer == Layer.TLS.value and self._may_pass_as_browser(wanted):
@@ -386,6 +388,12 @@ class Run:
                     return await self._monitor.look_fully_after(boot_s)
                 return await self._monitor.look_after(boot_s)
         return None
+
+
+def _is_asking(case: Case) -> bool:
+    """Tell whether a question of the check's own, to which nothing or something odd came, is still open."""
+    done = {observation.transaction for observation in case.observations}
+    return any(s.layer == Layer.DNS.value and not s.experiment and s.transaction not in done for s in case.silences)
 
 
 def _is_of_answer(experiment: Experiment) -> bool:

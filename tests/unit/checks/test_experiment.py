@@ -1,5 +1,6 @@
 """Follow-ups over real sockets: each makes its one step and its observations carry its id."""
 
+import dataclasses
 import time
 from typing import Any
 
@@ -11,8 +12,10 @@ from probe.model.experiment import Design, Experiment, NameKind, Step
 from probe.model.observation import DNSLookup, HTTPExchange, Resolver, Role, TCPConnect, TLSHandshake, Transport
 from probe.model.target import CheckName, Target
 from probe.net.context import Context
+from probe.net.lookup import lookup
 from tests.fakes import make_context
 from tests.unit.checks.world import PAGE, World, assert_all_released, hang_up, keep_silent, open_world, seen
+from tests.unit.net.fake_resolver import Reply, build_reply, run_resolver
 
 TARGET = Target(id="t", check=CheckName.WEB, address="https://a.test/", host="a.test", port=443)
 
@@ -136,3 +139,36 @@ async def test_a_plan_that_says_nowhere_to_go_is_our_own_mistake():
     async with open_world() as world:
         with pytest.raises(ValueError, match=r"x\.1"):
             await follow_up(world, Step.CONNECT, None)
+
+
+@pytest.mark.parametrize(("first", "listens_s"), [("a.test", 0.7), ("other.test", 1.5)])
+async def test_what_the_server_was_asked_before_is_listened_for_no_longer_than_a_round_trip(first, listens_s):
+    """Its true answer is ready: a repeat that waits as long as a first question doubles the time to the verdict."""
+
+    def denies(query: bytes) -> list[Reply]:
+        return [Reply(build_reply(query, rcode=3))]
+
+    async with open_world() as world, run_resolver(denies) as fake:
+        ctx = make_context(world.stack, families=(4,), hold_s=0.01)
+        await lookup(ctx, fake.resolver, first, "A")
+        repeat = Experiment(
+            id="repeat.1", design=Design.REPEAT, step=Step.LOOKUP, name="a.test", name_kind=NameKind.TEST,
+            resolver=fake.resolver,
+        )  # fmt: skip
+        await run_experiment(repeat, dataclasses.replace(ctx, hold_s=1.5), TARGET)
+        asked = seen(ctx, DNSLookup)[-1]
+        assert asked.held_s == pytest.approx(listens_s, abs=0.3)
+
+
+async def test_a_question_that_was_lost_is_repeated_for_half_the_time():
+    async with open_world() as world, run_resolver(lambda query: []) as fake:
+        ctx = make_context(world.stack, families=(4,), hold_s=0.01, timeout_s=0.6)
+        await lookup(ctx, fake.resolver, "a.test", "A")
+        repeat = Experiment(
+            id="repeat.1", design=Design.REPEAT, step=Step.LOOKUP, name="a.test", name_kind=NameKind.TEST,
+            resolver=fake.resolver,
+        )  # fmt: skip
+        await run_experiment(repeat, ctx, TARGET)
+        first, again = seen(ctx, DNSLookup)
+        assert first.t_s - first.t0_s >= 0.59
+        assert again.t_s - again.t0_s == pytest.approx(0.27, abs=0.15)
