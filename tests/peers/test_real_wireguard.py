@@ -67,18 +67,20 @@ def box(tmp_path_factory) -> Iterator[Sealed]:
             yield seal
 
 
-def make_ask(address: str, deepest: Depth, psk: bytes = b"") -> Ask:
+def make_ask(address: str, deepest: Depth, psk: bytes = b"", **shape: str) -> Ask:
     return Ask(
         entropy=fixed_entropy(os.urandom(8)),
-        params={"public_key": text(public(SERVER)), "address": address},
+        params={"public_key": text(public(SERVER)), "address": address} | shape,
         secrets={"private_key": text(CLIENT).encode()} | ({"preshared_key": text(psk).encode()} if psk else {}),
         stamps=time.time_ns(),
         deepest=deepest,
     )
 
 
-def talk(seal: Sealed, port: int, *, address: str, deepest: Depth = Depth.DATA, psk: bytes = b"") -> Played:
-    ask = make_ask(address, deepest, psk)
+def talk(
+    seal: Sealed, port: int, *, address: str, deepest: Depth = Depth.DATA, psk: bytes = b"", **shape: str
+) -> Played:
+    ask = make_ask(address, deepest, psk, **shape)
     return talk_over(lambda _: SPEC.start(ask), seal.connect(("127.0.0.1", port), udp=True))
 
 
@@ -99,6 +101,15 @@ def test_a_known_key_is_answered_and_an_echo_comes_back_through_the_tunnel(box: 
     assert played.reached == [Depth.HELLO, Depth.PROOF, Depth.AUTH, Depth.DATA]
     assert played.reply.inner == "echo reply"
     assert [len(sent.data) for sent in played.sent] == [148, 96]
+
+
+@needs_sing_box
+def test_decoys_of_amnezia_are_passed_over_by_a_server_that_knows_nothing_of_them(box: Sealed) -> None:
+    """Its words and paddings need a server of its own, which no registry has; these two need none."""
+    time.sleep(0.05)
+    played = talk(box, PORT, address="10.77.0.2/32", jc="4", jmin="30", jmax="70")
+    assert played.reached == [Depth.HELLO, Depth.PROOF, Depth.AUTH, Depth.DATA]
+    assert [30 <= len(sent.data) <= 70 for sent in played.sent] == [True] * 4 + [False] * 2
 
 
 @needs_sing_box
