@@ -3,6 +3,7 @@
 Where it knows no name for the real protocol either (odd ports, encryption from the first byte) ours must have none.
 """
 
+import base64
 import re
 import subprocess
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from probe.model.verdict import Depth
-from probe.protocols import dtls, hysteria2, l2tp, obfs4, pptp, quic_hello, shadowsocks, stun, tuic, vless, vmess
+from probe.protocols import dtls, hysteria2, l2tp, obfs4, pptp, quic_hello, shadowsocks, stun, tor, tuic, vless, vmess
 from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec
 from probe.protocols.openvpn import SPEC as OPENVPN
 from probe.protocols.openvpn.keys import parse_static_key
@@ -20,24 +21,44 @@ from tests.dialogues import fixed_entropy, play, wireguard_client
 from tests.dialogues.hardship import play_stream, serve_in_turn
 from tests.dialogues.openvpn_server import Pki, Server
 from tests.dialogues.wireguard_server import Responder, public
+from tests.peers.in_tls import wrap_in_tls
 from tests.peers.pcap import Flow, write_pcap
 from tests.peers.sealed import find_program
 from tests.unit.protocols import (
+    occasions,
     test_gateways,
     test_http_proxy,
     test_ike,
+    test_shadowsocks,
     test_socks5,
     test_ssh,
+    test_tls_proxies,
     test_tor,
     test_udp_hellos,
 )
+from tests.unit.protocols.occasions import find_occasions
 
 pytestmark = [
     pytest.mark.peers,
     pytest.mark.skipif(find_program("ndpiReader") is None, reason="no ndpiReader (apt-get install libndpi-bin)"),
 ]
 Messages = list[tuple[bool, bytes]]
+CLIENT_KEY = (
+    "-----BEGIN OpenVPN tls-crypt-v2 client key-----\n"
+    + base64.b64encode(bytes(range(256)) + fixed_entropy()(299)).decode()
+    + "\n-----END OpenVPN tls-crypt-v2 client key-----\n"
+)
 KEY = "-----BEGIN OpenVPN Static key V1-----\n" + "5a" * 256 + "\n-----END OpenVPN Static key V1-----\n"
+RFC_UPGRADE = (
+    b"GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://example.com\r\n"
+    b"Sec-WebSocket-Protocol: chat, superchat\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+RFC_ACCEPT = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: chat\r\n\r\n"
+)
+RFC_FRAME = bytes.fromhex("818537fa213d7f9f4d5158")
 LINE = re.compile(r"(UDP|TCP) 10\.1\.0\.2:(\d+) <?->.*?\[proto: [\d.]+/([\w.]+)\]")
 NAMED = {
     "wireguard": (51820, False, "WireGuard"),
@@ -66,6 +87,13 @@ NAMED = {
     "obfs4": (40449, True, "Unknown"),
     "vless in the clear": (40450, True, "Unknown"),
     "vmess": (40451, True, "Unknown"),
+    "openvpn tls-crypt-v2": (40452, False, "Unknown"),
+    "shadowsocks 2022": (40453, True, "Unknown"),
+    "anytls": (443, True, "TLS"),
+    "anyconnect": (443, True, "TLS"),
+    "tor": (9001, True, "TLS.Tor"),
+    "websocket": (80, True, "HTTP"),
+    "websocket of RFC 6455": (80, True, "HTTP"),
 }
 """Port, whether it is TCP, and the name that nDPI 4.2 has for the real thing there."""
 
@@ -170,6 +198,25 @@ def labels(tmp_path_factory) -> dict[str, str]:
         # With a page inside, in the clear, nDPI takes it for HTTP; with a handshake inside it does not.
         "vless in the clear": record_first_flight(vless.SPEC, secrets=secrets),
         "vmess": record_first_flight(vmess.SPEC, secrets=secrets),
+        "openvpn tls-crypt-v2": record_first_flight(
+            OPENVPN, params={"wrap": "tls-crypt-v2"}, secrets={"key": CLIENT_KEY.encode()}
+        ),
+        "shadowsocks 2022": record_first_flight(
+            shadowsocks.SPEC,
+            params={"method": "2022-blake3-aes-128-gcm"},
+            secrets={"password": test_shadowsocks.KEY.encode()},
+        ),
+        "anytls": record_in_tls("anytls", tmp_path_factory),
+        "anyconnect": record_in_tls("anyconnect, login", tmp_path_factory),
+        "tor": wrap_in_tls(
+            play_stream(test_tor.begin(fingerprint=test_tor.fingerprint()), test_tor.FakeRelay()).flow,
+            tor.parse("tor://192.0.2.1:9001").params["sni"],
+            "www.7vx3rsqgbmuzkvvdmcjx.net",
+            "www.m5gpt4bnhqfd.com",
+        ),
+        # Only a capture that begins after the upgrade is WebSocket to it: so the standard's own example shows.
+        "websocket": record_websocket(),
+        "websocket of RFC 6455": [(True, RFC_UPGRADE), (False, RFC_ACCEPT), (True, RFC_FRAME)],
     }
     assert talks.keys() == NAMED.keys()
     names = {42000 + number: name for number, name in enumerate(talks)}
@@ -191,6 +238,16 @@ def labels(tmp_path_factory) -> dict[str, str]:
     return found
 
 
+def record_in_tls(occasion: str, folders: pytest.TempPathFactory) -> Messages:
+    one = find_occasions(folders.mktemp("occasions"))[occasion]
+    return wrap_in_tls(play(one.begin(), one.make_server()).flow, "proxy.example", "proxy.example", "Some CA")
+
+
+def record_websocket() -> Messages:
+    begin = vless.start(test_tls_proxies.ask(security="none", type="ws", path="/chat"))
+    return play_stream(begin, lambda sent: occasions.answer_websocket(sent, bytes(2) + test_tls_proxies.ECHO)).flow
+
+
 def hellos_uuid() -> bytes:
     return b"00000000-0000-0000-0000-000000000007"
 
@@ -202,4 +259,4 @@ def write_roots(folder: Path, pki: Pki) -> str:
 
 @pytest.mark.parametrize("name", NAMED)
 def test_ndpi_names_ours_as_it_names_the_real_thing(labels: dict[str, str], name: str) -> None:
-    assert labels[name].partition(".")[0] == NAMED[name][2]
+    assert NAMED[name][2] in (labels[name], labels[name].partition(".")[0], labels[name].rpartition(".")[2])

@@ -132,19 +132,19 @@ def _relays() -> Iterator[tuple[str, Occasion]]:
     reply = upgrade + bytes(2) + test_tls_proxies.ECHO
     yield "vless, httpupgrade", _stream(begin, lambda: serve_in_turn(reply), Depth.DATA)
     begin = lambda: trojan.start(test_tls_proxies.ask(type="ws"))  # noqa: E731
-    yield "trojan, ws", _stream(begin, lambda: _answer_websocket, Depth.DATA)
+    yield "trojan, ws", _stream(begin, lambda: lambda sent: answer_websocket(sent, test_tls_proxies.ECHO), Depth.DATA)
     begin = lambda: reality.start(test_tls_proxies.ask(sni="cover.example"))  # noqa: E731
     yield "reality", _stream(begin, serve_in_turn, Depth.REACH)
 
 
-def _answer_websocket(sent: bytes) -> bytes:
+def answer_websocket(sent: bytes, payload: bytes) -> bytes:
+    """Accept an upgrade and send this behind it in one frame."""
     key = sent.partition(b"Sec-WebSocket-Key: ")[2].partition(b"\r\n")[0]
     if not key:
         return b""
     # RFC 6455 sections 1.3 (the accept), 5.2 (a server's frame is not masked).
     accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
-    echo = test_tls_proxies.ECHO
-    return b"HTTP/1.1 101 OK\r\nSec-WebSocket-Accept: " + accept + b"\r\n\r\n" + bytes((0x82, len(echo))) + echo
+    return b"HTTP/1.1 101 OK\r\nSec-WebSocket-Accept: " + accept + b"\r\n\r\n" + bytes((0x82, len(payload))) + payload
 
 
 def _shadowsocks() -> Iterator[tuple[str, Occasion]]:
