@@ -10,6 +10,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 from aioquic.quic.connection import QuicConnection
 from aioquic.quic.events import QuicEvent, StreamDataReceived
@@ -18,12 +19,14 @@ from probe.model.depth import Depth
 from probe.protocols import (
     anyconnect,
     dtls,
+    http_proxy,
     hysteria2,
     l2tp,
     pptp,
     quic_hello,
     reality,
     shadowsocks,
+    socks5,
     stun,
     trojan,
     tuic,
@@ -53,6 +56,7 @@ from tests.unit.protocols import (
     test_wireguard_tunnel,
 )
 
+ERRAND_BYTES = 64
 Serve = Callable[[list[Send]], bytes | None]
 """Answers all that was sent so far; `None` = it has nothing to say."""
 
@@ -123,6 +127,10 @@ def _relays() -> Iterator[tuple[str, Occasion]]:
         "http-proxy",
         _stream(test_http_proxy.begin, lambda: serve_in_turn(test_http_proxy.OPEN, hello), Depth.DATA),
     )
+    yield "socks5, volume", _carrying(socks5, b"\x05\x00", test_socks5.CONNECTED)
+    yield "http-proxy, volume", _carrying(http_proxy, test_http_proxy.OPEN)
+    yield "trojan, volume", _carrying(trojan, b"", cut=True)
+    yield "vless, volume", _carrying(vless, bytes(2), cut=True)
     yield "naive", _stream(test_naive.begin, lambda: test_naive.FakeServer(padded=True), Depth.DATA)
     for name, module in test_tls_proxies.MODULES.items():
         begin = lambda m=module: m.start(test_tls_proxies.ask())  # noqa: E731
@@ -135,6 +143,25 @@ def _relays() -> Iterator[tuple[str, Occasion]]:
     yield "trojan, ws", _stream(begin, lambda: lambda sent: answer_websocket(sent, test_tls_proxies.ECHO), Depth.DATA)
     begin = lambda: reality.start(test_tls_proxies.ask(sni="cover.example"))  # noqa: E731
     yield "reality", _stream(begin, serve_in_turn, Depth.REACH)
+
+
+def _carrying(module: ModuleType, *replies: bytes, cut: bool = False) -> Occasion:
+    """Have blocks echoed through a proxy that says these first; `cut`: the errand stands at the end of the request."""
+    asked = test_tls_proxies.ask(security="tls")
+    given = dataclasses.replace(asked, deepest=Depth.VOLUME, entropy=fixed_entropy())
+
+    def make_server() -> Callable[[bytes], bytes]:
+        left = list(replies)
+
+        def answer(sent: bytes) -> bytes:
+            if left:
+                return left.pop(0) + (sent[-ERRAND_BYTES:] if cut else b"")
+            return sent
+
+        return answer
+
+    begin = lambda: module.start(dataclasses.replace(given, entropy=fixed_entropy()))  # noqa: E731
+    return _stream(begin, make_server, Depth.VOLUME)
 
 
 def answer_websocket(sent: bytes, payload: bytes) -> bytes:

@@ -22,11 +22,12 @@ from tests.unit.protocols.occasions import Occasion, Serve, find_occasions
 
 NAMES = (
     "anyconnect, form", "anyconnect, login", "anytls", "dtls", "fortigate", "fortigate, page", "globalprotect",
-    "globalprotect, portal", "http-proxy", "hysteria2", "ikev1", "ikev2", "ikev2, gcm", "l2tp", "naive", "obfs4",
-    "openvpn, tcp", "openvpn, udp", "pptp", "quic", "reality", "shadowsocks, 2022-blake3-aes-128-gcm",
-    "shadowsocks, 2022-blake3-chacha20-poly1305", "shadowsocks, aes-256-gcm", "shadowsocks, chacha20-ietf-poly1305",
-    "shadowsocks, obfs http", "shadowsocks, obfs tls", "socks5", "softether", "ssh", "sstp", "stun", "tor", "trojan",
-    "trojan, ws", "tuic", "vless", "vless, httpupgrade", "vmess", "wireguard",
+    "globalprotect, portal", "http-proxy", "http-proxy, volume", "hysteria2", "ikev1", "ikev2", "ikev2, gcm", "l2tp",
+    "naive", "obfs4", "openvpn, tcp", "openvpn, udp", "pptp", "quic", "reality",
+    "shadowsocks, 2022-blake3-aes-128-gcm", "shadowsocks, 2022-blake3-chacha20-poly1305", "shadowsocks, aes-256-gcm",
+    "shadowsocks, chacha20-ietf-poly1305", "shadowsocks, obfs http", "shadowsocks, obfs tls", "socks5",
+    "socks5, volume", "softether", "ssh", "sstp", "stun", "tor", "trojan", "trojan, volume", "trojan, ws", "tuic",
+    "vless", "vless, volume", "vless, httpupgrade", "vmess", "wireguard",
 )  # fmt: skip
 """Named here, so that each is a test of its own before any key is made."""
 MOST_ANSWERS = 3_000
@@ -174,8 +175,9 @@ def test_each_is_held_as_deep_as_it_can_go(occasions: dict[str, Occasion]) -> No
     assert shallow == SHALLOW
 
 
-SHALLOW = {"ssh"}
-"""Met at its deepest by a real server alone (tests/peers)."""
+SHALLOW = {"anytls", "shadowsocks", "ssh", "vmess"}
+"""Met at their deepest elsewhere: a real SSH server in tests/peers; and what the others carry is read by the code that
+carries for SOCKS5, HTTP proxies, Trojan and VLESS here."""
 
 
 @pytest.mark.parametrize("name", NAMES)
