@@ -15,6 +15,7 @@ from probe.model.observation import DNSLookup, Role
 from probe.model.target import Target
 from probe.net.connect import connect, hold
 from probe.net.context import Context
+from probe.net.dialogue import Occasion, converse
 from probe.net.echo import echo
 from probe.net.exchange import exchange
 from probe.net.hello import send_hello
@@ -22,6 +23,7 @@ from probe.net.lookup import lookup, lookup_getaddrinfo
 from probe.net.path_trace import trace_name, trace_syn
 from probe.net.secure import secure
 from probe.net.stream import ByteStream
+from probe.protocols import sink
 from probe.protocols.http1 import OutgoingRequest
 
 _HOLD_S = 0.3
@@ -72,11 +74,20 @@ async def run_experiment(experiment: Experiment, ctx: Context, target: Target) -
             await send_hello(brief, _endpoint_of(experiment, target), experiment.shape, _sni_of(experiment))
         case Step.NEUTRAL_PAGE:
             await fetch_neutral(ctx, experiment.name)
-        case Step.CONVERSE:
-            deepest = Depth.VOLUME if experiment.design is Design.VOLUME else None
-            await speak(_partner(experiment, target, ctx), ctx, _endpoint_of(experiment, target), deepest)
+        case Step.CONVERSE | Step.SINK:
+            await _converse(experiment, ctx, target, _endpoint_of(experiment, target))
         case _:
             assert_never(experiment.step)
+
+
+async def _converse(experiment: Experiment, ctx: Context, target: Target, endpoint: Endpoint) -> None:
+    if experiment.step is Step.SINK:
+        # Bytes for a control's own port: nobody's protocol, and no handshake that would have to keep its distance.
+        occasion = Occasion(spec=sink.SPEC, host="", params={"bytes": experiment.name}, secrets={}, spacing_s=0.0)
+        await converse(ctx, endpoint, occasion)
+        return
+    deepest = Depth.VOLUME if experiment.design is Design.VOLUME else None
+    await speak(_partner(experiment, target, ctx), ctx, endpoint, deepest)
 
 
 def _partner(experiment: Experiment, target: Target, ctx: Context) -> Target:

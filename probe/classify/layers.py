@@ -12,6 +12,7 @@ from probe.classify.rules_control import EXCHANGE_RULES as CONTROL_EXCHANGE_RULE
 from probe.classify.rules_control import PAGE_RULES as CONTROL_PAGE_RULES
 from probe.classify.rules_cross import CROSS_HTTP_RULES, CROSS_QUIC_RULES, CROSS_TLS_RULES
 from probe.classify.rules_echo import ECHO_RULES
+from probe.classify.rules_entropy import ENTROPY_OUTSIDE_RULES, ENTROPY_RULES
 from probe.classify.rules_flow import FLOW_CONTROL_RULES
 from probe.classify.rules_page import EXCHANGE_RULES, FOREIGN_PAGE_RULES, PAGE_RULES
 from probe.classify.rules_path import TCP_RULES, TLS_RULES
@@ -82,8 +83,15 @@ _TLS_AND_HELLOS = _broken_at(Layer.TLS, tried=Layer.HELLO)
 
 LAYERED: tuple[tuple[Section[PathFacts], ...], ...] = (
     # First: what was not asked at all says so in its own words.
-    (Section(_tunnel_flows, TUNNEL_FLOW_RULES), Section(_VPN, VPN_RULES)),
-    (Section(_VPN, VPN_OUTSIDE_RULES),),
+    (
+        Section(_tunnel_flows, TUNNEL_FLOW_RULES),
+        Section(_broken_at(Layer.VPN, design=Design.ENTROPY), ENTROPY_RULES),
+        Section(_VPN, VPN_RULES),
+    ),
+    (
+        Section(_broken_at(Layer.VPN, design=Design.ENTROPY), ENTROPY_OUTSIDE_RULES),
+        Section(_VPN, VPN_OUTSIDE_RULES),
+    ),
     (Section(_broken_at(Layer.ICMP), ECHO_RULES),),
     (
         Section(_broken_at(Layer.TCP, tried=Layer.TRACE), TRACED_TCP_RULES),

@@ -7,6 +7,7 @@ pending, and so is what a second round of a control needs.
 import msgspec
 
 from probe.classify.case import Case
+from probe.classify.plan_entropy import plan_entropy
 from probe.classify.plan_tunnel_flow import RUN_S, carry, find_hampered, plan_tunnel_flow
 from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try
 from probe.classify.tunnel_facts import PAIRS, PASSES
@@ -37,7 +38,7 @@ def plan_tunnel(case: Case, table: tuple[Try, ...]) -> tuple[Experiment, ...]:
         reference = _find_reference(case, over_udp=over_udp)
         if reference is not None:
             wanted += _compare(case, table, endpoint, reference, over_udp=over_udp)
-    return tuple(wanted)
+    return (*wanted, *plan_entropy(case, table))
 
 
 def _get_to_know(case: Case, table: tuple[Try, ...]) -> list[Experiment]:

@@ -4,6 +4,7 @@ Source: reference section C.9; VERDICTS sections 1 (degraded: the speed is inter
 That data came through proves the credentials, so none of these asks for an earlier proof of them.
 """
 
+import statistics
 from collections.abc import Callable
 
 from probe.classify.facts import PathFacts
@@ -50,6 +51,20 @@ def _rounds(facts: PathFacts) -> Confidence:
     return C2 if len(flows.elsewhere) >= _ROUNDS and len(flows.own) >= _RUNS else C1
 
 
+def _stops(facts: PathFacts) -> str:
+    """Say after how many bytes our runs stopped."""
+    counts = ", ".join(f"{run.bytes_received / 1000:.1f}" for run in TunnelFlows(facts).own)
+    return f"It stopped after {counts} KB."
+
+
+def _speeds(facts: PathFacts) -> str:
+    """Say how fast bytes came."""
+    flows = TunnelFlows(facts)
+    compared = [(flows.rates, "here"), ([p.rate for p in flows.elsewhere], "from another network")]
+    words = [f"{statistics.median(rates) / 1000:.0f} KB/s {where}" for rates, where in compared if rates]
+    return f"It is {', '.join(words)}." if words else ""
+
+
 TUNNEL_FLOW_RULES: tuple[Rule[PathFacts], ...] = (
     Rule(
         id="flow.freeze.reference_too",
@@ -58,6 +73,7 @@ TUNNEL_FLOW_RULES: tuple[Rule[PathFacts], ...] = (
         cause=Cause.NETWORK,
         family=A,
         level=C2,
+        measured=_stops,
         reason="The tunnel stops after some bytes, a reference's too, alike each time; pages from its port go on.",
     ),
     Rule(
@@ -67,6 +83,7 @@ TUNNEL_FLOW_RULES: tuple[Rule[PathFacts], ...] = (
         cause=Cause.NETWORK,
         family=B,
         level=_rounds,
+        measured=_stops,
         reason="The tunnel stops after the same number of bytes each time; from another network it carries on.",
     ),
     Rule(
@@ -75,6 +92,7 @@ TUNNEL_FLOW_RULES: tuple[Rule[PathFacts], ...] = (
         pattern=Pattern.FLOW_FREEZE,
         cause=Cause.UNKNOWN,
         family=OBSERVED,
+        measured=_stops,
         reason="The tunnel stops after the same number of bytes each time, without a word of its end.",
     ),
     Rule(
@@ -85,6 +103,7 @@ TUNNEL_FLOW_RULES: tuple[Rule[PathFacts], ...] = (
         family=A,
         level=C2,
         interferes=True,
+        measured=_speeds,
         reason="The tunnel is slow, a reference's too, each time; pages from the same port come many times faster.",
     ),
     Rule(
@@ -95,6 +114,7 @@ TUNNEL_FLOW_RULES: tuple[Rule[PathFacts], ...] = (
         family=B,
         level=_rounds,
         interferes=True,
+        measured=_speeds,
         reason="The tunnel is slow each time, from another network many times faster; and other sites come fast here.",
     ),
     Rule(
@@ -104,6 +124,7 @@ TUNNEL_FLOW_RULES: tuple[Rule[PathFacts], ...] = (
         cause=Cause.UNKNOWN,
         family=OBSERVED,
         interferes=True,
+        measured=_speeds,
         reason="The tunnel is slow while other sites' pages come fast: the server's limit, or the network's.",
     ),
     Rule(
@@ -113,6 +134,7 @@ TUNNEL_FLOW_RULES: tuple[Rule[PathFacts], ...] = (
         cause=Cause.UNKNOWN,
         family=OBSERVED,
         interferes=True,
+        measured=_speeds,
         reason="Bytes were still coming through the tunnel when time was over; nothing tells what makes it slow.",
     ),
 )

@@ -1,7 +1,8 @@
 """One connection to an echo port: TLS for any name, HTTP for any host, a sink for whatever else.
 
 The first bytes tell: a TLS record (RFC 8446 section 5.1) gets a handshake and then the same again inside it, a request
-line gets a page, the rest is swallowed. `GET /flow/BYTES/RATE` gets so many bytes at that rate, to see who slows them.
+line gets a page; the rest is swallowed, and once enough of it has come, that is said. `GET /flow/BYTES/RATE` gets so
+many bytes at that rate, to see who slows them.
 Nothing of what came is ever sent back: a censor's block page or a forged reset must not be mistaken for our answer, and
 nobody can use us to send a third party anything.
 """
@@ -12,6 +13,9 @@ import ssl
 from collections.abc import Callable
 from enum import StrEnum
 from typing import cast
+
+from probe.protocols.sink import ANSWER as SWALLOWED
+from probe.protocols.sink import ENOUGH_BYTES
 
 LONGEST_LIFE_S = 15.0
 MOST_BYTES = 256 * 1024
@@ -131,6 +135,7 @@ class EchoConnection(asyncio.Protocol):
     def _take(self, data: bytes) -> None:
         """Read plain bytes, of the connection itself or from inside TLS."""
         if self._kind is Spoken.SINK:
+            self._swallow()
             return
         self._buffer += data
         if self._kind is None:
@@ -148,6 +153,13 @@ class EchoConnection(asyncio.Protocol):
                     self._answer()
             case _:
                 self._buffer = b""
+                self._swallow()
+
+    def _swallow(self) -> None:
+        """Say, once enough has come, that it arrived."""
+        if self._received >= ENOUGH_BYTES:
+            self._say(SWALLOWED)
+            self._close()
 
     def _answer(self) -> None:
         if self._left:

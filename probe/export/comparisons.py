@@ -3,6 +3,7 @@
 import msgspec
 
 from probe.export.trace import write_trace
+from probe.model.depth import Depth
 from probe.model.experiment import Design, Experiment, NameKind, Place, Step
 from probe.model.measurement import Measurement
 from probe.model.observation import (
@@ -50,6 +51,7 @@ _WHAT = {
     Design.HELLO: "hello of another shape",
     Design.SERVICE: "another service of the host",
     Design.REFERENCE: "the same protocol, another server",
+    Design.ENTROPY: "bytes to a control's echo port",
     Design.PROXY: "unrelated name at the given address",
     Design.SYSTEM: "the system's resolver function",
 }
@@ -173,12 +175,22 @@ def _cell(experiment: Experiment) -> tuple[str, str]:
     if experiment.step is Step.LOOKUP:
         where = str(experiment.resolver) if experiment.resolver is not None else "this machine"
         return f"{_WHAT[experiment.design]} for {_NAMES[experiment.name_kind]}", where
+    if experiment.step is Step.SINK:
+        kinds = {"letters": "random but for letters in front", "few bits": "random with few bits set"}
+        return f"{_WHAT[experiment.design]}, {kinds.get(experiment.name, 'random')}", _address(experiment)
+    if experiment.design is Design.VOLUME and experiment.about:
+        what = {Step.CONVERSE: "64 KB through another server's tunnel", Step.FETCH: "a page from the same port"}
+        return what.get(experiment.step, "a neutral site's page"), _address(experiment) or "elsewhere"
     if experiment.step in (Step.HOLD, Step.CONVERSE) or experiment.name_kind is NameKind.NONE:
         return _WHAT[experiment.design], str(experiment.endpoint)
     where = _PLACES[experiment.place]
     if experiment.place in (Place.ELSEWHERE, Place.UNRELATED) and experiment.endpoint is not None:
         where = f"{experiment.endpoint.address}"
     return f"{_WHAT[experiment.design]} with {_NAMES[experiment.name_kind]}", where
+
+
+def _address(experiment: Experiment) -> str:
+    return experiment.endpoint.address if experiment.endpoint is not None else ""
 
 
 def _outcome(observation: Observation) -> str:
@@ -190,6 +202,8 @@ def _outcome(observation: Observation) -> str:
         return f"ended by {observation.held_ending.value}" if observation.held_ending else "stays open"
     if isinstance(observation, TCPConnect) and observation.failure is None and observation.syn_retransmits:
         return "ok when asked again"
+    if isinstance(observation, DialogueExchange) and observation.timeline and observation.depth is Depth.DATA:
+        return f"stopped at {observation.bytes_received / 1000:.1f} KB"
     return observation.failure.code.value if observation.failure is not None else _success(observation)
 
 

@@ -39,6 +39,7 @@ _VARIED: dict[Design, tuple[str, str]] = {
     Design.HELLO: ("the shape of the TLS hello", "name, address"),
     Design.SERVICE: ("the service", "the host"),
     Design.REFERENCE: ("the server", "the protocol"),
+    Design.ENTROPY: ("what the first bytes look like", "address, port, length"),
     Design.PROXY: ("the name", "the address that was given"),
     Design.SYSTEM: ("who asks: the system's function", "the name"),
 }

@@ -61,6 +61,8 @@ class Step(StrEnum):
     """A neutral site's page, wherever its name leads."""
     CONVERSE = "converse"
     """The conversation of a vpn target, once more or with another server."""
+    SINK = "sink"
+    """Bytes of a kind to a control's echo port, which says that it has them."""
 
 
 class HelloShape(StrEnum):
@@ -152,6 +154,8 @@ class Design(StrEnum):
     """Something else on the same host, which has nothing to do with the tunnel."""
     REFERENCE = "reference"
     """The same protocol with another server, whose credentials are known to be good."""
+    ENTROPY = "entropy"
+    """Bytes that look like nothing, and the same with what such filters let go, at a control's echo ports."""
     PROXY = "proxy"
     """Unrelated names at an address that was given for this one: does it serve whatever it is asked for?"""
     SYSTEM = "system"

@@ -219,3 +219,57 @@ def slow_tunnel_unfinished() -> tuple[Half, Half]:
             "Nothing had come for ten seconds when time was over: that is no slowness.",
         ),
     )
+
+
+def at_echo_ports(
+    opaque: FailureCode | None, exempt: FailureCode | None = None, times: int = 5, silences: int = 1
+) -> Tunnel:
+    """Tell of a Shadowsocks server that is silent, and of bytes at a control's echo ports."""
+    story = Tunnel("shadowsocks", "tcp", method="aes-256-gcm").own(FailureCode.TIMEOUT, times=silences)
+    for number in range(1, times + 1):
+        port = Endpoint(address="45.90.9.10", port=20000 + number)
+        for kind, code in ((NameKind.NEUTRAL, exempt), (NameKind.TEST, opaque)):
+            planned = story.experiment(
+                Design.ENTROPY, Step.SINK, kind, number, endpoint=port, place=Place.UNRELATED, about=str(HERE)
+            )
+            story.tcp(address=port.address, port=port.port, experiment=planned)
+            failure = None if code is None else Failure(stage=Stage.DIALOGUE, code=code)
+            story.observations.append(
+                DialogueExchange(
+                    **story._base(planned, 0), endpoint=port, protocol="sink", transport="tcp", failure=failure
+                )
+            )
+    return story
+
+
+@golden("flow.entropy.exempt_passes")
+def entropy() -> tuple[Half, Half]:
+    worked = (Proof(source=ProofSource.HISTORY, age_s=86400.0, measurement="01"),)
+    return (
+        half(
+            known(at_echo_ports(FailureCode.TIMEOUT), worked),
+            "likely_blocked network C2",
+            "Random bytes never arrive at a control's ports, the same with letters in front or fewer bits always do.",
+        ),
+        half(
+            known(at_echo_ports(FailureCode.TIMEOUT, FailureCode.TIMEOUT), worked),
+            "insufficient unknown C0",
+            "Exempt bytes do not arrive either: the ports are closed to us, whatever is said there.",
+        ),
+    )
+
+
+@golden("flow.entropy.elsewhere_ok")
+def entropy_two_ways() -> tuple[Half, Half]:
+    return (
+        half(
+            known(at_echo_ports(FailureCode.TIMEOUT, silences=2), elsewhere()),
+            "blocked network C3",
+            "Random bytes are dropped here, and from another network this very server works: two methods agree.",
+        ),
+        half(
+            known(at_echo_ports(FailureCode.TIMEOUT, times=4, silences=2), elsewhere()),
+            "likely_blocked network C2",
+            "Four of five ports are too few to say what is reacted to; that it works elsewhere is one method.",
+        ),
+    )

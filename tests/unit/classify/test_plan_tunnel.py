@@ -5,10 +5,14 @@ import msgspec
 from probe.classify.facts import build_table
 from probe.classify.plan import plan
 from probe.classify.plan_tunnel import STUN
+from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, NameKind, Step
 from probe.model.failure import FailureCode
+from probe.model.observation import DialogueExchange
 from probe.model.proof import Proof, ProofSource
 from probe.model.target import CheckName, Exposure, Target
+from tests.golden.tunnel_flows import EARLIER as CARRIED
+from tests.golden.tunnel_flows import FROZEN, Flowing
 from tests.golden.tunnel_proofs import EARLIER, REFERENCE, SILENT, Tunnel
 from tests.unit.classify.cases import OWN
 
@@ -88,3 +92,76 @@ def test_proof_that_is_old_proves_nothing():
     from probe.model.verdict import Status
 
     assert judge(case).status is Status.INSUFFICIENT
+
+
+def silent_shadowsocks(**params):
+    return Tunnel("shadowsocks", "tcp", method="aes-256-gcm", **params).own(SILENT)
+
+
+PORTS = tuple(Endpoint(address="45.90.9.10", port=port) for port in (20001, 20002))
+
+
+def sent(story, **fields):
+    return [e for e in planned(story, echoes=PORTS, references=(), **fields).now if e.design is Design.ENTROPY]
+
+
+def test_exempt_bytes_go_to_each_echo_port_first_by_one_exemption_or_the_other():
+    wanted = sent(silent_shadowsocks())
+    assert [(e.step, e.name, e.name_kind, e.endpoint) for e in wanted] == [
+        (Step.SINK, "few bits", NameKind.NEUTRAL, PORTS[0]),
+        (Step.SINK, "letters", NameKind.NEUTRAL, PORTS[1]),
+    ]
+
+
+def test_opaque_bytes_follow_at_a_port_where_exempt_ones_passed():
+    story = silent_shadowsocks()
+    case = story.case(references=(), proofs=EARLIER, echoes=PORTS)
+    first = next(e for e in plan(case).now if e.design is Design.ENTROPY)
+    story.experiments.append(first)
+    story.observations.append(
+        DialogueExchange(**story._base(first, 0), endpoint=PORTS[0], protocol="sink", transport="tcp")
+    )
+    opaque = [e for e in sent(story) if e.name_kind is NameKind.TEST]
+    assert [(e.name, e.endpoint) for e in opaque] == [("opaque", PORTS[0])]
+
+
+def test_what_does_not_look_like_nothing_or_was_answered_gets_no_such_bytes():
+    assert not sent(silent_shadowsocks(prefix="160301"))
+    assert not sent(silent_shadowsocks(obfs="http"))
+    assert not sent(silent_shadowsocks(proto="udp"))
+    assert not sent(Tunnel("trojan", "tcp+tls").own(SILENT))
+    assert not sent(Tunnel("shadowsocks", "tcp").own(None))
+
+
+def test_a_tunnel_that_froze_is_held_against_the_line_and_then_a_reference_run_by_run():
+    story = Flowing().runs(16_400, end=FROZEN)
+    now = planned(story, neutral_names=("one.example", "two.example")).now
+    assert [(e.design, e.step, e.name) for e in now] == [(Design.VOLUME, Step.NEUTRAL_PAGE, "one.example")]
+    story.line(times=2)
+    (page,) = planned(story, neutral_names=("one.example", "two.example")).now
+    assert (page.step, page.path, str(page.endpoint)) == (Step.FETCH, "/flow/262144/8388608", f"{REFERENCE}:1194")
+    story.pairs(16_400, end=FROZEN, times=1)
+    (page,) = planned(story, neutral_names=("one.example", "two.example")).now
+    assert (page.step, page.cell) == (Step.FETCH, 2)
+
+
+def test_a_reference_that_carries_its_volume_ends_the_comparison():
+    story = Flowing().runs(16_400, end=FROZEN).line(times=2).pairs(70_000, times=1)
+    assert not planned(story, neutral_names=("one.example", "two.example")).now
+
+
+def test_two_more_runs_are_left_for_later_as_far_apart_as_handshakes_are():
+    story = Flowing().runs(16_400, end=FROZEN)
+    (pending,) = planned(story, proofs=()).later
+    assert pending.due_in_s == 61.0
+    assert [(e.design, e.step, e.delay_s >= 61.0) for e in pending.experiments] == [
+        (Design.REPEAT, Step.CONVERSE, False),
+        (Design.REPEAT, Step.CONVERSE, True),
+    ]
+
+
+def test_a_good_run_of_volume_meets_the_reference_with_its_volume_once():
+    story = Flowing().runs(70_000)
+    (met,) = planned(story, deep=True, proofs=()).now
+    assert (met.design, met.step, met.name_kind) == (Design.VOLUME, Step.CONVERSE, NameKind.TEST)
+    assert not planned(story, deep=True, proofs=CARRIED).now

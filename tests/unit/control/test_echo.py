@@ -16,7 +16,7 @@ from probe.control.certificates import make_certificate
 from probe.control.client import ControlClient
 from probe.control.echo import EchoPorts
 from probe.control.echo_quic import QuicEcho, build_configuration
-from probe.control.echo_service import ANSWER, MOST_BYTES, Spoken, tell
+from probe.control.echo_service import ANSWER, MOST_BYTES, SWALLOWED, Spoken, tell
 from probe.control.settings import EchoSettings
 from probe.model.endpoint import Endpoint
 from probe.model.observation import QUICHandshake
@@ -139,12 +139,25 @@ async def test_whatever_else_comes_is_swallowed(data: bytes) -> None:
         assert answer == b"" or answer.startswith(b"\x15\x03")
 
 
+async def test_once_enough_was_swallowed_that_is_said() -> None:
+    """Whole or in pieces; never before, and nothing of what came is in it."""
+    async with open_echo() as echo:
+        assert await say(first_port(echo), b"\x9c" * 150) == SWALLOWED
+        reader, writer = await asyncio.open_connection("127.0.0.1", first_port(echo))
+        for _ in range(3):
+            writer.write(b"\x9c" * 50)
+            await writer.drain()
+            await asyncio.sleep(0.01)
+        assert await reader.read() == SWALLOWED
+        writer.close()
+
+
 async def test_too_much_is_cut_off() -> None:
     async with open_echo() as echo:
         reader, writer = await asyncio.open_connection("127.0.0.1", first_port(echo))
         writer.write(b"\x00" * (MOST_BYTES + 65536))
         with contextlib.suppress(ConnectionError):
-            assert await reader.read() == b""
+            assert await reader.read() in (b"", SWALLOWED)
         writer.close()
 
 

@@ -1,0 +1,63 @@
+"""The rule about filters that drop connections because they look like nothing that is known.
+
+Source: reference sections C.7 and D.3 (`flow.entropy`); VERDICTS section 2 (five of five against none of five).
+"""
+
+from probe.classify.facts import PathFacts
+from probe.classify.pairs import PAIRS
+from probe.classify.plan_entropy import is_opaque
+from probe.classify.rule import C1, C2, Rule
+from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try
+from probe.classify.tunnel_facts import TunnelFacts
+from probe.model.experiment import Design, NameKind, Place
+from probe.model.pattern import Pattern
+from probe.model.verdict import Cause, Confidence, EvidenceFamily
+
+
+def _sent(facts: PathFacts, kind: NameKind) -> tuple[Try, ...]:
+    rows = facts.seen(Layer.VPN, name=kind, at=tuple(Place), design=Design.ENTROPY)
+    return tuple(row for row in rows if row.experiment is not None and row.experiment.about == facts.spot)
+
+
+def _reacts_to_bytes(facts: PathFacts) -> bool:
+    if not facts.failed(Layer.VPN, *TRIGGERABLE) or not is_opaque(facts.case.target):
+        return False
+    tunnel = TunnelFacts(facts)
+    broken = facts.failing
+    if not tunnel.proofs or broken is None:
+        return False
+    opaque, exempt = _sent(facts, NameKind.TEST), _sent(facts, NameKind.NEUTRAL)
+    stopped = [row for row in opaque if row.outcome is broken.outcome]
+    passed = [row for row in exempt if row.outcome is Outcome.OK]
+    return len(stopped) == len(opaque) >= PAIRS and len(passed) == len(exempt) >= PAIRS
+
+
+def _elsewhere(facts: PathFacts) -> Confidence:
+    """Two rounds from another network count, and our own failure must be no accident."""
+    return C2 if TunnelFacts(facts).rounds_elsewhere() >= 2 and facts.tries_failed >= 2 else C1
+
+
+ENTROPY_RULES: tuple[Rule[PathFacts], ...] = (
+    Rule(
+        id="flow.entropy.exempt_passes",
+        when=_reacts_to_bytes,
+        pattern=Pattern.FLOW_ENTROPY,
+        cause=Cause.NETWORK,
+        family=EvidenceFamily.DIFFERENTIAL,
+        level=C2,
+        reason="Random bytes are stopped at a control's ports too; with letters in front, or fewer bits, they pass.",
+    ),
+)
+
+ENTROPY_OUTSIDE_RULES: tuple[Rule[PathFacts], ...] = (
+    Rule(
+        id="flow.entropy.elsewhere_ok",
+        when=lambda facts: _reacts_to_bytes(facts) and TunnelFacts(facts).rounds_elsewhere() > 0,
+        pattern=Pattern.FLOW_ENTROPY,
+        cause=Cause.NETWORK,
+        family=EvidenceFamily.CONTROL,
+        level=_elsewhere,
+        reason="From another network the same handshake works at this moment.",
+    ),
+)
+"""A second method beside the comparison of bytes: the two together settle it."""
