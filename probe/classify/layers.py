@@ -65,7 +65,7 @@ def _mixed(facts: PathFacts) -> bool:
 
 
 def _tunnel_flows(facts: PathFacts) -> bool:
-    return facts.case.target.check is CheckName.VPN and (facts.failing is None or facts.failed(Layer.VPN))
+    return facts.failed(Layer.VPN) or (facts.case.target.check is CheckName.VPN and facts.failing is None)
 
 
 def _page_came(facts: PathFacts) -> bool:

@@ -92,7 +92,13 @@ class QuicEcho:
         if connection is None:
             return
         now_s = self._clock()
-        for data, _ in connection.datagrams_to_send(now=now_s):
+        try:
+            waiting = connection.datagrams_to_send(now=now_s)
+        except IndexError:
+            # The library knows no way back to whose first packet it could not open.
+            self._forget(key)
+            return
+        for data, _ in waiting:
             self._send(sock, data, key[1])
         while (event := connection.next_event()) is not None:
             if isinstance(event, ConnectionTerminated):

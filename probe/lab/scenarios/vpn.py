@@ -6,7 +6,7 @@ With a control and proven credentials most of it can be said; without proof sile
 
 import msgspec
 
-from probe.lab.censor.rules import Drop, Finish, FirstBytes, Opening, Reset, Speaks, Then, ToAddress
+from probe.lab.censor.rules import Drop, Finish, Opening, Reset, Speaks, Then, ToAddress
 from probe.lab.censor.rules import Rule as CensorRule
 from probe.lab.censor.signatures import Signature
 from probe.lab.scenarios.model import Build, Outcome, Proven, Scenario, Speak, Symptom, Truth
@@ -29,12 +29,11 @@ from probe.lab.scenarios.vpn_parts import (
     mute,
     openvpn_file,
     openvpn_server,
-    shadowsocks_link,
-    shadowsocks_server,
     tunnel_scenario,
     untold,
     without,
 )
+from probe.lab.scenarios.vpn_shadowsocks import SHADOWSOCKS
 from probe.lab.world.plan import Service, World
 from probe.model.pattern import Pattern
 from probe.model.verdict import Status
@@ -170,38 +169,6 @@ def _tls_crypt(
     return build
 
 
-def _shadowsocks(
-    name: str,
-    about: str,
-    truth: Truth,
-    *,
-    when: FirstBytes | ToAddress | None = None,
-    then: Then | None = None,
-    proven: Proven = NO,
-    server: Key = Key.RIGHT,
-    user: Key = Key.RIGHT,
-) -> Build:
-    """Return a scenario with shadowsocks-libev."""
-
-    def build(world: World) -> Scenario:
-        site = world.sites["tunnel"]
-        return tunnel_scenario(
-            name,
-            about,
-            world,
-            "links.txt",
-            truth,
-            rules=rules(CensorRule(id="e", when=when, then=then or Drop())) if when is not None else None,
-            symptoms=works(world.sites["anchor2"]),
-            servers=(shadowsocks_server(site.v4[0], key=server),),
-            proven=proven,
-            proven_servers=(shadowsocks_server(site.v4[0]),),
-            file=shadowsocks_link(site.v4[0], site.v4[0], key=user),
-        )
-
-    return build
-
-
 def _udp(name: str, about: str, truth: Truth, when: str = "", **more: object) -> _Plain:
     return _Plain(name=f"openvpn-udp-{name}", about=about, truth=truth, when=when, **more)  # type: ignore[arg-type]
 
@@ -226,7 +193,6 @@ VPN: tuple[Build, ...] = (
     _ike("works", "IKEv2 answers; nothing is wrong", FINE),
     _tls_crypt(_real("udp-works"), "OpenVPN behind tls-crypt proves itself over UDP", FINE, "udp"),
     _tls_crypt(_real("tcp-works"), "OpenVPN behind tls-crypt proves itself over TCP", FINE, "tcp"),
-    _shadowsocks("shadowsocks-works", "a Shadowsocks server relays; nothing is wrong", FINE),
     socks_works,
     ssh_works,
     _udp(
@@ -294,34 +260,6 @@ VPN: tuple[Build, ...] = (
         after_packets=DATA_PACKETS,
         proven=ELSEWHERE,
     ),
-    _shadowsocks(
-        "shadowsocks-entropy",
-        "connections that look fully encrypted are dropped",
-        likely(Pattern.FLOW_ENTROPY),
-        when=FirstBytes(fully_encrypted=True),
-        proven=BEFORE,
-    ),
-    _shadowsocks(
-        "shadowsocks-entropy-reset",
-        "they are reset",
-        likely(Pattern.FLOW_ENTROPY),
-        when=FirstBytes(fully_encrypted=True),
-        then=RESET,
-        proven=BEFORE,
-    ),
-    _shadowsocks(
-        "shadowsocks-entropy-two-ways",
-        "they are dropped, and it works elsewhere",
-        certain(Pattern.FLOW_ENTROPY),
-        when=FirstBytes(fully_encrypted=True),
-        proven=ELSEWHERE,
-    ),
-    _shadowsocks(
-        "shadowsocks-entropy-unproven",
-        "they are dropped, and nobody ever saw it work",
-        untold(likely(Pattern.FLOW_ENTROPY)),
-        when=FirstBytes(fully_encrypted=True),
-    ),
     ssh_freezes,
     _udp(
         "closed",
@@ -378,22 +316,10 @@ VPN: tuple[Build, ...] = (
         server=Key.WRONG,
         proven=BEFORE,
     ),
-    _shadowsocks(
-        "shadowsocks-wrong-key",
-        "a wrong password: the server is silent",
-        untold(own_doing(Pattern.VPN)),
-        user=Key.WRONG,
-    ),
-    _shadowsocks(
-        "shadowsocks-key-changed",
-        "the server's password was changed since it last worked",
-        untold(own_doing(Pattern.VPN), Status.IMPAIRED),
-        server=Key.WRONG,
-        proven=BEFORE,
-    ),
     socks_wants_login,
     vmess_wrong_clock,
     *WIREGUARD,
+    *SHADOWSOCKS,
     *VPN_FLOWS,
 )
 """Those with a server of Debian's need it installed."""
