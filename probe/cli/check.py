@@ -7,23 +7,19 @@ import time
 import click
 import msgspec
 
-from probe.classify.group import fold_group
 from probe.cli.checking import Checking, Outcome
 from probe.cli.deliver import check_textfile, push, push_url, render_page, write_textfile
 from probe.cli.loop import run
 from probe.cli.naming import Naming
 from probe.cli.paint import paint
+from probe.cli.printing import Printer
 from probe.cli.process_title import hide_argument
 from probe.cli.surveying import cover_surveys, plan_surveys, show_surveys
 from probe.config.reader import load_config
-from probe.export.group_report import build_group_report, name_members
 from probe.export.network import build_network_report
-from probe.export.record import build_record
-from probe.export.report import Line, build_report
 from probe.gate.remote import GateUnreachable
 from probe.model.depth import Depth, TunnelDepth
 from probe.model.errors import CombinedUserError, UserError
-from probe.model.measurement import Measurement
 from probe.model.settings import Settings, TunnelNames
 from probe.model.target import CheckName, Target
 from probe.model.verdict import Status
@@ -31,7 +27,6 @@ from probe.net.context import Manners
 from probe.pipeline.proofs import LOGIN_PARAM, read_word
 from probe.store.place import find_path
 from probe.targets.address import apply_traits, parse_address
-from probe.targets.groups import build_groups, is_member
 from probe.targets.secret_places import Given, is_named_place, is_open_to_others
 from probe.targets.traits import Traits
 from probe.targets.tunnels import Tunnels, is_tunnel_place, load_tunnels, parse_given_tunnels
@@ -137,26 +132,18 @@ def check(  # noqa: PLR0913, PLR0917 - one for each option
         tries=tries,
         show_progress=sys.stderr.isatty() and not as_json,
         given=given,
-        manners=Manners(deepest=Depth.DATA) if login else None,
+        manners=Manners(
+            deepest=Depth.DATA if login else Depth.PROOF,
+            # Two users of one server take turns; who does not wait hears of the second that it was too soon.
+            patience_s=2 * settings.limits.handshakes_apart_s if wait else 0.0,
+        ),
         surveys=surveys,
         naming=naming,
     )
 
-    groups = build_groups(parsed)
-    grouped = {target.id for target in parsed for group in groups if is_member(target, group)}
-
-    def show(measurement: Measurement, final: bool) -> None:
-        if as_json:
-            if final:
-                click.echo(msgspec.json.encode(build_record(measurement)))
-            return
-        if verbose or measurement.target.id not in grouped:
-            paint(build_report(measurement))
-        if verbose:
-            _print_observations(measurement)
-
+    printer = Printer(parsed, as_json=as_json, verbose=verbose)
     try:
-        outcome: Outcome = run(checking.complete(show))
+        outcome: Outcome = run(checking.complete(printer.show))
     except GateUnreachable as error:
         raise click.ClickException(f"the daemon that shares its budgets with this check went away: {error}") from error
     by_target = {measurement.target.id: measurement for measurement in outcome.measurements}
@@ -164,9 +151,11 @@ def check(  # noqa: PLR0913, PLR0917 - one for each option
     live = show_surveys(surveys, outcome.surveyed, as_json=as_json, verbose=verbose)
     # A gateway need not have a web site beside it.
     statuses = [
-        Status.OK if run.target.id in live else run.verdict.status for run in runs if run.target.id not in grouped
+        Status.OK if run.target.id in live else run.verdict.status
+        for run in runs
+        if run.target.id not in printer.grouped
     ]
-    statuses += _show_groups(groups, runs, as_json=as_json)
+    statuses += printer.show_groups(runs)
     if not parsed and outcome.baseline is not None:
         if as_json:
             click.echo(msgspec.json.encode(outcome.baseline))
@@ -227,31 +216,6 @@ def _deliver(outcome: Outcome, textfile: str, group_url: str) -> None:
         write_textfile(textfile, page)
     if group_url:
         run(push(group_url, page))
-
-
-def _show_groups(groups: tuple[Target, ...], runs: list[Measurement], *, as_json: bool) -> list[Status]:
-    found = [(group, [run for run in runs if is_member(run.target, group)]) for group in groups]
-    return [_show_group(group, members, as_json=as_json) for group, members in found if members]
-
-
-def _show_group(group: Target, members: list[Measurement], *, as_json: bool) -> Status:
-    verdict = fold_group(group.group_mode, name_members(members))
-    if not as_json:
-        paint(build_group_report(group.address, verdict, members))
-        return verdict.status
-    record = {
-        "group": group.address,
-        "mode": group.group_mode.value,
-        "status": verdict.status.value,
-        "patterns": [pattern.value for pattern in verdict.patterns],
-        "cause": verdict.cause.value,
-        "confidence": int(verdict.confidence),
-        "depth": verdict.depth.value,
-        "summary": verdict.summary,
-        "members": [member.id for member in members],
-    }
-    click.echo(msgspec.json.encode(record))
-    return verdict.status
 
 
 def parse_targets(
@@ -315,8 +279,3 @@ def exit_code(statuses: list[Status]) -> int:
         return USABLE
     unknown = all(status.reachable or status is Status.INSUFFICIENT for status in statuses)
     return CANNOT_TELL if unknown else NOT_USABLE
-
-
-def _print_observations(measurement: Measurement) -> None:
-    for observation in measurement.observations:
-        paint((Line(text="    " + msgspec.json.encode(observation).decode()),))

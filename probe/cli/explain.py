@@ -15,16 +15,21 @@ from probe.model.measurement import Measurement
 
 
 @click.command(epilog="Example: wallprobe explain 01JB7Q")
-@click.argument("measurement")
+@click.argument("measurements", nargs=-1, required=True, metavar="MEASUREMENT...")
 @click.option(
     "--config.file", "config_file", metavar="FILE", default="", help="Configuration; built-in defaults without it."
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object with the table of tries.")
-def explain(measurement: str, config_file: str, as_json: bool) -> None:
-    """Show how MEASUREMENT (an id, or the start of one) came to its verdict."""
+@click.option("--json", "as_json", is_flag=True, help="One JSON object each, with the table of tries.")
+def explain(measurements: tuple[str, ...], config_file: str, as_json: bool) -> None:
+    """Show how each MEASUREMENT (an id, or the start of one) came to its verdict."""
     settings = load_config(config_file)
     with open_reader(settings) as store:
-        found = load_measurement(store, measurement)
+        found = [load_measurement(store, measurement) for measurement in measurements]
+    for measurement in found:
+        _explain(measurement, as_json=as_json)
+
+
+def _explain(found: Measurement, *, as_json: bool) -> None:
     table = build_table(case_of(found))
     if as_json:
         record = build_record(found) | {

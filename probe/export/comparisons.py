@@ -2,6 +2,7 @@
 
 import msgspec
 
+from probe.export.failure_words import say_failure
 from probe.export.trace import write_trace
 from probe.model.depth import Depth
 from probe.model.experiment import Design, Experiment, NameKind, Place, Step
@@ -196,7 +197,7 @@ def _address(experiment: Experiment) -> str:
 def _outcome(observation: Observation) -> str:
     if isinstance(observation, DNSLookup):
         if observation.failure is not None:
-            return observation.failure.code.value
+            return say_failure(observation.failure)
         return ", ".join(sorted(observation.addresses)[:3]) or "no address"
     if isinstance(observation, TCPConnect) and observation.held_s:
         return f"ended by {observation.held_ending.value}" if observation.held_ending else "stays open"
@@ -204,7 +205,7 @@ def _outcome(observation: Observation) -> str:
         return "ok when asked again"
     if isinstance(observation, DialogueExchange) and observation.timeline and observation.depth is Depth.DATA:
         return f"stopped at {observation.bytes_received / 1000:.1f} KB"
-    return observation.failure.code.value if observation.failure is not None else _success(observation)
+    return say_failure(observation.failure) if observation.failure is not None else _success(observation)
 
 
 def _success(

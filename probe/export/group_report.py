@@ -6,10 +6,12 @@ Pure text. Source of the shape: VERDICTS section 8, the second example.
 from collections.abc import Sequence
 
 from probe.export.advice import advise
+from probe.export.failure_words import say_failure
+from probe.export.own_steps import own_steps
 from probe.export.report import Line, Tone, build_head, write_duration
 from probe.export.stages import write_stages
 from probe.model.measurement import Measurement
-from probe.model.observation import DialogueExchange, DNSLookup, Role, TCPConnect, TLSHandshake
+from probe.model.observation import DialogueExchange, DNSLookup, TCPConnect, TLSHandshake
 from probe.model.verdict import Verdict
 
 
@@ -17,8 +19,8 @@ def build_group_report(name: str, verdict: Verdict, members: Sequence[Measuremen
     """Return the report of a group; `members` are the last runs of its endpoints, in the file's order."""
     runtime_s = max((member.runtime_s for member in members), default=0.0)
     lines = [build_head(verdict, f"{name}   {verdict.summary}", runtime_s)]
-    for member in members:
-        lines += _endpoint_lines(member)
+    for place, member in zip(name_members(members), members, strict=True):
+        lines += _endpoint_lines(place, member)
     meanings = dict.fromkeys(
         member.verdict.summary for member in members if not member.verdict.status.reachable and member.verdict.summary
     )
@@ -42,27 +44,26 @@ def name_members(members: Sequence[Measurement]) -> dict[str, Verdict]:
     return named
 
 
-def _endpoint_lines(member: Measurement) -> list[Line]:
+def _endpoint_lines(place: str, member: Measurement) -> list[Line]:
     texts = list(dict.fromkeys(_ladders(member))) or ["nothing was asked"]
     word = "" if member.verdict.status.reachable else f"   {' '.join(member.verdict.patterns[:1])}"
     return [
-        Line(text=f"  {member.target.place}  {text}{word}".rstrip(), tone=Tone.BAD if "✗" in text else Tone.PLAIN)
-        for text in texts
+        Line(text=f"  {place}  {text}{word}".rstrip(), tone=Tone.BAD if "✗" in text else Tone.PLAIN) for text in texts
     ]
 
 
 def _ladders(member: Measurement) -> list[str]:
     """Return a ladder for each address that was spoken with, and for what broke below the conversation."""
-    own = [o for o in member.observations if o.role is Role.TARGET]
+    own = own_steps(member)
     texts = [
-        f"resolve ✗ {o.failure.code.value}" for o in own if isinstance(o, DNSLookup) and o.failure is not None
+        f"resolve ✗ {say_failure(o.failure)}" for o in own if isinstance(o, DNSLookup) and o.failure is not None
     ]  # fmt: skip
     for observation in own:
         match observation:
             case TCPConnect(failure=failure) if failure is not None:
-                texts.append(f"reach ✗ {failure.code.value}")
+                texts.append(f"reach ✗ {say_failure(failure)}")
             case TLSHandshake(failure=failure) if failure is not None:
-                texts.append(f"reach ✓, hello ✗ TLS {failure.code.value}")
+                texts.append(f"reach ✓, hello ✗ TLS {say_failure(failure)}")
             case DialogueExchange():
                 below = next(
                     (o for o in own if isinstance(o, TCPConnect) and o.endpoint == observation.endpoint), None

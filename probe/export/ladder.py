@@ -2,6 +2,8 @@
 
 from typing import assert_never
 
+from probe.export.failure_words import say_failure
+from probe.export.own_steps import own_steps
 from probe.export.stages import write_stages
 from probe.export.trace import write_trace
 from probe.model.measurement import Measurement
@@ -12,7 +14,6 @@ from probe.model.observation import (
     ICMPEcho,
     Observation,
     QUICHandshake,
-    Role,
     TCPConnect,
     TLSHandshake,
 )
@@ -24,7 +25,7 @@ _PATHS_SHOWN = 6
 def build_ladder(measurement: Measurement) -> tuple[str, ...]:
     """Return one line for the lookups of each redirect hop, and one for each path."""
     lines: list[str] = []
-    own = [o for o in measurement.observations if o.role is Role.TARGET]
+    own = own_steps(measurement)
     for hop in sorted({o.hop for o in own}):
         here = [o for o in own if o.hop == hop]
         prefix = f"redirect {hop}: " if hop else ""
@@ -65,7 +66,7 @@ def _lookup_line(lookups: list[DNSLookup]) -> str:
     for lookup in lookups:
         took = _ms(lookup)
         if lookup.failure is not None:
-            texts.append(f"{lookup.query_type} ✗ {lookup.failure.code.value} {took}")
+            texts.append(f"{lookup.query_type} ✗ {say_failure(lookup.failure)} {took}")
         else:
             replies = f" ({len(lookup.replies)} replies)" if len(lookup.replies) > 1 else ""
             addresses = ", ".join(lookup.addresses[:3]) or "no address"
@@ -103,14 +104,12 @@ def step_text(observation: Observation) -> str:
 
 
 def _code(observation: Observation) -> str:
-    return observation.failure.code.value if observation.failure is not None else "ok"
+    return say_failure(observation.failure) if observation.failure is not None else "ok"
 
 
 def _tcp_text(observation: TCPConnect) -> str:
     if observation.failure is not None:
-        icmp = observation.failure.icmp
-        said = f" (ICMP {icmp.type}/{icmp.code} from {icmp.offender})" if icmp is not None else ""
-        return f"TCP ✗ {_code(observation)}{said} {_ms(observation)}"
+        return f"TCP ✗ {_code(observation)} {_ms(observation)}"
     if observation.held_s:
         ending = f"ended by {observation.held_ending.value}" if observation.held_ending else "stayed open"
         return f"TCP ok, left idle: {ending}"
@@ -120,7 +119,7 @@ def _tcp_text(observation: TCPConnect) -> str:
 def _tls_text(observation: TLSHandshake) -> str:
     if observation.failure is None:
         return f"TLS ok {_ms(observation)}"
-    alert = f" alert {observation.alert[1]}" if observation.alert else ""
+    alert = f" {'' if _code(observation) == 'alert' else 'alert '}{observation.alert[1]}" if observation.alert else ""
     return f"TLS ✗ {_code(observation)}{alert}, {observation.stage.value.replace('_', ' ')} {_ms(observation)}"
 
 

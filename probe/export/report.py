@@ -13,7 +13,7 @@ from probe.export.ladder import build_ladder
 from probe.export.outside_view import build_outside_lines
 from probe.model.measurement import Measurement
 from probe.model.proof import ProofSource
-from probe.model.target import CheckName
+from probe.model.target import CheckName, GroupMode, Target
 from probe.model.vantage import Baseline, LocalFinding, VantageState
 from probe.model.verdict import Cause, Status, Verdict
 
@@ -84,8 +84,15 @@ def build_report(measurement: Measurement) -> tuple[Line, ...]:
 
 def build_headline(measurement: Measurement) -> Line:
     """Return the verdict in one line."""
-    about = f"{measurement.target.address}{_name_tunnel(measurement)}"
+    about = f"{_name(measurement.target)}{_name_tunnel(measurement)}"
     return build_head(measurement.verdict, about, measurement.runtime_s)
+
+
+def _name(target: Target) -> str:
+    """Return what a reader calls it: the only endpoint of a file by the file's name, which is what was asked for."""
+    if target.check is CheckName.VPN and target.group and target.group_mode is not GroupMode.LABEL and not target.alias:
+        return f"{target.group}  {target.place}"
+    return target.address
 
 
 def _name_tunnel(measurement: Measurement) -> str:

@@ -1,5 +1,6 @@
 """A conversation as a ladder of stages: what the peer proved, and how the first stage that it did not prove failed."""
 
+from probe.export.failure_words import say_failure
 from probe.model.depth import Depth
 from probe.model.failure import FailureCode
 from probe.model.observation import DialogueExchange
@@ -7,13 +8,6 @@ from probe.model.observation import DialogueExchange
 _LADDER = (Depth.REACH, Depth.HELLO, Depth.PROOF, Depth.AUTH, Depth.DATA, Depth.VOLUME)
 _AT_ONCE_S = 1.0
 """A peer that hangs up sooner than this did so because of what it was sent."""
-_WORDS = {
-    FailureCode.CONNECTION_RESET: "reset",
-    FailureCode.CONNECTION_ABORTED: "reset",
-    FailureCode.UNEXPECTED_ANSWER: "an answer of another kind",
-    FailureCode.TOO_SOON: "not asked: too soon after the last time",
-    FailureCode.CREDENTIALS_MISSING: "not asked: credentials missing",
-}
 _ONLY = {
     "cover site": "the cover site alone; the tunnel is not tried",
     "control connection": "the control connection alone; its tunnel is not tried",
@@ -42,9 +36,8 @@ def _how(exchange: DialogueExchange) -> str:
     failure = exchange.failure
     if failure is None:
         return "ok"
-    icmp = failure.icmp
-    if icmp is not None:
-        return f"{failure.code.value} (ICMP {icmp.type}/{icmp.code} from {icmp.offender})"
+    if failure.icmp is not None:
+        return say_failure(failure)
     match failure.code:
         case FailureCode.TIMEOUT:
             lost = "nothing more came" if exchange.answered else "no reply"
@@ -57,4 +50,4 @@ def _how(exchange: DialogueExchange) -> str:
         case FailureCode.REFUSED_BY_PEER:
             return f"refused: {exchange.refused}" if exchange.refused else "refused"
         case _:
-            return _WORDS.get(failure.code, failure.code.value)
+            return say_failure(failure)

@@ -5,6 +5,7 @@ Pure text. No verdict: what is not there is not blocked, and a server that is si
 
 from collections.abc import Sequence
 
+from probe.export.failure_words import say_failure
 from probe.export.report import Line, Tone
 from probe.export.stages import write_stages
 from probe.model.depth import Depth
@@ -80,5 +81,5 @@ def _what(measurement: Measurement) -> str:
     for observation in measurement.observations:
         if observation.failure is not None and isinstance(observation, DNSLookup | TCPConnect | TLSHandshake):
             step = {DNSLookup: "resolve", TCPConnect: "reach", TLSHandshake: "TLS"}[type(observation)]
-            return f"{step} ✗ {observation.failure.code.value}"
+            return f"{step} ✗ {say_failure(observation.failure)}"
     return "nothing was asked"

@@ -1,6 +1,7 @@
 """What every step is handed: the clock, the gate, the list to append to, and the limits in force."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,7 +20,7 @@ class TooSoon(Exception):  # noqa: N818 - a state that the step puts into its ob
     """This endpoint was shaken hands with a moment ago; `wait_s` says when it may be again."""
 
     def __init__(self, wait_s: float) -> None:
-        super().__init__(f"asked too soon: again in {wait_s:.0f} s")
+        super().__init__(f"too soon after the last time; again in {math.ceil(wait_s)} s")
         self.wait_s = wait_s
 
 

@@ -17,6 +17,10 @@ _LINK = re.compile(r"""([a-z][a-z0-9+.-]*)://[^\s"']+""", re.IGNORECASE)
 _COMMENTS = ("#", "//", ";")
 
 
+class BrokenFileError(ValueError):
+    """It is a client's file, and something in it is wrong."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Entry:
     """One endpoint that a text names."""
@@ -47,6 +51,7 @@ def parse_tunnel_text(text: str, file_name: str = "") -> TunnelText:
     """Read a text of whatever kind; `file_name` helps to tell, where there is one.
 
     Raises:
+        BrokenFileError: it is a client's file with a mistake; the message says which.
         ValueError: it is none of these; the message says what is wrong.
     """
     suffix = PurePath(file_name).suffix.lower()
@@ -55,7 +60,10 @@ def parse_tunnel_text(text: str, file_name: str = "") -> TunnelText:
         if spec.read_file is None or (ending_known and suffix not in spec.suffixes):
             continue
         if ending_known if spec.recognise is None else spec.recognise(text):
-            found = spec.read_file(text)
+            try:
+                found = spec.read_file(text)
+            except ValueError as error:
+                raise BrokenFileError(str(error)) from None
             return TunnelText(tuple(Entry(spec, parsed) for parsed in found), is_client_file=True)
     if ending_known:
         raise ValueError("this is no client's file of a protocol known here")

@@ -16,7 +16,7 @@ from probe.targets.hosts import HostError, bracket, parse_host
 from probe.targets.identity import make_id
 from probe.targets.secret_places import Given, is_named_place, place_of_file, read_place
 from probe.targets.secret_reading import SecretReader
-from probe.targets.tunnel_texts import Entry, parse_link, parse_tunnel_text
+from probe.targets.tunnel_texts import BrokenFileError, Entry, parse_link, parse_tunnel_text
 
 TIMEOUT_S = 20.0
 PRIVATE_INTERVAL_S = 1800.0
@@ -125,6 +125,8 @@ def _build_all(data: bytes, place: str, refer: Callable[[int, Entry], dict[str, 
     text = data.decode("utf-8", "surrogateescape")
     try:
         found = parse_tunnel_text(text, "" if is_named_place(place) or place == STDIN else place)
+    except BrokenFileError as error:
+        raise UserError(place, str(error), "mend it, or take the file again from whoever gave it to you") from None
     except ValueError as error:
         remedy = "give a client's file such as office.ovpn, or share links, one per line"
         raise UserError(place, str(error), remedy) from None

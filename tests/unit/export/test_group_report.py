@@ -1,12 +1,15 @@
 """A group as a person reads it: VERDICTS section 8, the second example."""
 
+import msgspec
+
 from probe.classify.group import fold_group
 from probe.export.group_report import build_group_report, name_members
+from probe.export.report import build_report
 from probe.model.depth import Depth
 from probe.model.endpoint import Endpoint
 from probe.model.failure import Failure, FailureCode, Stage
-from probe.model.measurement import Measurement
-from probe.model.observation import DialogueExchange, Message, TCPConnect
+from probe.model.measurement import Citation, Measurement
+from probe.model.observation import DialogueExchange, Message, Role, TCPConnect
 from probe.model.target import CheckName, GroupMode, Target
 from probe.model.vantage import Vantage
 from probe.model.verdict import Cause, Confidence, Status, Verdict
@@ -61,3 +64,31 @@ def test_two_endpoints_at_one_place_stay_two():
     assert list(name_members(members)) == [
         "vpn.office.example:443/tcp", "vpn.office.example:443/tcp (2)", "vpn.office.example:443/udp",
     ]  # fmt: skip
+
+
+def test_two_users_of_one_server_are_told_apart_in_their_lines_too():
+    members = [run("tcp", 443, exchange("tcp", 443, FailureCode.EOF)) for _ in "12"]
+    verdict = fold_group(GroupMode.ANY, name_members(members))
+    lines = [line.text for line in build_group_report("links.txt", verdict, members)]
+    assert [line.split("  ")[1] for line in lines[1:3]] == [
+        "vpn.office.example:443/tcp", "vpn.office.example:443/tcp (2)",
+    ]  # fmt: skip
+
+
+def test_a_late_round_is_shown_with_the_steps_that_it_goes_on_from():
+    first = run("tcp", 443, TCPConnect(
+        transaction=1, t0_s=0.0, t_s=3.0, endpoint=Endpoint(address="192.0.2.1", port=443),
+        failure=Failure(stage=Stage.CONNECT, code=FailureCode.TIMEOUT),
+    ))  # fmt: skip
+    tried = msgspec.structs.replace(first.observations[0], role=Role.EXPERIMENT, experiment="ports.none.own.1")
+    late = msgspec.structs.replace(
+        first, id="LATE", continues=first.id, observations=(tried,),
+        cites=(Citation(measurement=first.id, age_s=200.0, observations=first.observations),),
+    )  # fmt: skip
+    for last in (first, late):
+        verdict = fold_group(GroupMode.ALL, name_members([last]))
+        lines = [line.text for line in build_group_report("office.ovpn", verdict, [last])]
+        assert lines[1] == "  vpn.office.example:443/tcp  reach ✗ no answer", lines
+        report = "\n".join(line.text for line in build_report(last))
+        assert "192.0.2.1:443   TCP ✗ no answer" in report
+        assert "generic_timeout_error" not in report

@@ -45,7 +45,7 @@ def test_the_design_that_decided_is_told_with_its_counts() -> None:
     assert (sni.varied, sni.held) == ("the name in the TLS hello", "address, port, hello shape")
     counted = {cell.what: cell.counted for cell in sni.cells}
     assert counted["TLS with another name"] == "ok 5/5"
-    assert "connection_reset" in counted["TLS with this name"]
+    assert "reset" in counted["TLS with this name"]
 
 
 def test_designs_of_a_cited_run_say_where_they_are_from() -> None:
