@@ -1,5 +1,7 @@
 """What to say when an agent could not be asked: which of many reasons it was, and what helps."""
 
+import os
+import socket
 import ssl
 from http import HTTPStatus
 
@@ -30,5 +32,16 @@ def explain(contact: Contact, error: Exception) -> UserError:
         # With TLS 1.3 the refusal comes after the handshake, and aiohttp passes on no more than that it was the end.
         what = "ends the connection: maybe it asks for a client's certificate"
         return UserError(where, what, "give --cert-file and --key-file")
-    said = str(error) or type(error).__name__
-    return UserError(where, f"no agent answers ({said})", "start `wallprobe run`, or give --url")
+    return UserError(where, f"no agent answers ({_say(error)})", "start `wallprobe run`, or give --url")
+
+
+def _say(error: Exception) -> str:
+    """Return what went wrong in the system's words; aiohttp's repeat the address and what its arguments were."""
+    cause = getattr(error, "os_error", None) or error
+    if isinstance(cause, socket.gaierror):
+        return "its name has no address here"
+    if isinstance(cause, TimeoutError):
+        return "nothing came in time"
+    if isinstance(cause, OSError) and cause.errno:
+        return os.strerror(cause.errno).lower()
+    return str(error) or type(error).__name__

@@ -62,7 +62,7 @@ def test_neither_agent_nor_database_is_one_line_with_a_remedy(tmp_path: Path, mo
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
     found = CliRunner().invoke(main, ["top", "--url", "http://127.0.0.1:1"])
     assert found.exit_code != 0
-    assert "no agent answers" in str(found.exception)
+    assert "no agent answers (connection refused); start `wallprobe run`" in str(found.exception)
 
 
 async def test_what_answers_but_is_no_agent_is_a_user_error():
