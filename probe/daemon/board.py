@@ -97,7 +97,8 @@ class Board:
     def update(self, measurement: Measurement, state: EpisodeState, effective_interval_s: float) -> tuple[Phase, ...]:
         """Take in a finished run and return its phases; a target that has left the list meanwhile is ignored.
 
-        A measurement that goes on with another one makes none of its steps: how long they took stays as it was.
+        A measurement that goes on with another one is no run of its own and makes none of its steps: what is counted,
+        and how long the steps took, stays as it was.
         """
         target_id = measurement.target.id
         before = self._snapshots.get(target_id)
@@ -108,7 +109,7 @@ class Board:
         failed = not measurement.verdict.status.reachable
         judged = measurement.verdict.status is not Status.INSUFFICIENT
         ended_at = measurement.started_at + measurement.runtime_s
-        goes_on = bool(measurement.continues) and not phases
+        goes_on = bool(measurement.continues)
         if not goes_on:
             self.durations.observe(measurement.target.check, measurement.runtime_s)
         snapshot = TargetSnapshot(
@@ -120,12 +121,12 @@ class Board:
             last_ok_at=ended_at if measurement.verdict.status.reachable else before.last_ok_at,
             valid_until=ended_at + VALID_INTERVALS * effective_interval_s if judged else before.valid_until,
             duration_s=before.duration_s if goes_on else measurement.runtime_s,
-            runs_total=before.runs_total + 1,
-            failures_total=before.failures_total + failed,
-            failures=_count(before.failures, failure),
-            last_failure=failure if failed else before.last_failure,
+            runs_total=before.runs_total + (not goes_on),
+            failures_total=before.failures_total + (failed and not goes_on),
+            failures=before.failures if goes_on else _count(before.failures, failure),
+            last_failure=failure if failed and not goes_on else before.last_failure,
             failed_measurement=measurement.id if failed else before.failed_measurement,
-            phases=before.phases if goes_on else phases,
+            phases=phases or before.phases if goes_on else phases,
             certificate_expires_at=self._expiries.find_first(measurement) or before.certificate_expires_at,
             stale=not judged,
         )

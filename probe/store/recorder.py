@@ -163,18 +163,23 @@ class Recorder:
         return unseal(*row) if row is not None else None
 
     def _count(self, card: Card, measurement: Measurement) -> None:
-        """Count a run, unless it was broken off: that says nothing about its target."""
+        """Count a run, unless it was broken off: that says nothing about its target.
+
+        What goes on with a run is the later word on it, and no run of its own.
+        """
         if measurement.interrupted:
             return
         status, ended_ms = measurement.verdict.status, round((measurement.started_at + measurement.runtime_s) * 1000)
-        card.runs += 1
+        card.runs += not measurement.continues
         card.last_run_ms, card.last_status, card.last_id = ended_ms, status.value, measurement.id
         if status.reachable:
             card.last_ok_ms = ended_ms
         if not status.reachable:
+            card.failed_id = measurement.id
+        if not status.reachable and not measurement.continues:
             code = find_failure(measurement)
             card.failures += 1
-            card.failed_id, card.last_code = measurement.id, code.value if code else ""
+            card.last_code = code.value if code else ""
             if code is not None:
                 card.codes[code.value] = card.codes.get(code.value, 0) + 1
         self._changed_cards[card.no] = card

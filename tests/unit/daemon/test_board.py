@@ -52,6 +52,7 @@ def test_a_measurement_that_goes_on_with_another_leaves_its_phases_and_its_time(
     assert snapshot.verdict is not None
     assert (snapshot.verdict.status, snapshot.duration_s, snapshot.last_run_at) == (Status.BLOCKED, 0.5, 49.0)
     assert [phase.name for phase in snapshot.phases] == ["connect"]
+    assert (snapshot.runs_total, snapshot.failures_total, sum(snapshot.failures.values())) == (1, 1, 0)
     assert b'phase="connect"' in b"".join(board.chunks()[0].pieces)
     (durations,) = board.durations.histograms().values()
     assert sum(durations.counts) == 1

@@ -195,6 +195,18 @@ async def test_an_interrupted_run_is_kept_and_not_counted(store: Store) -> None:
     assert store.load_tallies() == {}
 
 
+async def test_what_goes_on_with_a_run_is_the_later_word_on_it_and_no_second_run(store: Store) -> None:
+    begun = make_blocked(1, START)
+    later = msgspec.structs.replace(make_blocked(1, START + 30, serial=9), continues=begun.id, observations=())
+    store.add(begun)
+    store.add(later)
+    await store.flush()
+    tally = store.load_tallies()[make_target(1).id]
+    assert (tally.runs_total, tally.failures_total, tally.failures) == (1, 1, {FailureCode.CONNECTION_RESET: 1})
+    assert tally.last_failure is FailureCode.CONNECTION_RESET
+    assert tally.measurement == tally.failed_measurement == later.id
+
+
 async def test_the_same_measurement_twice_is_stored_once(store: Store) -> None:
     bad = make_blocked(1, START)
     store.add(bad)
