@@ -185,6 +185,10 @@ class HTTPExchange(msgspec.Struct, frozen=True, kw_only=True, tag="http"):
     bytes_sent: int = 0
     bytes_received: int = 0
     bytes_acked: int | None = None
+    segments: int | None = None
+    """TCP segments with data that came on the connection, in an experiment; `None` = not known."""
+    early_segments: int | None = None
+    """Those of them before which something was missing: it was lost on the way, or overtaken."""
     failure: Failure | None = None
     role: Role = Role.TARGET
     hop: int = 0

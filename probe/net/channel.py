@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 from probe.model.endpoint import Endpoint
 from probe.net.clock import Clock
-from probe.net.kernel_tcp import CLOSED, SYN_SENT, KernelView, read_kernel_view
+from probe.net.kernel_tcp import CLOSED, SYN_SENT, Arrivals, KernelView, read_arrivals, read_kernel_view
 
 _READ_BYTES = 16384
 _MOST_BUFFERED_BYTES = 65536
@@ -233,6 +233,10 @@ class Channel:
         """Return how many of our bytes the peer's kernel acknowledged; `None` where ours does not say."""
         view = read_kernel_view(self._sock) if self._acked_before else None
         return None if view is None else max(0, min(view.acked_bytes - self._acked_before, self.bytes_sent))
+
+    def arrivals(self) -> Arrivals | None:
+        """Return in how many segments the peer's bytes came, and in what order; `None` where our kernel keeps it."""
+        return read_arrivals(self._sock) if self._acked_before else None
 
     def close(self) -> None:
         """Close; what the peer never acknowledged is dropped with a reset, not sent again for minutes.

@@ -151,6 +151,7 @@ class _Talk:
         reader.close()
         if reader.body_bytes and (not self._samples or self._samples[-1].body_bytes != reader.body_bytes):
             self._samples.append(BytesAt(t_s=self._last_byte_s, body_bytes=reader.body_bytes))
+        arrivals = stream.arrivals() if ctx.experiment else None
         body, truncated, trouble = _decode(reader, ctx.body_limit_bytes)
         if failure is None:
             failure = trouble
@@ -179,6 +180,8 @@ class _Talk:
             bytes_sent=stream.bytes_sent - self._sent_before,
             bytes_received=stream.bytes_received - self._received_before,
             bytes_acked=stream.acked_bytes() if failure is not None else None,
+            segments=arrivals.segments if arrivals is not None else None,
+            early_segments=arrivals.early if arrivals is not None else None,
             failure=failure,
             role=ctx.role,
             hop=ctx.hop,

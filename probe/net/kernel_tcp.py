@@ -12,6 +12,8 @@ import msgspec
 _STATE_AND_RTT = struct.Struct("=B67xI28xI16xQ")
 """Offsets: 0 `tcpi_state`, 68 `tcpi_rtt` (us), 100 `tcpi_total_retrans`, 120 `tcpi_bytes_acked`."""
 _READ_BYTES = _STATE_AND_RTT.size
+_ARRIVALS = struct.Struct("=152xI68xI")
+"""Offsets: 152 `tcpi_data_segs_in` (since 4.6), 224 `tcpi_rcv_ooopack` (since 5.4)."""
 SYN_SENT = 2
 CLOSED = 7
 
@@ -26,6 +28,25 @@ class KernelView(msgspec.Struct, frozen=True, kw_only=True):
     """Segments sent again since the connection was made, the SYN among them."""
     acked_bytes: int
     """Acknowledged sequence numbers, so the SYN counts one."""
+
+
+class Arrivals(msgspec.Struct, frozen=True, kw_only=True):
+    """How a peer's data came in."""
+
+    segments: int
+    """Segments with data."""
+    early: int
+    """Those before which something was missing: it was lost, or overtaken."""
+
+
+def read_arrivals(sock: socket.socket) -> Arrivals | None:
+    """Ask the kernel how data came in; `None` where it does not say."""
+    with contextlib.suppress(OSError):
+        data = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ARRIVALS.size)
+        if len(data) == _ARRIVALS.size:
+            segments, early = _ARRIVALS.unpack(data)
+            return Arrivals(segments=segments, early=early)
+    return None
 
 
 def read_kernel_view(sock: socket.socket) -> KernelView | None:

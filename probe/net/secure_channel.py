@@ -2,6 +2,7 @@
 
 from probe.model.endpoint import Endpoint
 from probe.net.channel import Channel
+from probe.net.kernel_tcp import Arrivals
 from probe.protocols.engines.tls import TLSEngine
 
 _READ_BYTES = 16384
@@ -77,3 +78,7 @@ class SecureChannel:
     def acked_bytes(self) -> int | None:
         """Return how many of our bytes the peer's kernel acknowledged, TLS framing included."""
         return self._channel.acked_bytes()
+
+    def arrivals(self) -> Arrivals | None:
+        """Return in how many segments the peer's bytes came, and in what order."""
+        return self._channel.arrivals()

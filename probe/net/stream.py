@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from probe.model.endpoint import Endpoint
+from probe.net.kernel_tcp import Arrivals
 
 
 class ByteStream(Protocol):
@@ -48,4 +49,8 @@ class ByteStream(Protocol):
 
     def acked_bytes(self) -> int | None:
         """Return how many of our bytes the peer's kernel acknowledged; `None` where ours does not say."""
+        ...
+
+    def arrivals(self) -> Arrivals | None:
+        """Return in how many segments the peer's bytes came, and in what order; `None` where our kernel keeps it."""
         ...

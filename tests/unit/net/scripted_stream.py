@@ -4,6 +4,7 @@ from typing import Any
 
 from probe.model.endpoint import Endpoint
 from probe.net.context import Context, Journal
+from probe.net.kernel_tcp import Arrivals
 from tests.fakes import FakeClock, make_context
 
 ENDPOINT = Endpoint(address="192.0.2.1", port=80)
@@ -47,6 +48,9 @@ class ScriptedStream:
             raise self.send_error
         self.sent += data
         self.bytes_sent += len(data)
+
+    def arrivals(self) -> Arrivals | None:
+        return Arrivals(segments=40, early=5)
 
     def acked_bytes(self) -> int | None:
         return len(self.sent)

@@ -132,6 +132,20 @@ async def test_a_large_send_waits_for_a_slow_reader_and_counts_what_was_acknowle
     assert got[-1] == 8_000_000
 
 
+async def test_the_kernel_counts_what_came_and_in_what_order(ctx: Context) -> None:
+    with serving(lambda peer: peer.sendall(b"z" * 300_000)) as endpoint:
+        async with connect(ctx, endpoint) as channel:
+            assert channel is not None
+            got = 0
+            while got < 300_000:
+                got += len(await channel.receive(65536, ctx.stack.clock.boot_s() + 5))
+            arrivals = channel.arrivals()
+    if sys.platform == "linux":
+        assert arrivals is not None
+        assert arrivals.segments >= 1
+        assert arrivals.early == 0
+
+
 async def test_a_send_that_nobody_reads_times_out(ctx: Context) -> None:
     import threading
 

@@ -142,6 +142,7 @@ async def test_without_any_capability_a_connect_works_and_facts_are_missing() ->
             assert channel is not None
             assert channel.rtt_s is not None
             assert channel.acked_bytes() is None
+            assert channel.arrivals() is None
         async with connect(ctx, endpoint, min_ttl=3) as channel:
             assert channel is None
     async with connect(ctx, closed_port()) as channel:

@@ -54,6 +54,13 @@ async def test_a_page_is_recorded_with_its_times():
     assert ctx.gate.hot == []
 
 
+async def test_how_data_came_in_is_kept_of_experiments_alone():
+    plain, _ = await run([(0.1, PAGE)])
+    tried, _ = await run([(0.1, PAGE)], experiment="volume.test.x.0.1")
+    assert (plain.segments, plain.early_segments) == (None, None)
+    assert (tried.segments, tried.early_segments) == (40, 5)
+
+
 @pytest.mark.parametrize("error", [RESET, OSError(errno.EPIPE, ""), OSError(errno.ECONNABORTED, "")])
 async def test_a_reset_after_the_host_heats_the_endpoint(error):
     seen, gate = await run([(0.01, error)])

@@ -30,6 +30,9 @@ class Script:
         self.left = self.left[len(chunk) :]
         return chunk
 
+    def arrivals(self) -> None:
+        return None
+
     def acked_bytes(self) -> int | None:
         return None
 
