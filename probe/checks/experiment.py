@@ -26,6 +26,7 @@ from probe.net.stream import ByteStream
 from probe.protocols import sink
 from probe.protocols.http1 import OutgoingRequest
 
+_LONG = (Design.VOLUME, Design.FLOW)
 _HOLD_S = 0.3
 _HOLD_AGAIN_S = 0.7
 """How long a repeated question listens on: the true answer, if any comes, is cached and one round trip away."""
@@ -45,7 +46,7 @@ async def run_experiment(experiment: Experiment, ctx: Context, target: Target) -
         role=Role.EXPERIMENT,
         experiment=experiment.id,
         hop=experiment.hop,
-        body_limit_bytes=VOLUME_BYTES if experiment.design is Design.VOLUME else _BODY_LIMIT_BYTES,
+        body_limit_bytes=VOLUME_BYTES if experiment.design in _LONG else _BODY_LIMIT_BYTES,
         timeout_s=min(ctx.timeout_s, experiment.within_s) if experiment.within_s else ctx.timeout_s,
     )
     match experiment.step:
@@ -175,5 +176,10 @@ def _sni_of(experiment: Experiment) -> str:
 
 
 def _must_verify(experiment: Experiment) -> bool:
-    """A server need not have a certificate for a name that is not its own, nor for none; a proxy hands on any."""
+    """A server need not have a certificate for a name that is not its own, nor for none; a proxy hands on any.
+
+    A control's echo port has none for anybody's.
+    """
+    if experiment.design is Design.FLOW:
+        return False
     return experiment.name_kind is NameKind.TEST or experiment.design is Design.PROXY

@@ -1,11 +1,13 @@
 """How deep the target was proven to work, and what else works from here."""
 
 from probe.classify.tries import Layer, Outcome, Try
-from probe.model.experiment import NameKind
+from probe.model.experiment import Design, NameKind
 from probe.model.observation import DialogueExchange, HTTPExchange, QUICHandshake, TLSHandshake
 from probe.model.verdict import Depth
 
 _ORDER = tuple(Depth)
+_AT_A_CONTROL = (Design.CROSS, Design.FLOW)
+"""What answers there is none of the target's."""
 
 
 def proven_depth(table: tuple[Try, ...]) -> Depth:
@@ -50,6 +52,8 @@ def working(table: tuple[Try, ...]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for row in table:
         if row.kind is not NameKind.TEST or row.outcome is not Outcome.OK:
+            continue
+        if row.experiment is not None and row.experiment.design in _AT_A_CONTROL:
             continue
         if isinstance(row.observation, TLSHandshake) and row.observation.verified:
             where = "the right address" if row.experiment is not None else "one address"

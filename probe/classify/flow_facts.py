@@ -5,7 +5,7 @@ import functools
 from probe.classify.tries import Layer, Outcome, Try
 from probe.classify.volumes import SOME_BYTES, is_stalled, rate_of, stall_at
 from probe.model.experiment import Design, NameKind, Place, Step
-from probe.model.observation import HTTPExchange
+from probe.model.observation import Ending, HTTPExchange
 
 SAME_SIZE = 0.9
 
@@ -28,13 +28,20 @@ class Flows:
 
     def __init__(self, table: tuple[Try, ...], page: HTTPExchange) -> None:
         self.page = page
-        rows = [row for row in table if row.experiment is not None and row.experiment.design is Design.VOLUME]
-        self._rows = [row for row in rows if row.hop == page.hop]
-        self.done = {row.experiment.id for row in self._rows if row.experiment and _ends(row)}
+        mine = [row for row in table if row.hop == page.hop and row.experiment is not None]
+        self._rows = [row for row in mine if row.experiment and row.experiment.design is Design.VOLUME]
+        self._echoed = [row for row in mine if row.experiment and row.experiment.design is Design.FLOW]
+        self.done = {row.experiment.id for row in (*self._rows, *self._echoed) if row.experiment and _ends(row)}
         """Ids of the runs that ended: with an exchange, or before one."""
         self.tests = self._pages(NameKind.TEST, Step.FETCH)
         self.twins = self._pages(NameKind.NEUTRAL, Step.FETCH)
         self.line = self._pages(NameKind.NEUTRAL, Step.NEUTRAL_PAGE)
+        self.twins_refused = any(
+            row.kind is NameKind.NEUTRAL and row.experiment and row.experiment.step is Step.FETCH
+            and row.layer is not Layer.HTTP and row.outcome is not Outcome.OK
+            for row in self._rows
+        )  # fmt: skip
+        """The same server did not come to a page under another name."""
         self._again = [
             row.observation
             for row in table
@@ -51,6 +58,34 @@ class Flows:
             and row.experiment is not None
             and row.experiment.step is step
         ]
+
+    @functools.cached_property
+    def echoes(self) -> list[tuple[HTTPExchange, HTTPExchange]]:
+        """Return the flows of a control's echo ports in pairs: under a neutral name, whole, and then under this one."""
+        flows = [(row, row.observation) for row in self._echoed if isinstance(row.observation, HTTPExchange)]
+        whole = {
+            row.spot: (row.ended_s, flow)
+            for row, flow in flows
+            if row.kind is NameKind.NEUTRAL and flow.failure is None and flow.body_bytes >= SOME_BYTES
+        }
+        return [
+            (whole[row.spot][1], flow)
+            for row, flow in flows
+            if row.kind is NameKind.TEST
+            and row.spot in whole
+            and whole[row.spot][0] <= row.started_s
+            and _is_flow(flow)
+        ]
+
+    @property
+    def echo_tests(self) -> list[float]:
+        """Return the rates under the name, at a control's echo ports."""
+        return [rate_of(test) for _, test in self.echoes]
+
+    @property
+    def echo_twins(self) -> list[float]:
+        """Return those under a neutral name, at the same ports."""
+        return [rate_of(twin) for twin, _ in self.echoes]
 
     @functools.cached_property
     def test_rates(self) -> list[float]:
@@ -73,6 +108,12 @@ class Flows:
         return stall_at([page for page in self._again if page.status])
 
     @functools.cached_property
+    def stall_bytes(self) -> list[int]:
+        """Return the byte counts at which it stopped: the page, and the flows of a control's echo ports."""
+        ends = [*self._again, *(test for _, test in self.echoes)]
+        return [page.body_bytes for page in ends if is_stalled(page)]
+
+    @functools.cached_property
     def stalls(self) -> int:
         """Return how often it stopped."""
         return len([page for page in self._again if is_stalled(page)])
@@ -86,6 +127,11 @@ class Flows:
     def line_passes(self) -> int:
         """Return how many neutral sites' pages came beyond where the page stops."""
         return len([page for page in self.line if self.stalls_at and _is_past(page, self.stalls_at)])
+
+
+def _is_flow(page: HTTPExchange) -> bool:
+    """Tell whether an answer came to an end of its own or of our patience, however much of it: resets are none."""
+    return bool(page.status) and page.ending in (None, Ending.SILENCE)
 
 
 def _is_past(page: HTTPExchange, stall_bytes: int) -> bool:

@@ -13,7 +13,7 @@ from probe.classify.rules_control import PAGE_RULES as CONTROL_PAGE_RULES
 from probe.classify.rules_cross import CROSS_HTTP_RULES, CROSS_QUIC_RULES, CROSS_TLS_RULES
 from probe.classify.rules_echo import ECHO_RULES
 from probe.classify.rules_entropy import ENTROPY_OUTSIDE_RULES, ENTROPY_RULES
-from probe.classify.rules_flow import FLOW_CONTROL_RULES
+from probe.classify.rules_flow import FLOW_CONTROL_RULES, FLOW_NOTES
 from probe.classify.rules_page import EXCHANGE_RULES, FOREIGN_PAGE_RULES, PAGE_RULES
 from probe.classify.rules_path import TCP_RULES, TLS_RULES
 from probe.classify.rules_question import QUESTION_RULES
@@ -119,6 +119,7 @@ LAYERED: tuple[tuple[Section[PathFacts], ...], ...] = (
         Section(_HTTP, EXCHANGE_RULES),
         Section(_page_or_wish, PAGE_RULES),
     ),
+    (Section(lambda f: Design.VOLUME in f.rows.designs, FLOW_NOTES),),
     (Section(lambda f: Design.RESIDUAL in f.rows.designs, RESIDUAL_NOTES),),
     (Section(lambda f: bool(f.questions), QUESTION_RULES),),
 )

@@ -9,7 +9,7 @@ import msgspec
 from probe.classify.case import Case
 from probe.classify.facts import build_table
 from probe.classify.plan_answer import plan_deep_answer
-from probe.classify.plan_flow import plan_flow
+from probe.classify.plan_flow import plan_flow, wants_flow_echoes
 from probe.classify.plan_keyword import plan_keyword
 from probe.classify.plan_name import plan_name, plan_question
 from probe.classify.plan_page import page_later, plan_page
@@ -23,7 +23,7 @@ from probe.classify.plan_trace import plan_trace
 from probe.classify.plan_tunnel import plan_tunnel, tunnel_later
 from probe.classify.symptom import find_symptom, inherits
 from probe.classify.trouble import find_troubles, first_troubled_hop
-from probe.model.experiment import Design, Experiment, Pending, Step
+from probe.model.experiment import Design, Experiment, Pending, Step, Traffic
 from probe.model.target import CheckName, Exposure
 
 AT_ONCE = 6
@@ -42,8 +42,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     now: tuple[Experiment, ...] = ()
     later: tuple[Pending, ...] = ()
-    wants_quic_echoes: bool = False
-    """Echo ports that take QUIC would tell more."""
+    wants_echoes: tuple[Traffic, ...] = ()
+    """A control's echo ports for this would tell more."""
 
 
 def is_calm(case: Case, wanted: tuple[Experiment, ...]) -> bool:
@@ -69,9 +69,11 @@ def plan(case: Case) -> Plan:
     deep = (*deep, *plan_quic_crossing(case, table), *plan_flow(case, table), *plan_share(case, table))
     deep = (*deep, *plan_resend(case, table))
     tunnel = plan_tunnel(case, table)
-    again, echoes = (*tunnel_later(case, table), *quic_later(case, table)), wants_quic_echoes(case, table)
+    again = (*tunnel_later(case, table), *quic_later(case, table))
+    asked = ((wants_quic_echoes, Traffic.DATAGRAM), (wants_flow_echoes, Traffic.CONNECT))
+    echoes = tuple(traffic for wants, traffic in asked if wants(case, table))
     if hop is None:
-        return Plan(now=_limit(case, (*deep, *tunnel)), later=again, wants_quic_echoes=echoes)
+        return Plan(now=_limit(case, (*deep, *tunnel)), later=again, wants_echoes=echoes)
     if case.target.check is CheckName.VPN and case.target.exposure is Exposure.PRIVATE:
         # No variants, traces or repeats at an endpoint that probing may burn: its name, one connection, references.
         named = plan_name(case, table, hop, ())
@@ -90,7 +92,7 @@ def plan(case: Case) -> Plan:
         *deep,
     )
     later = (*chain_later(case, table, troubles), *page_later(case, table), *again)
-    return Plan(now=_limit(case, wanted), later=later, wants_quic_echoes=echoes)
+    return Plan(now=_limit(case, wanted), later=later, wants_echoes=echoes)
 
 
 def plan_second_round(case: Case) -> tuple[Experiment, ...]:

@@ -25,7 +25,7 @@ def plan_crossing(case: Case) -> tuple[Experiment, ...]:
     trouble = _suspect(case)
     if trouble is None:
         return ()
-    planned = {e.endpoint for e in case.experiments if e.design is Design.CROSS and not e.over_udp}
+    planned = {e.endpoint for e in case.experiments if e.design in (Design.CROSS, Design.FLOW) and not e.over_udp}
     return tuple(
         _cross(trouble, endpoint, name, kind)
         for endpoint in case.echoes

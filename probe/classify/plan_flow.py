@@ -2,7 +2,9 @@
 
 Source: reference section C.9; VERDICTS section 4 (ten connections for each address and design). The comparison is the
 same page by the same server with another name in the hello, or, for a page in the clear, over https. Where those are
-slow as well, pages of neutral sites tell what the line can do. One run at a time: two would share the line.
+slow as well, pages of neutral sites tell what the line can do. Where the server may not be compared with itself, for it
+serves no other name, a control's echo ports send a flow at a steady rate under the name and, before it on the same
+port, under a neutral one. One run at a time: two would share the line.
 """
 
 from probe.classify.case import Case
@@ -10,14 +12,18 @@ from probe.classify.flow_facts import Flows, is_same_page
 from probe.classify.pairs import PAIRS
 from probe.classify.tries import Try
 from probe.classify.trouble import hop_name
-from probe.classify.volumes import MUCH_SLOWER, is_slow, is_stalled, much_slower
+from probe.classify.volumes import MUCH_SLOWER, is_slow, is_stalled, much_slower, rate_of
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Place, Step
 from probe.model.observation import HTTPExchange
-from probe.model.target import CheckName
+from probe.model.target import CheckName, Exposure
+from probe.protocols.flow import build_flow_path
 
 RUN_S = 3.0
 """Each run: enough to tell a policed flow from a free one, at either end."""
+FLOW_BYTES = 131_072
+FLOW_RATE = 1_000_000
+"""Bytes, and bytes a second: what is policed as the field polices is several times slower."""
 LINE_RUNS = 3
 NOT_THE_NAME = 2
 """After so many comparisons that were no faster, the name is not what slows the flow."""
@@ -29,7 +35,7 @@ def plan_flow(case: Case, table: tuple[Try, ...]) -> tuple[Experiment, ...]:
     if page is None or not case.neutral_names or case.cold_start:
         return ()
     flows = Flows(table, page)
-    planned = [e for e in case.experiments if e.design is Design.VOLUME]
+    planned = [e for e in case.experiments if e.design in (Design.VOLUME, Design.FLOW)]
     if any(e.id not in flows.done for e in planned):
         return ()
     tests, twins, line = len(flows.tests), len(flows.twins), len(flows.line)
@@ -39,7 +45,56 @@ def plan_flow(case: Case, table: tuple[Try, ...]) -> tuple[Experiment, ...]:
         return (_test(case, table, page, tests + 1),) if tests < PAIRS else ()
     if tests < LINE_RUNS:
         return (_test(case, table, page, tests + 1),)
-    return (_line(case, page, line),) if line < min(LINE_RUNS, len(case.neutral_names)) else ()
+    if line < min(LINE_RUNS, len(case.neutral_names)):
+        return (_line(case, page, line),)
+    return _next_echo(case, table, page, flows)
+
+
+def wants_flow_echoes(case: Case, table: tuple[Try, ...]) -> bool:
+    """Tell whether the page stays slow and its server cannot be compared with itself, so that echo ports would tell."""
+    if case.echoes or case.cold_start or not case.neutral_names or case.target.exposure is Exposure.PRIVATE:
+        return False
+    page = find_slow_page(case, table)
+    return page is not None and _echoes_may_tell(Flows(table, page))
+
+
+def _echoes_may_tell(flows: Flows) -> bool:
+    if len(flows.tests) < LINE_RUNS or _twins_may_tell(flows):
+        return False
+    return bool(flows.stalls_at) or all(is_slow(test) for test in flows.tests)
+
+
+def _next_echo(case: Case, table: tuple[Try, ...], page: HTTPExchange, flows: Flows) -> tuple[Experiment, ...]:
+    """Return the next flow from an echo port; where the name's come like any other's, the rest tells no more."""
+    if not case.echoes or not _echoes_may_tell(flows) or case.target.exposure is Exposure.PRIVATE:
+        return ()
+    free = [
+        test
+        for twin, test in flows.echoes
+        if not is_stalled(test) and not much_slower([rate_of(test)], [rate_of(twin)])
+    ]
+    planned = {e.id for e in case.experiments if e.design is Design.FLOW}
+    whole = {e.id for e in case.experiments if e.id in flows.done}
+    if len(free) >= NOT_THE_NAME:
+        return ()
+    for number, endpoint in enumerate(case.echoes[:PAIRS], 1):
+        twin, test = (_echo(case, table, page, endpoint, kind, number) for kind in (NameKind.NEUTRAL, NameKind.TEST))
+        if twin.id not in planned:
+            return (twin,)
+        if test.id not in planned and twin.id in whole:
+            return (test,)
+    return ()
+
+
+def _echo(
+    case: Case, table: tuple[Try, ...], page: HTTPExchange, endpoint: Endpoint, kind: NameKind, number: int
+) -> Experiment:
+    name = hop_name(case, table, page.hop)[0] if kind is NameKind.TEST else case.neutral_names[0]
+    return Experiment(
+        id=f"{Design.FLOW.value}.{kind.value}.{endpoint}.{page.hop}.{number}", design=Design.FLOW, step=Step.FETCH,
+        name=name, name_kind=kind, place=Place.UNRELATED, endpoint=endpoint,
+        path=build_flow_path(FLOW_BYTES, FLOW_RATE), secure=page.secure, hop=page.hop, within_s=RUN_S, cell=number,
+    )  # fmt: skip
 
 
 def find_slow_page(case: Case, table: tuple[Try, ...]) -> HTTPExchange | None:
@@ -59,7 +114,7 @@ def find_slow_page(case: Case, table: tuple[Try, ...]) -> HTTPExchange | None:
 
 def _twins_may_tell(flows: Flows) -> bool:
     """Tell whether the comparison with the same server is still worth a run."""
-    if any(not is_same_page(twin, flows.page) for twin in flows.twins):
+    if flows.twins_refused or any(not is_same_page(twin, flows.page) for twin in flows.twins):
         return False
     if len(flows.twins) < NOT_THE_NAME:
         return True

@@ -3,6 +3,8 @@
 Source: reference section C.9; VERDICTS sections 1 (degraded: the speed is interfered with) and 2 (n of each family).
 """
 
+import statistics
+from collections import Counter
 from collections.abc import Callable
 
 from probe.classify.control_view import ControlView
@@ -11,7 +13,19 @@ from probe.classify.flow_facts import Flows
 from probe.classify.pairs import PAIRS
 from probe.classify.rule import C1, C2, Rule
 from probe.classify.tries import Layer, Outcome
-from probe.classify.volumes import MUCH_SLOWER, SLOWER, SOME_BYTES, STALLS_AT_LEAST, is_stalled, much_slower, rate_of
+from probe.classify.volumes import (
+    MUCH_SLOWER,
+    PLATEAU,
+    SLOWER,
+    SOME_BYTES,
+    STALLS_AT_LEAST,
+    is_stalled,
+    much_slower,
+    rate_of,
+    share_early,
+    stall_at,
+    variation,
+)
 from probe.model.experiment import Design
 from probe.model.observation import HTTPExchange
 from probe.model.pattern import Pattern
@@ -19,6 +33,8 @@ from probe.model.verdict import Cause, Confidence, EvidenceFamily
 
 A, B, OBSERVED = EvidenceFamily.DIFFERENTIAL, EvidenceFamily.CONTROL, EvidenceFamily.OBSERVED
 TESTS_AT_LEAST = 3
+MUCH_LOST = 0.05
+"""Share of segments that come behind a hole: on a good line next to none do."""
 LINE_AT_LEAST = 2
 
 
@@ -61,6 +77,57 @@ def _pairs_level(facts: PathFacts) -> Confidence:
     return C2 if flows is not None and min(len(flows.tests), len(flows.twins)) >= PAIRS else C1
 
 
+def _echo_slow(flows: Flows) -> bool:
+    enough = len(flows.echoes) >= TESTS_AT_LEAST
+    return enough and much_slower(flows.echo_tests, flows.echo_twins, MUCH_SLOWER)
+
+
+def _echo_stalls(flows: Flows) -> bool:
+    return bool(flows.stalls_at) and stall_at([test for _, test in flows.echoes]) > 0
+
+
+def _echo_level(facts: PathFacts) -> Confidence:
+    """C2 from five pairs; of a rate it must be the same each time."""
+    flows = _flows(facts)
+    if flows is None or len(flows.echoes) < PAIRS:
+        return C1
+    return C2 if _echo_stalls(flows) or variation(flows.echo_tests) < PLATEAU else C1
+
+
+def _lost(flows: Flows) -> bool:
+    """Tell whether each slow run had holes on its way in, many together, and those it is held against next to none."""
+    pairs = flows.echoes or list(zip(flows.twins, flows.tests, strict=False))
+    told = [(share_early(twin), share_early(test)) for twin, test in pairs]
+    known = [(twin, test) for twin, test in told if twin is not None and test is not None]
+    if len(known) < TESTS_AT_LEAST:
+        return False
+    tests = [test for _, test in known]
+    return statistics.median(tests) >= MUCH_LOST and min(tests) > 3 * max(twin for twin, _ in known)
+
+
+def _rates(tests: Callable[[Flows], list[float]], others: Callable[[Flows], list[float]]) -> Callable[[PathFacts], str]:
+    """Return what says the rates in figures: the medians of the runs and of those they are held against."""
+
+    def say(facts: PathFacts) -> str:
+        flows = _flows(facts)
+        slow, fast = (tests(flows), others(flows)) if flows is not None else ([], [])
+        if not slow or not fast:
+            return ""
+        held, free = (statistics.median(rates) / 1000 for rates in (slow, fast))
+        return f"Medians of {len(slow)} and {len(fast)} runs: {held:.0f} kB/s, and {free:.0f} kB/s."
+
+    return say
+
+
+def _stalls(facts: PathFacts) -> str:
+    """Say where it stopped, kilobyte by kilobyte."""
+    flows = _flows(facts)
+    if flows is None:
+        return ""
+    ends = Counter(round(size / 1000) for size in flows.stall_bytes)
+    return f"It stopped after {', '.join(f'{size} KB {times}x' for size, times in sorted(ends.items()))}."
+
+
 FLOW_RULES: tuple[Rule[PathFacts], ...] = (
     Rule(
         id="flow.throttle.same_page_fast",
@@ -71,6 +138,19 @@ FLOW_RULES: tuple[Rule[PathFacts], ...] = (
         level=_pairs_level,
         interferes=True,
         reason="The page comes slowly each time; from the same server, without its name in sight, many times faster.",
+        measured=_rates(lambda flows: flows.test_rates, lambda flows: flows.twin_rates),
+    ),
+    Rule(
+        id="flow.throttle.anywhere",
+        when=_slow(lambda flows, _: _echo_slow(flows)),
+        pattern=Pattern.FLOW_THROTTLE,
+        cause=Cause.NETWORK,
+        family=A,
+        level=_echo_level,
+        interferes=True,
+        reason="The page comes slowly each time, and so does whatever else is sent under its name, by a control that"
+        " has nothing to do with it and sends many times faster under another name.",
+        measured=_rates(lambda flows: flows.echo_tests, lambda flows: flows.echo_twins),
     ),
     Rule(
         id="flow.slow.line_fast",
@@ -80,6 +160,7 @@ FLOW_RULES: tuple[Rule[PathFacts], ...] = (
         family=OBSERVED,
         interferes=True,
         reason="The page comes slowly each time while other sites' come fast: the server's limit, or the network's.",
+        measured=_rates(lambda flows: flows.test_rates, lambda flows: flows.line_rates),
     ),
     Rule(
         id="flow.slow.server",
@@ -98,6 +179,18 @@ FLOW_RULES: tuple[Rule[PathFacts], ...] = (
         family=A,
         level=_pairs_level,
         reason="The page stops after the same number of bytes each time; without its name in sight it goes on.",
+        measured=_stalls,
+    ),
+    Rule(
+        id="flow.freeze.anywhere",
+        when=_frozen(lambda flows, _: _echo_stalls(flows)),
+        pattern=Pattern.FLOW_FREEZE,
+        cause=Cause.NETWORK,
+        family=A,
+        level=_echo_level,
+        reason="The page stops after the same number of bytes each time, and so does whatever else is sent under its"
+        " name, by a control that has nothing to do with it; under another name all of it comes.",
+        measured=_stalls,
     ),
     Rule(
         id="flow.freeze.alike",
@@ -106,6 +199,7 @@ FLOW_RULES: tuple[Rule[PathFacts], ...] = (
         cause=Cause.UNKNOWN,
         family=OBSERVED,
         reason="The page stops after the same number of bytes each time, without a word of its end.",
+        measured=_stalls,
     ),
     Rule(
         id="flow.slow.seen",
@@ -118,6 +212,22 @@ FLOW_RULES: tuple[Rule[PathFacts], ...] = (
     ),
 )
 """They come before the rules for pages that break off: what still comes is not broken."""
+
+
+FLOW_NOTES: tuple[Rule[PathFacts], ...] = (
+    Rule(
+        id="flow.throttle.policed",
+        when=_slow(lambda flows, f: (_echo_slow(flows) or _twins_fast(flows, f)) and _lost(flows)),
+        pattern=Pattern.FLOW_THROTTLE,
+        cause=Cause.NETWORK,
+        family=A,
+        level=C1,
+        usable=True,
+        reason="Much of what comes under the name has holes before it, and next to nothing of what comes otherwise:"
+        " what exceeds a rate is dropped on the way, not delayed.",
+    ),
+)
+"""How it is slowed."""
 
 
 def _has_some(facts: PathFacts) -> bool:
@@ -178,6 +288,7 @@ FLOW_CONTROL_RULES: tuple[Rule[PathFacts], ...] = (
         family_of=lambda f: ControlView.of(f.case).method(lambda view: _whole_for_control(f, view)),
         level=_view_level(_whole_for_control),
         reason="The page stops after the same number of bytes for us; a control gets past that, as we do elsewhere.",
+        measured=_stalls,
     ),
 )
 """The server is not slow if a control is served fast; the line is not if other sites' pages come fast."""

@@ -125,10 +125,12 @@ TAXONOMY: dict[Pattern, Entry] = {
         "only known protocols pass", "TLS passes on a port where others are dropped"
     ),
     Pattern.FLOW_FREEZE: _entry(
-        "frozen after some bytes", "three runs stall within 25 % of each other; other names, sites or a control pass"
+        "frozen after some bytes",
+        "three runs stall within 25 % of each other; other names, sites, a control or its other flows pass",
     ),
     Pattern.FLOW_THROTTLE: _entry(
-        "slowed down", "a fifth of the rate the same page has otherwise, five runs in turn; or a control's"
+        "slowed down",
+        "a fifth of the rate the same page has otherwise, five runs in turn; or a control's, or of its flows under others",
     ),
     Pattern.VPN: _entry("a VPN fails", _INNER),
     Pattern.VPN_HANDSHAKE_DROP: _entry(

@@ -21,6 +21,8 @@ MUCH_SLOWER = 0.2
 SLOWER = 1 / 3
 ALIKE = 0.25
 """Stalls whose byte counts differ by no more than this share from their median stop at one limit."""
+PLATEAU = 0.15
+"""A rate that varies less than so much from run to run is held there."""
 STALLS_AT_LEAST = 3
 _RAMP = 1 / 3
 """The first third of the bytes is the slow start's."""
@@ -53,6 +55,13 @@ def is_slow(page: HTTPExchange) -> bool:
 def is_stalled(page: HTTPExchange) -> bool:
     """Tell whether an answer began and then nothing more came, without a word of its end."""
     return bool(page.status) and page.body_bytes > 0 and page.ending is Ending.SILENCE
+
+
+def share_early(page: HTTPExchange) -> float | None:
+    """Return which share of the segments came behind a hole; `None` = the kernel does not say."""
+    if not page.segments or page.early_segments is None:
+        return None
+    return min(1.0, page.early_segments / page.segments)
 
 
 def much_slower(tests: Sequence[float], controls: Sequence[float], ratio: float = MUCH_SLOWER) -> bool:

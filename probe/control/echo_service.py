@@ -8,12 +8,12 @@ nobody can use us to send a third party anything.
 """
 
 import asyncio
-import re
 import ssl
 from collections.abc import Callable
 from enum import StrEnum
 from typing import cast
 
+from probe.protocols.flow import read_flow
 from probe.protocols.sink import ANSWER as SWALLOWED
 from probe.protocols.sink import ENOUGH_BYTES
 
@@ -34,10 +34,7 @@ FLOW_HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nCache-Control: no-store\r\n"
     b"Content-Length: %d\r\nConnection: close\r\n\r\n"
 )
-MOST_FLOW_BYTES = 1024 * 1024
-FASTEST_FLOW = 8 * 1024 * 1024
 _TICK_S = 0.02
-_FLOW = re.compile(rb"GET /flow/([0-9]{1,7})/([0-9]{1,7}) HTTP/1\.[01]\r\n").match
 
 
 class Spoken(StrEnum):
@@ -61,15 +58,6 @@ def tell(first: bytes) -> Spoken | None:
     if len(first) < _LONGEST_METHOD and any(method.startswith(first) for method in _METHODS):
         return None
     return Spoken.SINK
-
-
-def read_flow(head: bytes) -> tuple[int, int] | None:
-    """Return bytes and bytes a second of a request for `/flow/BYTES/RATE`; `None` = it asks for no such thing."""
-    found = _FLOW(head)
-    if found is None:
-        return None
-    size, rate = int(found[1]), int(found[2])
-    return (size, rate) if 0 < size <= MOST_FLOW_BYTES and 0 < rate <= FASTEST_FLOW else None
 
 
 class EchoConnection(asyncio.Protocol):

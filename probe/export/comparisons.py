@@ -10,6 +10,7 @@ from probe.model.measurement import Measurement
 from probe.model.observation import (
     DialogueExchange,
     DNSLookup,
+    Ending,
     HTTPExchange,
     ICMPEcho,
     Observation,
@@ -33,6 +34,7 @@ _WHAT = {
     Design.CONNECT: "TCP alone, many times",
     Design.SHARE: "TLS, many times",
     Design.VOLUME: "how fast the page comes",
+    Design.FLOW: "flow from a control's echo port",
     Design.PATH: "HTTP, this page and another of the host",
     Design.CROSS: "at a control's echo port,",
     Design.RESIDUAL: "after the name,",
@@ -135,7 +137,7 @@ def cells_of(experiments: tuple[Experiment, ...], observations: tuple[Observatio
             design=design,
             what=what,
             where=where,
-            outcomes=tuple(_since_name(one, experiments, observations) + _outcome(one) for one in found),
+            outcomes=tuple(_since_name(one, experiments, observations) + _outcome(one, design) for one in found),
             failed=sum(one.failure is not None or _was_ended(one) for one in found),
             measured=all(isinstance(one, PathTrace) for one in found),
             timed=design is Design.RESIDUAL,
@@ -194,7 +196,9 @@ def _address(experiment: Experiment) -> str:
     return experiment.endpoint.address if experiment.endpoint is not None else ""
 
 
-def _outcome(observation: Observation) -> str:
+def _outcome(observation: Observation, design: Design) -> str:
+    if design in (Design.VOLUME, Design.FLOW) and isinstance(observation, HTTPExchange) and observation.body_bytes:
+        return _flow(observation)
     if isinstance(observation, DNSLookup):
         if observation.failure is not None:
             return say_failure(observation.failure)
@@ -206,6 +210,15 @@ def _outcome(observation: Observation) -> str:
     if isinstance(observation, DialogueExchange) and observation.timeline and observation.depth is Depth.DATA:
         return f"stopped at {observation.bytes_received / 1000:.1f} KB"
     return say_failure(observation.failure) if observation.failure is not None else _success(observation)
+
+
+def _flow(page: HTTPExchange) -> str:
+    """Say how fast a page came, or at which kilobyte it stopped: several such are the histogram of their ends."""
+    if page.ending is Ending.SILENCE:
+        return f"stops after {round(page.body_bytes / 1000)} KB"
+    rate = page.body_bytes / max(page.t_s - (page.first_byte_s or page.t0_s), 0.001) / 1000
+    size = 10 ** max(0, len(str(int(rate))) - 1)
+    return f"{round(rate / size) * size} kB/s{', with holes' if page.early_segments else ''}"
 
 
 def _success(

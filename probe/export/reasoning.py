@@ -24,6 +24,7 @@ _VARIED: dict[Design, tuple[str, str]] = {
     Design.SHARE: ("the moment, many times", "name, address, port"),
     Design.CROSS: ("the address, to one that has nothing to do with the name", "the name"),
     Design.VOLUME: ("page and place", "this line"),
+    Design.FLOW: ("the name, by turns", "a control's echo port, its rate"),
     Design.PATH: ("the page", "name, address"),
     Design.RESOLVERS: ("the resolver and its transport", "the name"),
     Design.NEUTRAL_LOOKUP: ("the name", "our resolver"),

@@ -121,6 +121,8 @@ class Design(StrEnum):
     """The same handshake many times: does a share of them fail?"""
     VOLUME = "volume"
     """The same page again and again, and a comparison in turn: how fast, and how far."""
+    FLOW = "flow"
+    """Bytes at a steady rate from a control's echo port, under the name and under another in turn."""
     PATH = "path"
     """Another page of the same host: the name is held, the path varied."""
     CROSS = "cross"

@@ -30,7 +30,7 @@ from probe.classify.tries import Layer
 from probe.classify.tunnel_facts import clock_tolerance_s
 from probe.model.control import ControlReport, ControlRequest
 from probe.model.endpoint import Endpoint
-from probe.model.experiment import Design, Experiment, HelloShape, Step
+from probe.model.experiment import Design, Experiment, HelloShape, Step, Traffic
 from probe.model.measurement import Measurement
 from probe.model.observation import DNSLookup, Observation, Role, TCPConnect
 from probe.model.pattern import Pattern
@@ -91,9 +91,8 @@ class Run:
         self.put_off = False
         """It was to be a deep run, and there was no budget for one."""
         self._controls: list[ControlReport] = []
-        self._echoes: tuple[Endpoint, ...] = ()
-        self._quic_echoes: tuple[Endpoint, ...] | None = None
-        """`None` = none were asked for."""
+        self._echoes: dict[Traffic, tuple[Endpoint, ...]] = {}
+        """A control's echo ports, once they were asked for."""
         self._settled = False
         self._proofs = environment.proofs_of(target) if target.check is CheckName.VPN else ()
         self._check: asyncio.Task[Any] | None = None
@@ -201,8 +200,8 @@ class Run:
             running=tuple(self._running),
             proofs=self._proofs,
             baseline=self._baseline,
-            echoes=self._echoes,
-            quic_echoes=self._quic_echoes or (),
+            echoes=self._echoes.get(Traffic.CONNECT, ()),
+            quic_echoes=self._echoes.get(Traffic.DATAGRAM, ()),
         )
 
     def _on_append(self) -> None:
@@ -253,9 +252,10 @@ class Run:
         wanted = planned.now
         if self._experiments and self._settle(case, wanted):
             return
-        if planned.wants_quic_echoes and self._quic_echoes is None:
-            self._quic_echoes = ()
-            self._spawn(group, self._take_quic_echoes())
+        for traffic in planned.wants_echoes:
+            if traffic not in self._echoes:
+                self._echoes[traffic] = ()
+                self._spawn(group, self._take_echoes(traffic))
         if not self._looking and wanted and not is_calm(case, wanted):
             self._looking = True
             self._spawn(group, self._look_at_vantage())
@@ -327,17 +327,17 @@ class Run:
         )
         self._controls.append(await controls.ask(request, max_age_s=0.0 if self._wish.pending else CONTROL_AGE_S))
         if not self._wish.pending and self._calls_for_echoes():
-            self._echoes = await controls.take_echoes(PAIRS, self._environment.settings.limits.cool_down_s)
+            await self._take_echoes(Traffic.CONNECT)
         self._replan()
 
     def _calls_for_echoes(self) -> bool:
         case = self._case()
         return calls_for_crossing(case) or find_stopped(case, build_table(case)) is not None
 
-    async def _take_quic_echoes(self) -> None:
+    async def _take_echoes(self, traffic: Traffic) -> None:
         if self._environment.controls is not None:
-            cool_down_s = self._environment.settings.limits.cool_down_s
-            self._quic_echoes = await self._environment.controls.take_echoes(PAIRS, cool_down_s, over_udp=True)
+            cool_down_s, over_udp = self._environment.settings.limits.cool_down_s, traffic is Traffic.DATAGRAM
+            self._echoes[traffic] = await self._environment.controls.take_echoes(PAIRS, cool_down_s, over_udp=over_udp)
             self._replan()
 
     async def _look_at_vantage(self) -> None:

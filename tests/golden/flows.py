@@ -12,6 +12,7 @@ from tests.unit.classify.cases import NEUTRAL, OWN, Story
 SPOT = Endpoint(address=OWN, port=443)
 SLOW, FAST = 17_000.0, 900_000.0
 FREEZES_AT = 19_500
+ECHO = "77.88.1.1"
 
 
 def at_rate(story: Story, rate: float, size: int = 51_000, experiment: Experiment | None = None, **more: Any) -> Story:
@@ -80,6 +81,79 @@ def frozen(twin: str = "", *counts: int, line: bool = False) -> Story:
         if line:
             story.http(body_bytes=100_000, experiment=run(story, NameKind.NEUTRAL, number, Step.NEUTRAL_PAGE))
     return story
+
+
+def echoed(story: Story, rate: float, ports: int = 5, stops_at: int = 0, **more: Any) -> Story:
+    """Tell of flows from a control's echo ports: under a neutral name each comes whole, under this one as said."""
+    for port in range(20000, 20000 + ports):
+        for kind in (NameKind.NEUTRAL, NameKind.TEST):
+            where = {"endpoint": Endpoint(address=ECHO, port=port), "place": Place.UNRELATED}
+            planned = story.experiment(Design.FLOW, Step.FETCH, kind, port - 19999, **where)
+            story.tcp(address=ECHO, port=port, experiment=planned)
+            story.tls(address=ECHO, port=port, experiment=planned)
+            there = {"address": ECHO, "port": port}
+            if kind is NameKind.NEUTRAL:
+                at_rate(
+                    story, FAST, 131_072, planned, **there, **({"segments": 90, "early_segments": 0} if more else {})
+                )
+            elif stops_at:
+                story.http("stalled", body_bytes=stops_at, experiment=planned, **there)
+            else:
+                at_rate(story, rate, 45_000, planned, **there, **more)
+    return story
+
+
+def alone(rate: float = SLOW) -> Story:
+    """Tell of a page that is slow each time, and of a server that serves no other name."""
+    story = at_rate(Story().dns(OWN).tcp().tls(), rate)
+    for number in range(1, 4):
+        at_rate(story, rate, experiment=run(story, NameKind.TEST, number))
+    return story
+
+
+@golden("flow.throttle.anywhere")
+def throttled_anywhere() -> tuple[Half, Half]:
+    return (
+        half(
+            echoed(alone(), SLOW).case(),
+            "degraded network C2",
+            "A control sends 900 kB/s under a neutral name and 17 kB/s under this one, from five ports.",
+        ),
+        half(echoed(alone(), FAST).case(), "ok none C2", "The control's flows are fast under this name as well."),
+    )
+
+
+@golden("flow.throttle.policed")
+def policed() -> tuple[Half, Half]:
+    holes = {"segments": 40, "early_segments": 5}
+    return (
+        half(
+            echoed(alone(), SLOW, **holes).case(),
+            "degraded network C2",
+            "An eighth of the slow flows' segments came behind a hole, and none of the others'.",
+        ),
+        half(
+            echoed(alone(), SLOW, segments=40, early_segments=0).case(),
+            "degraded network C2",
+            "Slow in order: what comes too fast is delayed.",
+        ),
+    )
+
+
+@golden("flow.freeze.anywhere")
+def frozen_anywhere() -> tuple[Half, Half]:
+    return (
+        half(
+            echoed(frozen(), SLOW, stops_at=FREEZES_AT).case(),
+            "likely_blocked network C2",
+            "What a control sends under this name stops after 19.5 KB too, five times, and nothing else does.",
+        ),
+        half(
+            echoed(frozen(), SLOW, ports=2, stops_at=FREEZES_AT).case(),
+            "impaired unknown C1",
+            "Two flows from elsewhere are too few.",
+        ),
+    )
 
 
 @golden("flow.throttle.same_page_fast")

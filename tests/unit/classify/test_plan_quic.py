@@ -6,7 +6,7 @@ from probe.classify.judge import judge
 from probe.classify.pairs import LATE
 from probe.classify.plan import Plan, plan
 from probe.model.endpoint import Endpoint
-from probe.model.experiment import Design, NameKind, Place, Step
+from probe.model.experiment import Design, NameKind, Place, Step, Traffic
 from probe.model.observation import Silence
 from probe.model.pattern import Pattern
 from probe.model.target import Exposure
@@ -80,11 +80,11 @@ def test_each_address_that_refuses_is_asked_again_for_each_is_judged_for_itself(
 
 
 def test_echo_ports_are_wanted_only_where_nothing_at_the_place_tells():
-    assert plan(stuck().case()).wants_quic_echoes
-    assert not plan(stuck().case(quic_echoes=ECHOES)).wants_quic_echoes
-    assert not plan(paired("ok").case()).wants_quic_echoes
-    assert not plan(failing().case()).wants_quic_echoes
-    assert not plan(stuck().case(cold_start=True)).wants_quic_echoes
+    assert plan(stuck().case()).wants_echoes == (Traffic.DATAGRAM,)
+    assert plan(stuck().case(quic_echoes=ECHOES)).wants_echoes == ()
+    assert plan(paired("ok").case()).wants_echoes == ()
+    assert plan(failing().case()).wants_echoes == ()
+    assert plan(stuck().case(cold_start=True)).wants_echoes == ()
 
 
 def test_at_each_echo_port_a_neutral_name_goes_first_and_the_targets_where_that_was_answered():
@@ -155,7 +155,7 @@ def test_a_deep_run_of_a_web_page_waits_for_a_cold_place_too():
         tried = story.experiment(Design.HTTP3, step, kind, number, endpoint=HERE)
         H3Story.quic(story, "silent", experiment=tried, ping=kind is NameKind.NONE)  # type: ignore[arg-type]
     planned = plan(story.case(deep=True))
-    assert planned.wants_quic_echoes
+    assert planned.wants_echoes == (Traffic.DATAGRAM,)
     assert [len(pending.experiments) for pending in planned.later] == [11]
 
 
