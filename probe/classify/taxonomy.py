@@ -130,7 +130,7 @@ TAXONOMY: dict[Pattern, Entry] = {
     ),
     Pattern.FLOW_THROTTLE: _entry(
         "slowed down",
-        "a fifth of the rate the same page has otherwise, five runs in turn; or a control's, or of its flows under others",
+        "a fifth of the rate the same page has otherwise, five runs in turn; or a control's, or its other flows have",
     ),
     Pattern.VPN: _entry("a VPN fails", _INNER),
     Pattern.VPN_HANDSHAKE_DROP: _entry(
