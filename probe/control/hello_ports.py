@@ -10,9 +10,10 @@ import functools
 from collections.abc import Callable
 from typing import cast
 
-from probe.control.echo_service import ANSWER, FLOW_HEAD, MOST_HEAD_BYTES, read_flow
+from probe.control.echo_service import ANSWER, FLOW_HEAD, MOST_HEAD_BYTES
 from probe.control.hello_answers import Hello, open_datagrams, open_stream
 from probe.model.errors import ProtocolError
+from probe.protocols.flow import read_flow
 
 _LONGEST_LIFE_S = 15.0
 _MOST_BYTES = 262144
