@@ -9,6 +9,8 @@ import msgspec
 from probe.classify.case import Case
 from probe.classify.facts import build_table
 from probe.classify.plan_answer import plan_deep_answer
+from probe.classify.plan_cross import calls_for_crossing
+from probe.classify.plan_entropy import find_stopped
 from probe.classify.plan_flow import plan_flow, wants_flow_echoes
 from probe.classify.plan_keyword import plan_keyword
 from probe.classify.plan_name import plan_name, plan_question
@@ -44,6 +46,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     later: tuple[Pending, ...] = ()
     wants_echoes: tuple[Traffic, ...] = ()
     """A control's echo ports for this would tell more."""
+
+
+def calls_for_echoes(case: Case) -> bool:
+    """Tell whether ports that take connections would tell more, beside what a control says: for names, or for noise."""
+    return calls_for_crossing(case) or find_stopped(case, build_table(case)) is not None
 
 
 def is_calm(case: Case, wanted: tuple[Experiment, ...]) -> bool:

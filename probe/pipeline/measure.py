@@ -22,9 +22,7 @@ from probe.classify.facts import build_table
 from probe.classify.fitness import needs_baseline
 from probe.classify.judge import judge
 from probe.classify.pairs import PAIRS
-from probe.classify.plan import is_calm, is_calm_alone, plan
-from probe.classify.plan_cross import calls_for_crossing
-from probe.classify.plan_entropy import find_stopped
+from probe.classify.plan import calls_for_echoes, is_calm, is_calm_alone, plan
 from probe.classify.residual import is_moot
 from probe.classify.tries import Layer
 from probe.classify.tunnel_facts import clock_tolerance_s
@@ -326,13 +324,9 @@ class Run:
             timeout_s=target.timeout_s,
         )
         self._controls.append(await controls.ask(request, max_age_s=0.0 if self._wish.pending else CONTROL_AGE_S))
-        if not self._wish.pending and self._calls_for_echoes():
+        if not self._wish.pending and calls_for_echoes(self._case()):
             await self._take_echoes(Traffic.CONNECT)
         self._replan()
-
-    def _calls_for_echoes(self) -> bool:
-        case = self._case()
-        return calls_for_crossing(case) or find_stopped(case, build_table(case)) is not None
 
     async def _take_echoes(self, traffic: Traffic) -> None:
         if self._environment.controls is not None:
