@@ -1,5 +1,8 @@
 """Messages of every type, and what is wrong with those that do not answer."""
 
+import subprocess
+import sys
+
 import dns.flags
 import dns.message
 import dns.rcode
@@ -174,3 +177,15 @@ def test_a_message_of_a_stream_is_found_however_it_is_cut(message: bytes, rest: 
     assert take_message(bytearray(whole + rest)) == message
     for end in range(len(whole)):
         assert take_message(bytearray(whole[:end])) is None
+
+
+def test_reading_an_ordinary_answer_imports_nothing_more():
+    """Half a handful of milliseconds in the middle of a run would be counted as the network's."""
+    read = (
+        "import sys, dns.message, dns.rrset; from probe.protocols import dns_message; known = set(sys.modules);"
+        "[dns.rrset.from_text('a.example.', 1, 'IN', kind, value)"
+        " for kind, value in (('A', '192.0.2.1'), ('AAAA', '2001:db8::1'), ('CNAME', 'b.example.'))];"
+        "print(sorted(set(sys.modules) - known))"
+    )
+    run = subprocess.run([sys.executable, "-c", read], capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"
