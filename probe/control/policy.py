@@ -6,6 +6,7 @@ rebinding) and a redirect into a private network are refused like anything else.
 
 import dataclasses
 import ipaddress
+from collections.abc import Container
 from typing import TypeAlias
 
 from probe.model.endpoint import Endpoint
@@ -21,7 +22,7 @@ PORTS = frozenset({80, 443, 853})
 class Policy:
     """Where packets may go."""
 
-    ports: frozenset[int] = PORTS
+    ports: Container[int] = PORTS
     networks: tuple[Network, ...] = ()
     """Special networks that are allowed all the same, as in a laboratory."""
 

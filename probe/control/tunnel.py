@@ -35,7 +35,7 @@ from probe.net.tunnel import Tunnel, TunnelKind, parse_way
 from probe.protocols.resolver_uri import parse_resolver
 
 PUBLIC_RESOLVERS = ("tcp://9.9.9.9", "tcp://8.8.8.8")
-ANY_PORT = Policy(ports=frozenset(range(1, 65536)))
+ANY_PORT = Policy(ports=range(1, 65536))
 """No way into anybody's private network: an address of those is a censor's answer, and leads nowhere."""
 _SOCKETS = 64
 _PROXY_S = 5.0

@@ -92,7 +92,8 @@ class Held:
             dictionary.precompute_compress(level=_LEVEL)
             self._compressor = zstandard.ZstdCompressor(level=_LEVEL, dict_data=dictionary)
         self._keep_certificates(packed.certificates)
-        return self._compressor.compress(packed.record)
+        # What the compressor returns keeps the room of the longest it might have become; a copy takes what it needs.
+        return bytes(memoryview(self._compressor.compress(packed.record)))
 
 
 def unseal(prefix: bytes, data: bytes) -> Packed:

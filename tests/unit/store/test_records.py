@@ -3,6 +3,7 @@
 import contextlib
 import random
 import sqlite3
+import tracemalloc
 
 import msgspec
 import pytest
@@ -205,3 +206,22 @@ def test_what_cannot_be_encoded_is_not_held() -> None:
     assert held.get(1) is None
     held.put(2, sick)
     assert list(held.dump()) == []
+
+
+def test_what_is_held_compressed_takes_the_room_of_its_bytes() -> None:
+    """zstandard returns bytes in a room for the worst case: six times as large as what a run compresses to."""
+    held = Held({}.update, limit_bytes=1)
+    held.put(0, make_ok(0, START))
+    held.put(1, make_ok(1, START))
+    runs = [make_ok(number, START) for number in range(2, 102)]
+    tracemalloc.start()
+    try:
+        for number, run in enumerate(runs, 2):
+            held.put(number, run)
+        taken = sum(
+            one.size for one in tracemalloc.take_snapshot().statistics("lineno") if "held.py" in str(one.traceback)
+        )
+    finally:
+        tracemalloc.stop()
+    needed = sum(len(data) for _, data in held.dump())
+    assert taken < 1.5 * needed + 50 * len(runs)
