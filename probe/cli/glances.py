@@ -14,6 +14,7 @@ from probe.cli.stored import open_reader
 from probe.export.glance import Glance, Row
 from probe.export.grid import HOUR_S, build_grid
 from probe.export.pictures.cells import Axis
+from probe.export.words import is_confirmed
 from probe.model.cell import SEVERITY
 from probe.model.episode import Episode
 from probe.model.settings import Settings
@@ -154,5 +155,10 @@ def _row(store: Store, tally: Tally, address: str, episode: Episode | None, cell
     if last is None:
         return msgspec.structs.replace(row, status=tally.status)
     patterns, confidence = last.verdict.patterns, int(last.verdict.confidence)
-    pattern = patterns[0].value if patterns else ""
-    return msgspec.structs.replace(row, status=tally.status, pattern=pattern, confidence=confidence)
+    return msgspec.structs.replace(
+        row,
+        status=tally.status,
+        since=episode.since.first_in if episode is not None and is_confirmed(episode, tally.status) else None,
+        pattern=patterns[0].value if patterns else "",
+        confidence=confidence,
+    )

@@ -1,6 +1,7 @@
 """What to try next, given a verdict. Short, and only what follows from what was seen."""
 
 from probe.model.measurement import Measurement
+from probe.model.pattern import Pattern
 from probe.model.target import CheckName
 from probe.model.verdict import Cause, Status
 
@@ -28,7 +29,9 @@ def _advise(measurement: Measurement) -> tuple[str, ...]:
         case Status.SERVER_SIDE:
             return ("ask the server's owner; another network will see the same.",)
         case Status.DOWN:
-            return ("wait; nobody can reach it.",)
+            unknown = Pattern.SRV_NO_SUCH_NAME in verdict.patterns
+            told = "check how the name is written; nobody has an address for it."
+            return (told if unknown else "wait; nobody can reach it.",)
         case Status.IMPAIRED if verdict.cause is Cause.LOCAL:
             return ("switch off what is named above, or ask who runs this network; then run this again.",)
         case Status.IMPAIRED:

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from probe.export.grid import Grid
 from probe.export.pictures.cells import find_runs
-from probe.export.words import shown_status
+from probe.export.words import is_confirmed, shown_status
 from probe.model.cell import LAYERS, STATUSES
 from probe.model.snapshot import TargetSnapshot
 from probe.model.vantage import Baseline, Vantage
@@ -39,7 +39,7 @@ class HeatRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     address: str
     status: Status
     since: float | None
-    """Of the confirmed episode."""
+    """Since when it is so; `null` = not confirmed yet."""
     pattern: str
     """The primary one; empty = none."""
     confidence: int
@@ -133,13 +133,20 @@ class HeatApi:
         return await send_json(request, answer)
 
 
+def _find_since(snapshot: TargetSnapshot) -> float | None:
+    """Return since when a target is as it is shown; what was confirmed before it changed is no answer to that."""
+    episode = snapshot.episode
+    confirmed = episode is not None and is_confirmed(episode, shown_status(snapshot))
+    return episode.since.first_in if episode is not None and confirmed else None
+
+
 def _build_rows(snapshots: Sequence[TargetSnapshot], grid: Grid, members: Members) -> tuple[HeatRow, ...]:
     return tuple(
         HeatRow(
             id=snapshot.target.id,
             address=snapshot.target.address,
             status=shown_status(snapshot),
-            since=snapshot.episode.since.first_in if snapshot.episode is not None else None,
+            since=_find_since(snapshot),
             pattern=snapshot.verdict.patterns[0].value if snapshot.verdict and snapshot.verdict.patterns else "",
             confidence=int(snapshot.verdict.confidence) if snapshot.verdict else 0,
             runs=tuple(number for run in find_runs(members.cells(snapshot, grid)) for number in run),
