@@ -72,7 +72,9 @@ async def run_experiment(experiment: Experiment, ctx: Context, target: Target) -
             await run_quic_step(experiment, ctx)
         case Step.HELLO:
             brief = dataclasses.replace(ctx, timeout_s=min(ctx.timeout_s, _HELLO_TIMEOUT_S))
-            await send_hello(brief, _endpoint_of(experiment, target), experiment.shape, _sni_of(experiment))
+            await send_hello(
+                brief, _endpoint_of(experiment, target), experiment.shape, _sni_of(experiment), experiment.ech
+            )
         case Step.NEUTRAL_PAGE:
             await fetch_neutral(ctx, experiment.name)
         case Step.CONVERSE | Step.SINK:

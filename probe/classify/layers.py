@@ -11,6 +11,7 @@ from probe.classify.rules_control import CONNECT_RULES, DOWN_RULES, HANDSHAKE_RU
 from probe.classify.rules_control import EXCHANGE_RULES as CONTROL_EXCHANGE_RULES
 from probe.classify.rules_control import PAGE_RULES as CONTROL_PAGE_RULES
 from probe.classify.rules_cross import CROSS_HTTP_RULES, CROSS_QUIC_RULES, CROSS_TLS_RULES
+from probe.classify.rules_ech import ECH_RULES
 from probe.classify.rules_echo import ECHO_RULES
 from probe.classify.rules_entropy import ENTROPY_OUTSIDE_RULES, ENTROPY_RULES
 from probe.classify.rules_flow import FLOW_CONTROL_RULES, FLOW_NOTES
@@ -21,7 +22,7 @@ from probe.classify.rules_quic import QUIC_RULES
 from probe.classify.rules_resend import RESEND_RULES
 from probe.classify.rules_residual import RESIDUAL_HTTP_RULES, RESIDUAL_NOTES, RESIDUAL_TLS_RULES
 from probe.classify.rules_route import ROUTE_RULES
-from probe.classify.rules_shape import DEEP_RULES, SHAPE_NOTES, SHAPE_TLS_RULES
+from probe.classify.rules_shape import DEEP_NOTES, DEEP_RULES, SHAPE_NOTES, SHAPE_TLS_RULES, UNNAMED_TLS_RULES
 from probe.classify.rules_share import SHARE_RULES
 from probe.classify.rules_trace import TRACED_HTTP_RULES, TRACED_TCP_RULES, TRACED_TLS_RULES
 from probe.classify.rules_trust import TRUST_RULES
@@ -103,13 +104,15 @@ LAYERED: tuple[tuple[Section[PathFacts], ...], ...] = (
         Section(_broken_at(Layer.TLS, tried=Layer.TRACE), TRACED_TLS_RULES),
         Section(_broken_at(Layer.TLS, design=Design.RESIDUAL), RESIDUAL_TLS_RULES),
         Section(_broken_at(Layer.TLS, design=Design.CROSS), CROSS_TLS_RULES),
+        Section(_TLS_AND_HELLOS, UNNAMED_TLS_RULES),
         Section(_mixed, SHARE_RULES),
         Section(_TLS, TLS_RULES),
         Section(lambda f: f.failed(Layer.TLS, Outcome.UNTRUSTED), TRUST_RULES),
         Section(_works_with_hellos, DEEP_RULES),
+        Section(_works_with_hellos, ECH_RULES),
     ),
     (Section(_broken_at(Layer.TLS, tried=Layer.QUIC), ROUTE_RULES),),
-    (Section(_TLS_AND_HELLOS, SHAPE_NOTES),),
+    (Section(_TLS_AND_HELLOS, SHAPE_NOTES), Section(_works_with_hellos, DEEP_NOTES)),
     (Section(_broken_at(Layer.QUIC, design=Design.CROSS), CROSS_QUIC_RULES), Section(_QUIC, QUIC_RULES)),
     (
         Section(_broken_at(Layer.HTTP, tried=Layer.TRACE), TRACED_HTTP_RULES),

@@ -10,6 +10,7 @@ from probe.classify.case import Case
 from probe.classify.facts import build_table
 from probe.classify.plan_answer import plan_deep_answer
 from probe.classify.plan_cross import calls_for_crossing
+from probe.classify.plan_ech import plan_ech
 from probe.classify.plan_entropy import find_stopped
 from probe.classify.plan_flow import plan_flow, wants_flow_echoes
 from probe.classify.plan_keyword import plan_keyword
@@ -29,7 +30,7 @@ from probe.model.experiment import Design, Experiment, Pending, Step, Traffic
 from probe.model.target import CheckName, Exposure
 
 AT_ONCE = 6
-CALM = frozenset({Design.HTTP3, Design.SOURCE_PORT, Design.HELLO, Design.RESOLVERS, Design.REFERENCE})
+CALM = frozenset({Design.HTTP3, Design.SOURCE_PORT, Design.HELLO, Design.RESOLVERS, Design.REFERENCE, Design.ECH})
 """What a deep run of a good target does by itself: no sign of trouble, so no look at the vantage goes with it."""
 
 
@@ -69,6 +70,7 @@ def plan(case: Case) -> Plan:
     if case.deep and not found:
         deep = (
             *plan_deep_hello(case, table),
+            *plan_ech(case, table),
             *plan_page(case, table),
             *plan_http3(case, table),
             *plan_deep_answer(case, table),

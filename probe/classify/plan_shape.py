@@ -6,6 +6,8 @@ Where the name is the trigger a shape is sent with a neutral name first, because
 Where a neutral name fails as well, a browser's hello and our own take turns: each that passes shows the place cold.
 """
 
+import msgspec
+
 from probe.classify.case import Case
 from probe.classify.pairs import PAIRS, SPOKE
 from probe.classify.plan_path import Chain, has_trigger
@@ -14,11 +16,13 @@ from probe.classify.trouble import Trouble
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, HelloShape, NameKind, Place, Step
 from probe.model.observation import TCPConnect, TLSHandshake
-from probe.model.target import CheckName, Exposure
+from probe.model.target import CheckName, Exposure, Target
 
 NAMED_SHAPES = (HelloShape.BROWSER, HelloShape.SEGMENTS, HelloShape.RECORDS)
 DEEP_TIMES = 3
 """Three against three tell a difference (VERDICTS: C1); who makes it is not known anyway."""
+AT_MOST = 10
+"""Connections for an address and a design (VERDICTS section 4)."""
 _CONTROLS_FIRST = 2
 _ASKED = frozenset({CheckName.WEB, CheckName.TLS})
 
@@ -34,8 +38,15 @@ def plan_shapes(case: Case, table: tuple[Try, ...], troubles: tuple[Trouble, ...
         return ()
     chain = Chain(case, table, trouble)
     here = _Here(case, table, trouble.endpoint, trouble.hop, trouble.name)
+    if here.spent >= AT_MOST:
+        return ()
     if chain.stuck():
-        return tuple(_take_turns(here, here.outcomes(HelloShape.BROWSER, NameKind.TEST)))
+        browser = here.outcomes(HelloShape.BROWSER, NameKind.TEST)
+        if browser and browser[0] in TRIGGERABLE:
+            # Nothing with a name passes: does a hello without one?
+            unnamed = here.outcomes(HelloShape.NO_NAME, NameKind.NONE)
+            return tuple(_take_turns(here, unnamed, HelloShape.NO_NAME)) if unnamed else (here.send_unnamed(1),)
+        return tuple(_take_turns(here, browser, HelloShape.BROWSER))
     if chain.answered() >= _CONTROLS_FIRST:
         return tuple(_vary(here))
     return ()
@@ -46,24 +57,37 @@ def plan_deep_hello(case: Case, table: tuple[Try, ...]) -> tuple[Experiment, ...
 
     It goes out as soon as an address accepts connections, so that it costs the run no time.
     """
-    target = case.target
-    if target.check not in _ASKED or not target.secure or target.exposure is not Exposure.PUBLIC:
+    place = deep_place(case, table)
+    if place is None:
         return ()
-    if not target.host or is_literal(target.host):
-        return ()
-    opened = (row for row in table if row.experiment is None and row.hop == 0 and row.outcome is Outcome.OK)
-    places = [row.observation.endpoint for row in opened if isinstance(row.observation, TCPConnect)]
-    if not places:
-        return ()
-    here = _Here(case, table, places[0], 0, target.host)
+    here = _Here(case, table, place, 0, case.target.host)
     failed = here.outcomes(HelloShape.BROWSER, NameKind.TEST)
     if not failed:
         return (here.send(HelloShape.BROWSER, NameKind.TEST, 1),)
     if None in failed or any(outcome in SPOKE for outcome in failed):
         return ()
-    if not _shook_hands(table, places[0]):
+    if deep_place(case, table, shaken=True) is None:
         return ()  # our own has not come through either, or not yet
     return tuple(_compare_deep(here, failed))
+
+
+def may_look_deep(target: Target) -> bool:
+    """Tell whether hellos of other shapes may be sent to a target that works: a public one, by name, over TLS."""
+    if target.check not in _ASKED or not target.secure or target.exposure is not Exposure.PUBLIC:
+        return False
+    return bool(target.host) and not is_literal(target.host)
+
+
+def deep_place(case: Case, table: tuple[Try, ...], *, shaken: bool = False) -> Endpoint | None:
+    """Return the first address of a named public target that accepts connections; `shaken` = if our hello passed too.
+
+    `None` = there is none.
+    """
+    if not may_look_deep(case.target):
+        return None
+    opened = (row for row in table if row.experiment is None and row.hop == 0 and row.outcome is Outcome.OK)
+    place = next((row.observation.endpoint for row in opened if isinstance(row.observation, TCPConnect)), None)
+    return None if place is None or (shaken and not _shook_hands(table, place)) else place
 
 
 def _shook_hands(table: tuple[Try, ...], endpoint: Endpoint) -> bool:
@@ -90,9 +114,23 @@ class _Here:
             if row.experiment is not None and (row.layer in (Layer.HELLO, Layer.TLS) or row.outcome is not Outcome.OK)
         }
 
+    @property
+    def spent(self) -> int:
+        """Return how many hellos were planned here."""
+        return len(self._planned)
+
     def outcomes(self, shape: HelloShape, kind: NameKind) -> list[Outcome | None]:
         """Return how the hellos of this kind came out, in order; `None` = in flight."""
         return [self._seen.get(e.id) for e in self._planned if e.shape is shape and e.name_kind is kind]
+
+    def send_unnamed(self, number: int, shape: HelloShape = HelloShape.NO_NAME) -> Experiment:
+        """Return one more hello in which no name stands."""
+        return msgspec.structs.replace(
+            self.send(shape, NameKind.TEST, number),
+            id=f"{Design.HELLO.value}.{shape.value}.none.{self._endpoint}.{self._hop}.{number}",
+            name="",
+            name_kind=NameKind.NONE,
+        )
 
     def send(self, shape: HelloShape, kind: NameKind, number: int) -> Experiment:
         """Return one more hello; the stock one is a handshake of our own library."""
@@ -130,26 +168,38 @@ def _vary(here: _Here) -> list[Experiment]:
     return []
 
 
-def _take_turns(here: _Here, browser: list[Outcome | None]) -> list[Experiment]:
-    """Send a browser's hello and our own by turns, for as long as the one passes and the other does not."""
+def _take_turns(here: _Here, other: list[Outcome | None], shape: HelloShape) -> list[Experiment]:
+    """Send a hello of another shape and our own by turns, for as long as the one passes and the other does not."""
     stock = here.outcomes(HelloShape.STOCK, NameKind.TEST)
-    if None in browser or None in stock:
+    if None in other or None in stock:
         return []
-    if any(outcome not in SPOKE for outcome in browser) or any(outcome not in TRIGGERABLE for outcome in stock):
+    if any(outcome not in SPOKE for outcome in other) or any(outcome not in TRIGGERABLE for outcome in stock):
         return []
-    if len(stock) < min(len(browser), PAIRS - 1):
+    if len(stock) < min(len(other), PAIRS - 1):
         return [here.send(HelloShape.STOCK, NameKind.TEST, len(stock) + 1)]
-    return [here.send(HelloShape.BROWSER, NameKind.TEST, len(browser) + 1)] if len(browser) < PAIRS else []
+    if len(other) >= PAIRS:
+        return []
+    number = len(other) + 1
+    return [here.send_unnamed(number) if shape is HelloShape.NO_NAME else here.send(shape, NameKind.TEST, number)]
 
 
 def _compare_deep(here: _Here, failed: list[Outcome | None]) -> list[Experiment]:
-    """Send the browser's hello without ECH and with a neutral name, then ours and the browser's by turns."""
+    """Send the browser's hello without ECH and with a neutral name, then ours and the browser's by turns.
+
+    Where it passes without ECH, one with ESNI tells whether names may be hidden at all; where it does not, a small one
+    that says the same tells whether the size is what is stopped.
+    """
     for shape, kind in ((HelloShape.NO_ECH, NameKind.TEST), (HelloShape.BROWSER, NameKind.NEUTRAL)):
         outcomes = here.outcomes(shape, kind)
         if not outcomes:
             return [here.send(shape, kind, 1)]
         if None in outcomes:
             return []
+    without = here.outcomes(HelloShape.NO_ECH, NameKind.TEST)[0]
+    if without in SPOKE and not here.outcomes(HelloShape.ESNI, NameKind.NONE):
+        return [here.send_unnamed(1, HelloShape.ESNI)]
+    if without not in SPOKE and not here.outcomes(HelloShape.SMALL, NameKind.TEST):
+        return [here.send(HelloShape.SMALL, NameKind.TEST, 1)]
     stock = here.outcomes(HelloShape.STOCK, NameKind.TEST)
     if None in stock or any(outcome not in SPOKE for outcome in stock):
         return []

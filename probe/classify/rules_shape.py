@@ -6,7 +6,7 @@ shape with a neutral name passes there. A server may be as particular as a filte
 
 from collections.abc import Callable
 
-from probe.classify.facts import NEUTRAL, OWN, SIBLING, TEST, PathFacts
+from probe.classify.facts import NEUTRAL, NONE, OWN, SIBLING, TEST, PathFacts
 from probe.classify.pairs import PAIRS, SPOKE
 from probe.classify.rule import C1, C2, Rule
 from probe.classify.rules_path import NET, TLS, UNKNOWN, A
@@ -49,10 +49,11 @@ def _stock_at(facts: PathFacts, browser: list[Try]) -> list[Try]:
 def _takes_turns(facts: PathFacts) -> bool:
     """Tell whether five hellos of ours failed there, each after one of a browser's had shown the place to be cold."""
     browser = _hellos(facts, HelloShape.BROWSER)
-    return _count_cold(_stock_at(facts, browser), browser) >= PAIRS
+    return count_cold(_stock_at(facts, browser), browser) >= PAIRS
 
 
-def _count_cold(tests: list[Try], passed: list[Try]) -> int:
+def count_cold(tests: list[Try], passed: list[Try]) -> int:
+    """Count tests before each of which, since the one before it, something passed at the same place."""
     counted, previous = 0, None
     for test in sorted(tests, key=lambda row: row.started_s):
         since_s = float("-inf") if previous is None else previous.started_s
@@ -103,6 +104,35 @@ SHAPE_TLS_RULES: tuple[Rule[PathFacts], ...] = (
 """They come before the rules that only know that a hello failed."""
 
 
+def _no_name_passes(facts: PathFacts, outcome: Outcome) -> bool:
+    """Tell whether five hellos without a name passed where every name fails, by turns with ours."""
+    if not facts.failed(TLS, outcome) or not facts.names_somebody or _neutral_passes(facts):
+        return False
+    unnamed = _hellos(facts, HelloShape.NO_NAME, NONE)
+    stock = _stock_at(facts, unnamed)
+    return len(unnamed) >= PAIRS and _passes(unnamed) and _fails(stock) and count_cold(stock, unnamed) >= PAIRS
+
+
+def _unnamed(outcome: Outcome, pattern: Pattern, what: str) -> Rule[PathFacts]:
+    return Rule(
+        id=f"{pattern.value}.no_name_passes",
+        when=lambda f: _no_name_passes(f, outcome),
+        pattern=pattern,
+        cause=UNKNOWN,
+        family=A,
+        level=C2,
+        reason=f"{what} whatever name is sent, and answered without any: names are let through by a list, or by none.",
+    )
+
+
+UNNAMED_TLS_RULES: tuple[Rule[PathFacts], ...] = (
+    _unnamed(Outcome.RESET, Pattern.TLS_RESET_SNI, "The connection is reset"),
+    _unnamed(Outcome.FIN, Pattern.TLS_FIN_SNI, "The connection is closed"),
+    _unnamed(Outcome.SILENT, Pattern.TLS_TIMEOUT_SNI, "The hello is dropped"),
+)
+"""A server may be as particular about names as a filter: nobody is accused."""
+
+
 def _browser_fails(facts: PathFacts, outcome: Outcome) -> bool:
     """Tell whether a browser's hello failed three times while ours passed by turns with it, at a path that works."""
     if facts.failing is not None or facts.handshake is None:
@@ -111,7 +141,7 @@ def _browser_fails(facts: PathFacts, outcome: Outcome) -> bool:
     stock = [r for r in facts.seen(TLS, name=TEST) if r.spot == facts.spot]
     if len(browser) < DEEP_TIMES or any(row.outcome is not outcome for row in browser):
         return False
-    return len(stock) >= DEEP_TIMES and _passes(stock) and _count_cold(browser, stock) >= DEEP_TIMES - 1
+    return len(stock) >= DEEP_TIMES and _passes(stock) and count_cold(browser, stock) >= DEEP_TIMES - 1
 
 
 def _without_ech_passes(facts: PathFacts) -> bool:
@@ -170,6 +200,10 @@ DEEP_RULES: tuple[Rule[PathFacts], ...] = (
 """About a path that works."""
 
 
+def _any_browser_fails(facts: PathFacts) -> bool:
+    return any(_browser_fails(facts, outcome) for outcome in TRIGGERABLE)
+
+
 def _shape_counts(facts: PathFacts, shape: HelloShape) -> bool:
     return _passes(_hellos(facts, shape, NEUTRAL))
 
@@ -206,3 +240,23 @@ SHAPE_NOTES: tuple[Rule[PathFacts], ...] = (
     ),
 )
 """They add to what is said of the name, and change no verdict."""
+
+
+DEEP_NOTES: tuple[Rule[PathFacts], ...] = (
+    _note(
+        "tls.shape.small_passes",
+        lambda f: _any_browser_fails(f) and not _without_ech_passes(f) and _passes(_hellos(f, HelloShape.SMALL)),
+        "A small hello that says what a browser's does passes: the size, or the large key share, is what is stopped.",
+    ),
+    _note(
+        "tls.shape.small_fails_too",
+        lambda f: _any_browser_fails(f) and _fails(_hellos(f, HelloShape.SMALL)),
+        "A small hello that says what a browser's does fails as well: it is not the size that is stopped.",
+    ),
+    _note(
+        "tls.shape.esni_fails_too",
+        lambda f: _any_browser_fails(f) and _without_ech_passes(f) and _fails(_hellos(f, HelloShape.ESNI, NONE)),
+        "The older way to hide a name, ESNI, is stopped as well: it is hidden names that are not let through.",
+    ),
+)
+"""They say what of a browser's hello is stopped, where ours passes."""

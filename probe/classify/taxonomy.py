@@ -90,6 +90,9 @@ TAXONOMY: dict[Pattern, Entry] = {
     Pattern.TLS_TIMEOUT_SNI: _entry(
         "dropped because of the server name", "name × neutral name at one address, 5 against 5"
     ),
+    Pattern.TLS_TIMEOUT_ECH: _entry(
+        "dropped because of encrypted ClientHello", "the same outer name without ECH passes, and so does GREASE"
+    ),
     Pattern.TLS_MITM: _entry("somebody else's certificate", _INNER),
     Pattern.TLS_MITM_UNTRUSTED: _entry("a forged certificate of no public root", "a control sees the site's own"),
     Pattern.TLS_MITM_CA_SIGNED: _entry("a forged certificate of a public root", "a control sees the site's own"),

@@ -52,6 +52,7 @@ _WHAT = {
     Design.SOURCE_PORT: "QUIC from a low source port",
     Design.ROUTE: "page over HTTP/3",
     Design.HELLO: "hello of another shape",
+    Design.ECH: "name hidden by ECH, as its zone asks,",
     Design.SERVICE: "another service of the host",
     Design.REFERENCE: "the same protocol, another server",
     Design.ENTROPY: "bytes to a control's echo port",

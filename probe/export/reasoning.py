@@ -38,6 +38,7 @@ _VARIED: dict[Design, tuple[str, str]] = {
     Design.SOURCE_PORT: ("the source port, to one not above the port it goes to", "name, address, QUIC"),
     Design.HTTP3: ("QUIC instead of TCP, and the name in it", "address"),
     Design.HELLO: ("the shape of the TLS hello", "name, address"),
+    Design.ECH: ("how the name is hidden in the hello", "address, port"),
     Design.SERVICE: ("the service", "the host"),
     Design.REFERENCE: ("the server", "the protocol"),
     Design.ENTROPY: ("what the first bytes look like", "address, port, length"),

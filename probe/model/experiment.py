@@ -88,6 +88,15 @@ class HelloShape(StrEnum):
     """The small one without a server name."""
 
 
+class EchConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client must know of a server's ECH (RFC 9849 section 4)."""
+
+    public_name: str
+    config_id: int
+    kdf: int
+    aead: int
+
+
 class NameKind(StrEnum):
     """Which name a try carried."""
 
@@ -152,6 +161,8 @@ class Design(StrEnum):
     """The page over HTTP/3 where TLS over TCP fails: another route to the same host."""
     HELLO = "hello"
     """The same name in ClientHellos of other shapes."""
+    ECH = "ech"
+    """The name hidden as the site's own zone asks browsers to."""
     SERVICE = "service"
     """Something else on the same host, which has nothing to do with the tunnel."""
     REFERENCE = "reference"
@@ -181,6 +192,8 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     """Whom the request names, if not whom the hello does."""
     secure: bool = True
     shape: HelloShape = HelloShape.STOCK
+    ech: EchConfig | None = None
+    """With the shape of that name."""
     low_port: bool = False
     """From a source port that is not above the one it goes to, where all others are above theirs."""
     min_ttl: int = 0

@@ -49,6 +49,7 @@ class Pattern(StrEnum):
     TLS_FIN_SNI = "tls.fin.sni"
     TLS_TIMEOUT = "tls.timeout"
     TLS_TIMEOUT_SNI = "tls.timeout.sni"
+    TLS_TIMEOUT_ECH = "tls.timeout.ech"
     TLS_MITM = "tls.mitm"
     TLS_MITM_UNTRUSTED = "tls.mitm.untrusted"
     TLS_MITM_CA_SIGNED = "tls.mitm.ca_signed"

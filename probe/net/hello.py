@@ -8,7 +8,7 @@ import asyncio
 import os
 
 from probe.model.endpoint import Endpoint
-from probe.model.experiment import HelloShape
+from probe.model.experiment import EchConfig, HelloShape
 from probe.model.failure import Failure, FailureCode, Stage
 from probe.model.observation import Ending, Silence, TLSHandshake, TLSStage
 from probe.net.attempt import build_failure
@@ -25,12 +25,14 @@ _ANSWERED = (TLSStage.SERVER_HELLO, TLSStage.ALERT, TLSStage.GARBAGE)
 _HEATING = (Ending.RESET, Ending.FIN, Ending.SILENCE)
 
 
-async def send_hello(ctx: Context, endpoint: Endpoint, shape: HelloShape, server_name: str) -> None:
+async def send_hello(
+    ctx: Context, endpoint: Endpoint, shape: HelloShape, server_name: str, ech: EchConfig | None = None
+) -> None:
     """Connect, send the hello and append one `TLSHandshake` of depth hello, after the `TCPConnect`."""
     async with connect(ctx, endpoint) as channel:
         if channel is None:
             return
-        attempt = _Attempt(ctx, channel, shape, build_hello(shape, server_name, os.urandom))
+        attempt = _Attempt(ctx, channel, shape, build_hello(shape, server_name, os.urandom, ech=ech))
         failure: Failure | None = None
         ending: Ending | None = None
         try:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from probe.model.experiment import HelloShape
+from probe.model.experiment import EchConfig, HelloShape
 
 GREASE_ECH, ESNI = 0xFE0D, 0xFFCE
 _MLKEM_MODULUS = 3329
@@ -32,15 +32,6 @@ _SIGNATURES = (0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601)
 _ECH_PAYLOAD_BYTES = 240
 
 Entropy = Callable[[int], bytes]
-
-
-class EchConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client must know of a server's ECH (RFC 9849 section 4)."""
-
-    public_name: str
-    config_id: int
-    kdf: int
-    aead: int
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,10 +14,17 @@ TEST, NEUTRAL = NameKind.TEST, NameKind.NEUTRAL
 class ShapeStory(Story):
     """Tells of hellos as well."""
 
-    def hello(self, shape: HelloShape, kind: NameKind, number: int, outcome: str = "ok") -> "ShapeStory":
+    def hello(
+        self,
+        shape: HelloShape,
+        kind: NameKind,
+        number: int,
+        outcome: str = "ok",
+        design: Design = Design.HELLO,
+    ) -> "ShapeStory":
         step = Step.HANDSHAKE if shape is HelloShape.STOCK else Step.HELLO
         planned = self.experiment(
-            Design.HELLO, step, kind, hash_of(shape) + number, shape=shape, endpoint=HERE, about=str(HERE)
+            design, step, kind, hash_of(shape) + number, shape=shape, endpoint=HERE, about=str(HERE)
         )
         self.tcp(experiment=planned)
         self.tls(outcome, experiment=planned, hello_shape=shape.value, **(FULL if outcome == "silent" else {}))
@@ -185,3 +192,112 @@ def browser_too() -> tuple[Half, Half]:
         half(by_name("reset", "reset", times=1).case(), "likely_blocked network C2", "A browser fares no better."),
         half(by_name("reset", "ok", times=2).case(), "likely_blocked network C2", "A browser's hello passed twice."),
     )
+
+
+def unnamed(outcome: str, times: int = 5) -> ShapeStory:
+    """Every name fails, a browser's hello too; one without a name passes, by turns with ours."""
+    story = failing(outcome)
+    story.pair(1, "", outcome)
+    story.hello(HelloShape.BROWSER, TEST, 1, outcome)
+    for number in range(1, times + 1):
+        story.hello(HelloShape.NO_NAME, NameKind.NONE, number)
+        if number < times:
+            story.hello(HelloShape.STOCK, TEST, number, outcome)
+    return story
+
+
+def unnamed_pair(outcome: str) -> tuple[Half, Half]:
+    return (
+        half(unnamed(outcome).case(), "impaired unknown C2", "By turns: without a name it passes, with one not."),
+        half(unnamed(outcome, times=3).case(), "impaired unknown C1", "Three may be luck: 5 against 5 it must be."),
+    )
+
+
+@golden("tls.reset.sni.no_name_passes")
+def reset_for_any_name() -> tuple[Half, Half]:
+    return unnamed_pair("reset")
+
+
+@golden("tls.fin.sni.no_name_passes")
+def closed_for_any_name() -> tuple[Half, Half]:
+    return unnamed_pair("fin")
+
+
+@golden("tls.timeout.sni.no_name_passes")
+def dropped_for_any_name() -> tuple[Half, Half]:
+    return unnamed_pair("silent")
+
+
+def small(outcome: str, without: str = "reset") -> ShapeStory:
+    story = deep("reset", without=without)
+    return story.hello(HelloShape.SMALL, TEST, 1, outcome)
+
+
+@golden("tls.shape.small_passes")
+def size_is_stopped() -> tuple[Half, Half]:
+    return (
+        half(small("ok").case(deep=True), "degraded unknown C1", "As small as ours, and it passes."),
+        half(small("ok", without="ok").case(deep=True), "degraded unknown C1", "As large, and passes without ECH."),
+    )
+
+
+@golden("tls.shape.small_fails_too")
+def words_are_stopped() -> tuple[Half, Half]:
+    return (
+        half(small("reset").case(deep=True), "degraded unknown C1", "As small as ours, and it fails."),
+        half(small("ok").case(deep=True), "degraded unknown C1", "As small as ours, and it passes."),
+    )
+
+
+@golden("tls.shape.esni_fails_too")
+def hiding_is_stopped() -> tuple[Half, Half]:
+    def tell(esni: str) -> ShapeStory:
+        return deep("reset", without="ok").hello(HelloShape.ESNI, NameKind.NONE, 1, esni)
+
+    return (
+        half(tell("reset").case(deep=True), "degraded unknown C1", "ESNI is reset as ECH is."),
+        half(tell("ok").case(deep=True), "degraded unknown C1", "ESNI passes: ECH alone is stopped."),
+    )
+
+
+def hidden(outcome: str, times: int = 3, outer: str = "ok") -> ShapeStory:
+    """Ours passes, and so does GREASE; what the site's zone asks browsers to send does not."""
+    story = ShapeStory()
+    story.dns(OWN).tcp().tls().http()
+    story.hello(HelloShape.ECH, TEST, 1, outcome, Design.ECH)
+    story.hello(HelloShape.NO_ECH, NEUTRAL, 1, outer, Design.ECH)
+    story.hello(HelloShape.BROWSER, TEST, 1, design=Design.ECH)
+    for number in range(2, times + 1):
+        story.hello(HelloShape.STOCK, TEST, number, design=Design.ECH)
+        story.hello(HelloShape.ECH, TEST, number, outcome, Design.ECH)
+    return story
+
+
+def hidden_pair(outcome: str) -> tuple[Half, Half]:
+    return (
+        half(
+            hidden(outcome).case(deep=True),
+            "degraded unknown C1",
+            "ECH with its outer name fails; each alone passes.",
+        ),
+        half(
+            hidden(outcome, outer=outcome).case(deep=True),
+            "ok none C2",
+            "The outer name fails without ECH as well: it is that name, which nobody asked for.",
+        ),
+    )
+
+
+@golden("tls.reset.ech.configured")
+def hidden_name_reset() -> tuple[Half, Half]:
+    return hidden_pair("reset")
+
+
+@golden("tls.fin.ech_configured")
+def hidden_name_closed() -> tuple[Half, Half]:
+    return hidden_pair("fin")
+
+
+@golden("tls.timeout.ech.configured")
+def hidden_name_dropped() -> tuple[Half, Half]:
+    return hidden_pair("silent")

@@ -4,6 +4,8 @@ Where the target is a site that offers HTTP/3, what is done to QUIC alone leaves
 hellos that nobody sends to the target leaves it untouched.
 """
 
+import msgspec
+
 from probe.lab.censor.hello import ENCRYPTED_CLIENT_HELLO, ENCRYPTED_SERVER_NAME
 from probe.lab.censor.rules import Drop, HelloShape, NamesQuicServer, Reset, Rule, ToAddress
 from probe.lab.censor.signatures import Signature
@@ -18,7 +20,7 @@ from probe.lab.scenarios.model import (
     Symptom,
     Truth,
 )
-from probe.lab.scenarios.parts import FINE, greets, partly, resolves, rules, works
+from probe.lab.scenarios.parts import FINE, greets, hidden, partly, resolves, rules, works
 from probe.lab.world.plan import Site, World
 from probe.model.pattern import Pattern
 from probe.model.verdict import Cause, Status
@@ -29,6 +31,8 @@ OUTER_NAME = "cloudflare-ech.com"
 QUIC_RESIDUAL_S = 180.0
 ONE_SEGMENT_BYTES = 1400
 UNKNOWN_EXTENSION = 0x4A4A
+COMPRESSED_CERTIFICATE = 27
+"""compress_certificate (RFC 8879), which browsers offer."""
 """One of those that browsers send to see whether servers ignore what they do not know (RFC 8701)."""
 
 
@@ -241,6 +245,75 @@ def large_hellos_reset(world: World) -> Scenario:
     )
 
 
+def published_hello_dropped(world: World) -> Scenario:
+    """The site's zone asks browsers to hide its name behind the provider's, and that is dropped."""
+    changed = world.change("news", ech_name=OUTER_NAME)
+    scenario = encrypted_hello_dropped(changed)
+    return msgspec.structs.replace(
+        scenario,
+        name="ech-published-dropped",
+        about="hellos with ECH and one provider's outer name are dropped; the site's zone asks for them",
+        truth=partly(Pattern.TLS_TIMEOUT_ECH),
+    )
+
+
+def hiding_reset(world: World) -> Scenario:
+    """Whatever hides a name in a hello is reset, ECH and what it grew out of."""
+    site = world.sites["news"]
+    several = [
+        Rule(id=f"hides{kind}", when=HelloShape(extensions=(kind,), prefixes=site.addresses), then=Reset(in_path=True))
+        for kind in (ENCRYPTED_CLIENT_HELLO, ENCRYPTED_SERVER_NAME)
+    ]
+    return Scenario(
+        name="hidden-names-reset",
+        about="hellos to the site with ECH, GREASE as browsers send it included, or with ESNI are reset",
+        world=world,
+        target=site.url,
+        rules=rules(*several),
+        truth=partly(Pattern.TLS_RESET_ECH),
+        symptoms=(
+            _sends(site, site.name, ENCRYPTED_CLIENT_HELLO, outcome=Outcome.RESET),
+            _sends(site, "", ENCRYPTED_SERVER_NAME, outcome=Outcome.RESET),
+            _sends(site, site.name, UNKNOWN_EXTENSION),
+            *works(site),
+        ),
+    )
+
+
+def browsers_words_reset(world: World) -> Scenario:
+    """What browsers say, and our own library does not, is reset at any size."""
+    site = world.sites["news"]
+    shape = HelloShape(extensions=(COMPRESSED_CERTIFICATE,), prefixes=site.addresses)
+    return Scenario(
+        name="hello-browser-reset",
+        about="hellos to the site that offer compressed certificates, as browsers' do, are reset at any size",
+        world=world,
+        target=site.url,
+        rules=rules(Rule(id="words", when=shape, then=Reset(in_path=True))),
+        truth=partly(Pattern.TLS_RESET_FINGERPRINT),
+        symptoms=(
+            _sends(site, site.name, COMPRESSED_CERTIFICATE, outcome=Outcome.RESET),
+            _sends(site, site.name, padding=ONE_SEGMENT_BYTES),
+            *works(site),
+        ),
+    )
+
+
+def any_name_reset(world: World) -> Scenario:
+    """No name is on the list of those that pass."""
+    site = world.sites["news"]
+    shape = HelloShape(nameless=False, prefixes=site.addresses)
+    return Scenario(
+        name="any-name-reset",
+        about="hellos to the site with whatever name are reset, as by a list of what passes; without one they pass",
+        world=world,
+        target=site.url,
+        rules=rules(Rule(id="names", when=shape, then=Reset(in_path=True))),
+        truth=hidden(Pattern.TLS_RESET_SNI),
+        symptoms=(greets(site, Outcome.RESET), _sends(site, ""), *works(world.sites["forum"])),
+    )
+
+
 def _greets_quic(
     site: Site, outcome: Outcome = Outcome.OK, *, at: Site | None = None, at_s: float = 0.0, source_port: int = 0
 ) -> Symptom:
@@ -275,4 +348,8 @@ TRANSPORTS: tuple[Build, ...] = (
     encrypted_name_dropped,
     small_hellos_reset,
     large_hellos_reset,
+    published_hello_dropped,
+    hiding_reset,
+    browsers_words_reset,
+    any_name_reset,
 )

@@ -3,6 +3,8 @@
 Source: RFC 1035 section 4; RFC 7858 (DoT), RFC 8484 (DoH). The root is closed: a name nobody has is NXDOMAIN.
 """
 
+import base64
+
 import dns.exception
 import dns.flags
 import dns.message
@@ -12,6 +14,7 @@ import dns.rdatatype
 import dns.rrset
 
 from probe.lab.world.plan import Lie, NameServer, World
+from probe.protocols.ech import build_config_list
 
 ANSWER_TTL_S = 300
 
@@ -39,11 +42,23 @@ def answer_query(world: World, resolver: NameServer, wire: bytes) -> bytes | Non
         alias = dns.name.from_text(world.aliases[name])
         response.answer.append(dns.rrset.from_text(owner, ANSWER_TTL_S, "IN", "CNAME", alias.to_text()))
         owner = alias
+    outer = find_outer_name(world, name)
+    if outer and question.rdtype == dns.rdatatype.HTTPS:
+        # Nobody opens what is hidden for this key: the outer name is answered, as RFC 9849 section 7.1 asks.
+        config = base64.b64encode(build_config_list(outer, 7, bytes(32))).decode()
+        text = f'1 . alpn="h2,http/1.1" ech="{config}"'
+        response.answer.append(dns.rrset.from_text(owner, ANSWER_TTL_S, "IN", "HTTPS", text))
     fitting = [a for a in told.addresses if (":" in a) == (question.rdtype == dns.rdatatype.AAAA)]
     if fitting and question.rdtype in (dns.rdatatype.A, dns.rdatatype.AAAA):
         kind = dns.rdatatype.to_text(question.rdtype)
         response.answer.append(dns.rrset.from_text(owner, ANSWER_TTL_S, "IN", kind, *fitting))
     return response.to_wire()
+
+
+def find_outer_name(world: World, name: str) -> str:
+    """Return the name that a site's names are to be hidden behind; empty = none."""
+    name = world.aliases.get(name, name)
+    return next((site.ech_name for site in world.sites.values() if name in site.names), "")
 
 
 def find_lie(resolver: NameServer, name: str) -> Lie | None:

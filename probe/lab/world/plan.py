@@ -94,6 +94,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     https_ports: tuple[int, ...] = (443,)
     h3_ports: tuple[int, ...] = ()
     """Where it serves HTTP/3; its pages say so by Alt-Svc (RFC 7838)."""
+    ech_name: str = ""
+    """Its zone asks browsers to hide its names behind this one (RFC 9849); empty = it does not."""
     services: tuple[Service, ...] = ()
     strange_name: StrangeName = StrangeName.DEFAULT_CERTIFICATE
     is_up: bool = True

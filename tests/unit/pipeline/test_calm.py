@@ -55,7 +55,7 @@ async def play(run: Run, story: Story, monkeypatch) -> list[str]:
 async def test_a_deep_run_plans_after_the_first_answer_and_the_first_connection_only(monkeypatch) -> None:
     run, story = make_run()
     assert await play(run, story, monkeypatch) == ["DNSLookup", "TCPConnect"]
-    assert {e.design for e in run._experiments} == {Design.RESOLVERS, Design.HELLO}
+    assert {e.design for e in run._experiments} == {Design.RESOLVERS, Design.HELLO, Design.ECH}
 
 
 async def test_a_plain_run_does_not_plan_at_all(monkeypatch) -> None:
