@@ -121,7 +121,7 @@ def test_explain_says_when_each_sample_was_taken_and_for_how_long_the_place_was_
         observations=case.observations, experiments=case.experiments,
     )  # fmt: skip
     (cell,) = [cell for cell in build_cells(told) if cell.design is Design.RESIDUAL]
-    assert cell.counted == "+0.1 s generic_timeout_error, +30.1 s generic_timeout_error, +95.2 s ok"
+    assert cell.counted == "+0.1 s no answer, +30.1 s no answer, +95.2 s ok"
 
 
 @given(memory_s=st.floats(0.5, 150.0), outcome=st.sampled_from(["reset", "fin", "silent"]))
