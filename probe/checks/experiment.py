@@ -23,6 +23,7 @@ from probe.net.lookup import lookup, lookup_getaddrinfo
 from probe.net.path_trace import trace_name, trace_syn
 from probe.net.secure import secure
 from probe.net.stream import ByteStream
+from probe.net.ttl_floor import compare_ttls
 from probe.protocols import sink
 from probe.protocols.http1 import OutgoingRequest
 
@@ -56,8 +57,9 @@ async def run_experiment(experiment: Experiment, ctx: Context, target: Target) -
             async with connect(ctx, _endpoint_of(experiment, target)):
                 pass
         case Step.MIN_TTL:
-            async with connect(ctx, _endpoint_of(experiment, target), min_ttl=experiment.min_ttl):
-                pass
+            path = None if experiment.secure else experiment.path
+            place = _endpoint_of(experiment, target)
+            await compare_ttls(ctx, place, experiment.name, experiment.beside, path=path)
         case Step.HOLD:
             await hold(ctx, _endpoint_of(experiment, target), for_s=_HOLD_S)
         case Step.ECHO:

@@ -14,6 +14,7 @@ from probe.classify.rules_cross import CROSS_HTTP_RULES, CROSS_QUIC_RULES, CROSS
 from probe.classify.rules_ech import ECH_RULES
 from probe.classify.rules_echo import ECHO_RULES
 from probe.classify.rules_entropy import ENTROPY_OUTSIDE_RULES, ENTROPY_RULES
+from probe.classify.rules_floor import FLOOR_HTTP_RULES, FLOOR_TLS_RULES
 from probe.classify.rules_flow import FLOW_CONTROL_RULES, FLOW_NOTES
 from probe.classify.rules_page import EXCHANGE_RULES, FOREIGN_PAGE_RULES, PAGE_RULES
 from probe.classify.rules_path import TCP_RULES, TLS_RULES
@@ -112,6 +113,7 @@ LAYERED: tuple[tuple[Section[PathFacts], ...], ...] = (
         Section(_works_with_hellos, ECH_RULES),
     ),
     (Section(_broken_at(Layer.TLS, tried=Layer.QUIC), ROUTE_RULES),),
+    (Section(_broken_at(Layer.TLS, design=Design.MIN_TTL), FLOOR_TLS_RULES),),
     (Section(_TLS_AND_HELLOS, SHAPE_NOTES), Section(_works_with_hellos, DEEP_NOTES)),
     (Section(_broken_at(Layer.QUIC, design=Design.CROSS), CROSS_QUIC_RULES), Section(_QUIC, QUIC_RULES)),
     (
@@ -124,6 +126,7 @@ LAYERED: tuple[tuple[Section[PathFacts], ...], ...] = (
     ),
     (Section(lambda f: Design.VOLUME in f.rows.designs, FLOW_NOTES),),
     (Section(lambda f: Design.RESIDUAL in f.rows.designs, RESIDUAL_NOTES),),
+    (Section(_broken_at(Layer.HTTP, design=Design.MIN_TTL), FLOOR_HTTP_RULES),),
     (Section(lambda f: bool(f.questions), QUESTION_RULES),),
 )
 """A tuple for each layer; in each the first rule that fires speaks."""

@@ -45,7 +45,7 @@ _WHAT = {
     Design.ADDRESSES: "certificate",
     Design.HOLD: "connection left idle",
     Design.PORTS: "another port",
-    Design.MIN_TTL: "TTL floor",
+    Design.MIN_TTL: "over floors under the TTL",
     Design.TRACE: "path trace",
     Design.ENCRYPTED_ROUTE: "page over https",
     Design.HTTP3: "QUIC",

@@ -32,7 +32,7 @@ _VARIED: dict[Design, tuple[str, str]] = {
     Design.ADDRESSES: ("the address", "the name"),
     Design.HOLD: ("nothing is sent", "address, port"),
     Design.PORTS: ("the port", "the address"),
-    Design.MIN_TTL: ("the lowest TTL that is let in", "name, address"),
+    Design.MIN_TTL: ("the lowest TTL that is let in, and the name", "address"),
     Design.TRACE: ("how many hops packets live", "what they carry"),
     Design.ENCRYPTED_ROUTE: ("https instead of http", "name, address"),
     Design.SOURCE_PORT: ("the source port, to one not above the port it goes to", "name, address, QUIC"),

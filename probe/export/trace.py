@@ -17,9 +17,11 @@ _WORDS = {
 
 
 def write_trace(trace: PathTrace) -> str:
-    """Return what came back at which TTL; neighbours that met the same are one group."""
+    """Return what came back at which TTL, neighbours that met the same as one group; over floors, what came at each."""
     if not trace.hops:
         return "not possible here"
+    if trace.kind.is_floor:
+        return ", ".join(f"from TTL {hop.ttl} {_WORDS[hop.answer]}" for hop in trace.hops)
     groups = itertools.groupby(trace.hops, key=lambda hop: hop.answer)
     return "hops " + ", ".join(_write_group(tuple(hops), answer) for answer, hops in groups)
 

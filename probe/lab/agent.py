@@ -17,6 +17,8 @@ USUAL = Configured()
 COOL_DOWN = USUAL.cool_down
 ROUNDS_APART = "3s"
 """Shorter than in the field as well: how far apart a control is asked twice."""
+CHECK_S = 120.0
+"""Longer than any check waits in a lab."""
 Controls = tuple[dict[str, str], ...]
 
 
@@ -70,21 +72,22 @@ async def check(
     target: str,
     *,
     controls: Controls = (),
-    timeout_s: float = 120.0,
     options: tuple[str, ...] = (),
     memory: str = "state",
     vantage: str = "lab",
     references: tuple[str, ...] = (),
     configured: Configured = USUAL,
+    knows_networks: bool = True,
 ) -> dict[str, Any]:
     """Run `wallprobe check --json` on a target in the client and return what it printed.
 
-    What it remembers, such as which places are hot, it shares with other checks of the same `memory`.
+    What it remembers, such as which places are hot, it shares with other checks of the same `memory`. Without
+    `knows_networks` it has no AS data, as a fresh installation.
 
     Raises:
         UserError: it printed something else.
     """
-    asn_file = lab.write_file("asn.mmdb", build_asn_file())
+    asn_file = lab.write_file("asn.mmdb", build_asn_file()) if knows_networks else ""
     config = render_config(
         lab.world,
         controls,
@@ -96,7 +99,7 @@ async def check(
     path = lab.write_file("wallprobe.yml", config)
     argv = [sys.executable, "-m", "probe", "check", "--json", "--config.file", path, *options, target]
     folder = {"XDG_STATE_HOME": str(FOLDER / memory)}
-    finished = await lab.run_in_client(argv, timeout_s=timeout_s, environment=folder)
+    finished = await lab.run_in_client(argv, timeout_s=CHECK_S, environment=folder)
     try:
         record = json.loads(finished.stdout)
     except ValueError:

@@ -42,7 +42,7 @@ class Step(StrEnum):
     ECHO = "echo"
     """One ICMP echo; the port of its endpoint means nothing."""
     MIN_TTL = "min_ttl"
-    """Connect with a floor under the TTL of what our kernel accepts."""
+    """Names over floors under the TTL of what our kernel accepts: does what ends them come from the server?"""
     TRACE_SYN = "trace_syn"
     """One SYN for each of some TTLs: where on the way does it end?"""
     TRACE_NAME = "trace_name"
@@ -196,7 +196,8 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     """With the shape of that name."""
     low_port: bool = False
     """From a source port that is not above the one it goes to, where all others are above theirs."""
-    min_ttl: int = 0
+    beside: str = ""
+    """The neutral name, for a step that compares within itself."""
     ttls: tuple[int, ...] = ()
     """For a trace: how many hops each of its packets may make."""
     hop: int = 0

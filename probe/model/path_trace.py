@@ -21,6 +21,17 @@ class TraceKind(StrEnum):
     """A ClientHello, on a connection that was opened with the usual TTL."""
     REQUEST = "request"
     """An HTTP request in the clear, on such a connection."""
+    FLOOR_SYN = "floor_syn"
+    """The first packet of a connection, whose answer must come with at least a TTL (`IP_MINTTL`); 0 = any."""
+    FLOOR_HELLO = "floor_hello"
+    """A ClientHello on a connection that was opened without such a floor; what comes then must come over one."""
+    FLOOR_REQUEST = "floor_request"
+    """An HTTP request in the clear, on such a connection."""
+
+    @property
+    def is_floor(self) -> bool:
+        """Tell whether the TTLs are those of what comes back, not of what is sent."""
+        return self in (TraceKind.FLOOR_SYN, TraceKind.FLOOR_HELLO, TraceKind.FLOOR_REQUEST)
 
 
 class HopAnswer(StrEnum):
@@ -65,7 +76,7 @@ class PathTrace(msgspec.Struct, frozen=True, kw_only=True, tag="trace"):
     server_name: str = ""
     """The SNI of the hellos or the host of the requests; empty = none, or a trace of SYNs."""
     hops: tuple[HopSeen, ...] = ()
-    """In the order of their TTLs; empty where this host cannot trace."""
+    """In the order of their TTLs, or of time where those are floors; empty where this host cannot trace."""
     payload_bytes: int = 0
     failure: Failure | None = None
     """Why there is no trace; what single packets met is in `hops`."""

@@ -16,7 +16,8 @@ import socket
 import struct
 from collections.abc import Callable
 
-from probe.model.endpoint import Endpoint
+from probe.model.endpoint import AddressFamily, Endpoint
+from probe.net.capabilities import IP_MINTTL, IPV6_MINHOPCOUNT
 from probe.net.clock import Clock
 from probe.net.kernel_tcp import CLOSED, SYN_SENT, Arrivals, KernelView, read_arrivals, read_kernel_view
 
@@ -228,6 +229,17 @@ class Channel:
             self._waiter.set_exception(TimeoutError())
 
     # What the kernel knows, and the end
+
+    def set_floor(self, ttl: int) -> None:
+        """Have our kernel drop what comes from now on with a lower TTL or hop limit.
+
+        Raises:
+            OSError: this host has no such option.
+        """
+        level, option = (socket.IPPROTO_IP, IP_MINTTL)
+        if self.endpoint.family is AddressFamily.V6:
+            level, option = (socket.IPPROTO_IPV6, IPV6_MINHOPCOUNT)
+        self._sock.setsockopt(level, option, ttl)
 
     def acked_bytes(self) -> int | None:
         """Return how many of our bytes the peer's kernel acknowledged; `None` where ours does not say."""

@@ -12,6 +12,7 @@ from typing import Any
 from probe.classify.case import Case
 from probe.classify.plan import plan_second_round
 from probe.classify.plan_cross import plan_crossing
+from probe.classify.plan_floor import plan_floor
 from probe.classify.plan_route import plan_route
 from probe.model.experiment import Design, Experiment, Pending
 from probe.model.verdict import Confidence, EvidenceFamily, Status, Verdict
@@ -27,11 +28,14 @@ def second_round(case: Case, verdict: Verdict) -> tuple[Pending, ...]:
     once = any(e.family in outside and e.confidence is Confidence.C1 for e in verdict.evidence)
     isolated = verdict.status is Status.LIKELY_BLOCKED
     route = plan_route(case) if once or isolated else ()
+    # Where nobody outside can be asked, the packets themselves may tell who sends them.
+    floor = plan_floor(case) if isolated and not once else ()
+    who = (Pending(due_in_s=case.cool_down_s, question="who sends what ends it", experiments=floor),) if floor else ()
     if not once and not route:
-        return ()
+        return who
     question = "whether a control still sees it otherwise" if once else "whether the site can be had over HTTP/3"
     experiments = (*plan_second_round(case), *(plan_crossing(case) if once else ()), *route)
-    return (Pending(due_in_s=case.round_apart_s + 1.0, question=question, experiments=experiments),)
+    return (Pending(due_in_s=case.round_apart_s + 1.0, question=question, experiments=experiments), *who)
 
 
 async def run_in_order(

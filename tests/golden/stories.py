@@ -3,6 +3,7 @@
 from tests.golden import (  # noqa: F401 (they register their stories)
     controls,
     crossed,
+    floors,
     flows,
     forgery,
     injected,

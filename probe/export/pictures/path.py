@@ -118,7 +118,7 @@ def _find_hops(measurement: Measurement) -> tuple[tuple[tuple[int, str], ...], i
     routers: dict[int, str] = {}
     last = 0
     for trace in measurement.observations:
-        if not isinstance(trace, PathTrace):
+        if not isinstance(trace, PathTrace) or trace.kind.is_floor:
             continue
         for hop in trace.hops:
             if hop.answer is HopAnswer.EXPIRED and hop.router:

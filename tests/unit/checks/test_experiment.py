@@ -1,6 +1,7 @@
 """Follow-ups over real sockets: each makes its one step and its observations carry its id."""
 
 import dataclasses
+import sys
 import time
 from typing import Any
 
@@ -10,6 +11,7 @@ from probe.checks.experiment import run_experiment
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Step
 from probe.model.observation import DNSLookup, HTTPExchange, Resolver, Role, TCPConnect, TLSHandshake, Transport
+from probe.model.path_trace import PathTrace, TraceKind
 from probe.model.target import CheckName, Target
 from probe.net.context import Context
 from probe.net.lookup import lookup
@@ -41,11 +43,13 @@ async def test_connect_connects_and_no_more():
         assert attempt.failure is None
 
 
-async def test_min_ttl_is_set_for_the_attempt():
+@pytest.mark.skipif(sys.platform != "linux", reason="an option of Linux's")
+async def test_floors_are_found_before_any_name_is_said():
     async with open_world() as world:
-        ctx = await follow_up(world, Step.MIN_TTL, await world.serve(keep_silent), min_ttl=10)
-        (attempt,) = seen(ctx, TCPConnect)
-        assert attempt.min_ttl == 10
+        port = await world.serve(keep_silent)
+        opened, said = seen(await follow_up(world, Step.MIN_TTL, port, beside="neutral.test"), PathTrace)
+        assert (opened.kind, said.kind) == (TraceKind.FLOOR_SYN, TraceKind.FLOOR_HELLO)
+        assert said.server_name == "neutral.test"
 
 
 async def test_hold_waits_on_an_idle_connection():

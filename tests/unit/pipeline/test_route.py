@@ -13,7 +13,7 @@ from tests.unit.classify.cases import OWN, Story
 
 def test_a_name_that_is_likely_blocked_is_tried_twice_over_http3_as_far_apart_as_rounds():
     case = paired("reset").case()
-    (pending,) = second_round(case, judge(case))
+    pending, _who = second_round(case, judge(case))
     tries = [e for e in pending.experiments if e.design is Design.ROUTE]
     assert [e.step for e in tries] == [Step.FETCH_H3, Step.FETCH_H3]
     assert [e.delay_s for e in tries] == [0.0, case.round_apart_s]

@@ -1,0 +1,59 @@
+"""Whether what ends a name's connections comes from the server that answers there: by the TTLs with which packets come.
+
+Source: VERDICTS section 2 (an injected packet is an artefact); reference section B.5: a reset that disappears under a
+floor that the server's own packets pass, or passes one that they do not, is another host's. Ways of different length
+move a TTL by a hop or two, so `net/ttl_floor.py` leaves a margin.
+"""
+
+from probe.classify.facts import PathFacts
+from probe.classify.tries import Layer, Try
+from probe.model.experiment import Design
+from probe.model.path_trace import HopAnswer, HopSeen, PathTrace, TraceKind
+
+TWICE = 2
+_OPENS, _DROPPED = HopAnswer.ANSWERED, HopAnswer.SILENT
+
+
+def comes_from_elsewhere(facts: PathFacts, ended: HopAnswer) -> bool:
+    """Tell whether the name's connections were ended so by packets with another TTL than the server's, at one place."""
+    swept: dict[str, list[PathTrace]] = {}
+    for row in facts.rows.by_layer.get(Layer.TRACE, ()):
+        if _is_floored(row) and row.spot in {facts.spot, *facts.siblings}:
+            assert isinstance(row.observation, PathTrace)
+            swept.setdefault(row.spot, []).append(row.observation)
+    return any(_differs(traces, facts.case.neutral_names, ended) for traces in swept.values())
+
+
+def _is_floored(row: Try) -> bool:
+    planned = row.experiment
+    return planned is not None and planned.design is Design.MIN_TTL and isinstance(row.observation, PathTrace)
+
+
+def _differs(traces: list[PathTrace], neutral_names: tuple[str, ...], ended: HopAnswer) -> bool:
+    hellos = [trace for trace in traces if trace.kind is not TraceKind.FLOOR_SYN]
+    server = _server_ttl([hop for trace in traces if trace.kind is TraceKind.FLOOR_SYN for hop in trace.hops])
+    if server is None:
+        return False
+    neutral = [hop for trace in hellos if trace.server_name in neutral_names for hop in trace.hops]
+    tests = [hop for trace in hellos if trace.server_name not in neutral_names for hop in trace.hops]
+    if any((hop.answer is _OPENS) is not (hop.ttl <= server) for hop in neutral):
+        return False  # the server's own packets do not all come alike
+    below = [hop.answer for hop in tests if 0 < hop.ttl <= server]
+    above = [hop.answer for hop in tests if hop.ttl > server]
+    free = [hop.answer for hop in tests if not hop.ttl]
+    if len([hop for hop in neutral if hop.ttl <= server]) < len(tests):
+        return False  # each must have found the place cold
+    if len(above) >= TWICE:
+        return all(answer is ended for answer in above) and any(hop.ttl > server for hop in neutral)
+    passed = len(below) >= TWICE and all(answer in (_OPENS, _DROPPED) for answer in below)
+    return passed and bool(free) and all(answer is ended for answer in free)
+
+
+def _server_ttl(hops: list[HopSeen]) -> int | None:
+    """Return the TTL of the server's first packets: the highest floor that they pass; `None` = they contradict."""
+    opened = [hop.ttl for hop in hops if hop.answer is _OPENS]
+    dropped = [hop.ttl for hop in hops if hop.answer is _DROPPED]
+    highest = max(opened, default=0)
+    if not highest or (dropped and min(dropped) <= highest):
+        return None
+    return highest
