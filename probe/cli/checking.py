@@ -12,6 +12,7 @@ from probe.cli.progress import Progress
 from probe.cli.wiring import open_environment, open_monitor
 from probe.gate import Gate
 from probe.gate.remote import GateUnreachable, RemoteGate
+from probe.gate.shared import FOLDER, SharedHandshakes
 from probe.model.errors import UserError
 from probe.model.measurement import Citation, Measurement
 from probe.model.observation import DNSLookup, Role, TCPConnect
@@ -224,7 +225,10 @@ class Checking:
             if path.exists():
                 self._notes.append(f"no grants from a daemon, an own ledger is kept: {error}")
             ledger, commit = (store.ledger, store.flush) if store is not None else (None, None)
-            gate = Gate(self._settings.limits, clock, ledger, commit)
+            folder = path.with_name(FOLDER)
+            shared = SharedHandshakes(folder, clock, self._naming.mark)
+            shared.forget_old()
+            gate = Gate(self._settings.limits, clock, ledger, commit, shared)
             try:
                 yield gate
             finally:

@@ -1,6 +1,7 @@
 """What targets are called by this installation: which are the same, and which are shown under an alias."""
 
 import functools
+import hashlib
 import secrets
 
 import msgspec
@@ -56,6 +57,10 @@ class Naming:
     def settle_targets(self, targets: list[Target], given: Given | None = None) -> list[Target]:
         """Do so with targets that stand in no list."""
         return list(self.settle(Loaded(targets=tuple(targets)), given).targets)
+
+    def mark(self, text: str) -> str:
+        """Return a name for a text that tells nobody without the key what it is."""
+        return hashlib.blake2s(text.encode("utf-8", "surrogatepass"), key=self._key, digest_size=16).hexdigest()
 
     @functools.cached_property
     def _key(self) -> bytes:

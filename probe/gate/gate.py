@@ -13,6 +13,7 @@ from probe.gate.handshakes import Handshakes
 from probe.gate.hot import HotPlaces
 from probe.gate.line import Line, SocketCount, TokenBucket
 from probe.gate.seats import Seats
+from probe.gate.shared import SharedHandshakes
 from probe.gate.stats import GateStats
 from probe.gate.storm import StormGuard
 from probe.gate.volume import DayVolume
@@ -47,8 +48,12 @@ class Gate:
         clock: Clock,
         ledger: Ledger | None,
         commit: Callable[[], Awaitable[bool]] | None = None,
+        shared: SharedHandshakes | None = None,
     ) -> None:
-        """Begin with what the ledger remembers; `commit` returns once what was saved is on disk."""
+        """Begin with what the ledger remembers; `commit` returns once what was saved is on disk.
+
+        `shared` counts handshakes together with other processes; a daemon, whom they ask, needs none.
+        """
         now_s = clock.boot_s()
         self._clock = clock
         self._ledger = ledger
@@ -61,6 +66,7 @@ class Gate:
         self._hot.restore(self._kept.hot)
         self._handshakes = Handshakes(clock, self._kept)
         self._commit = commit
+        self._shared = shared
         self._reserving = asyncio.Lock()
         self._volume = DayVolume(limits.bytes_per_day, now_s)
         self._storm = StormGuard()
@@ -124,12 +130,16 @@ class Gate:
             TooSoon: it would be longer than `patience_s` until it may.
         """
         give_up_s = self._clock.boot_s() + patience_s
-        while (wait_s := self._handshakes.wait_s(identity, spacing_s)) > 0:
+        while (wait_s := self._wait_for_handshake(identity, spacing_s)) > 0:
             if self._clock.boot_s() + wait_s > give_up_s:
                 raise TooSoon(wait_s)
             await asyncio.sleep(wait_s)
         self._handshakes.note(identity)
         self._save_soon()
+
+    def _wait_for_handshake(self, identity: str, spacing_s: float) -> float:
+        wait_s = self._handshakes.wait_s(identity, spacing_s)
+        return wait_s if wait_s > 0 or self._shared is None else self._shared.claim(identity, spacing_s)
 
     async def reserve(self, counter: str, at_least: int, count: int) -> int:
         """Return the first of `count` numbers that were never given; with a ledger they are on disk as spent.
