@@ -14,9 +14,11 @@ from probe.classify.rules_control_page import (
     stays_for_control,
 )
 from probe.classify.tries import ENCRYPTED, Layer, Outcome
+from probe.classify.tunnel_facts import TunnelFacts
 from probe.model.experiment import Design
 from probe.model.observation import DNSLookup, HTTPExchange, Transport
 from probe.model.pattern import Pattern
+from probe.model.target import CheckName
 from probe.model.verdict import Cause, Confidence, EvidenceFamily
 
 B = EvidenceFamily.CONTROL
@@ -193,7 +195,18 @@ def _their_own(facts: PathFacts, view: ControlView) -> bool:
     return _other_page(facts, view) and view.page is not None and not fingerprint_of(facts.case, view.page)
 
 
+def _burned(facts: PathFacts) -> bool:
+    """Tell whether a tunnel's port, with which we shook hands from here before, lets no connection in."""
+    return facts.case.target.check is CheckName.VPN and _silent(facts) and TunnelFacts(facts).worked_here
+
+
 CONNECT_RULES: tuple[Rule[PathFacts], ...] = (
+    _reached(
+        "vpn.burned",
+        Pattern.VPN_BURNED,
+        _burned,
+        "The tunnel worked from here, and now its port is silent to us; a control connects.",
+    ),
     Rule(
         id="ip.silent.routers_passed.control_ok",
         when=lambda f: _silent_beyond(f) and _connects(f, ControlView.of(f.case)),

@@ -114,6 +114,23 @@ VPN_RULES: tuple[Rule[PathFacts], ...] = (
         reason="The protocol is cut off with a reference server as well, on a port that carries all else.",
     ),
     Rule(
+        id="vpn.burned.elsewhere_ok",
+        when=_tunnel(
+            lambda t: (
+                t.rounds_elsewhere() > 0
+                and t.worked_here
+                and not _late(t)
+                and (t.sibling is SILENT or t.reference_passes)
+            ),
+            SILENT,
+        ),
+        pattern=Pattern.VPN_BURNED,
+        cause=Cause.NETWORK,
+        family=B,
+        level=_elsewhere,
+        reason="It worked from here, and now nothing comes back; from another network it works at this moment.",
+    ),
+    Rule(
         id="ip.drop.elsewhere_ok",
         when=_tunnel(lambda t: t.rounds_elsewhere() > 0 and t.over_udp and t.sibling is SILENT, SILENT),
         pattern=Pattern.IP_DROP,

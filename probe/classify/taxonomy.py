@@ -144,7 +144,10 @@ TAXONOMY: dict[Pattern, Entry] = {
     ),
     Pattern.VPN_RESET: _entry("reset because of the protocol", "harmless bytes to the same port are accepted"),
     Pattern.VPN_DATA_DROP: _entry("the tunnel opens and carries nothing", "the data stage fails twice of three"),
-    Pattern.VPN_BURNED: _entry("blocked after it was used", "it worked, then address and port died, a control is fine"),
+    Pattern.VPN_BURNED: _entry(
+        "blocked after it was used",
+        "it worked from here, then its port died; a control is fine",
+    ),
     Pattern.SRV: _entry("the server's own doing", _INNER),
     Pattern.SRV_GEOBLOCK: _entry("the server refuses this country", _INNER),
     Pattern.SRV_GEOBLOCK_HTTP: _entry("refused by a page of the server", "a valid certificate, and 403 or 451"),

@@ -11,7 +11,7 @@ from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try
 from probe.model.depth import Depth
 from probe.model.experiment import Design, NameKind, Place
 from probe.model.observation import DialogueExchange
-from probe.model.proof import Proof
+from probe.model.proof import Proof, ProofSource
 from probe.model.target import Target
 
 PAIRS = 5
@@ -40,6 +40,11 @@ class TunnelFacts:
     def __init__(self, facts: PathFacts) -> None:
         self._facts = facts
         self.proofs: tuple[Proof, ...] = tuple(p for p in facts.case.proofs if p.age_s <= REMEMBERED_S)
+
+    @property
+    def worked_here(self) -> bool:
+        """Tell whether a handshake of ours succeeded with it from this network before."""
+        return any(p.source is ProofSource.HISTORY and not p.elsewhere for p in self.proofs)
 
     @functools.cached_property
     def own(self) -> Try | None:

@@ -120,13 +120,13 @@ async def set_up_tunnel(
         world = tunnel.proven_world or scenario.world
         await lab.play(msgspec.structs.replace(scenario, world=world, rules=RuleSet()), line)
         servers = tunnel.servers if tunnel.proven_servers is None else tunnel.proven_servers
-        elsewhere = tunnel.proven is Proven.ELSEWHERE
-        for round_number in range(2 if elsewhere else 1):
-            if round_number:
+        here = () if tunnel.proven is Proven.ELSEWHERE else ("lab",)
+        elsewhere = () if tunnel.proven is Proven.BEFORE else ("elsewhere", "elsewhere")
+        for number, where in enumerate((*here, *elsewhere)):
+            if number:
                 await asyncio.sleep(parse_duration(ROUNDS_APART) + 0.2)
             # Anew for each: OpenVPN without a tunnel device knows one peer at a time.
             async with Servers(lab, servers, certificate):
-                where = "elsewhere" if elsewhere else "lab"
                 await _prove(lab, target, where, memory, references, scenario.configured)
         await asyncio.sleep(parse_duration(HANDSHAKES_APART))
     await lab.play(scenario, line)

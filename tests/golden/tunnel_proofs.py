@@ -12,6 +12,7 @@ from probe.model.proof import Proof, ProofSource
 from probe.model.target import CheckName
 from tests.golden.story import Half, golden, half
 from tests.unit.classify.cases import FIT, OWN, Story
+from tests.unit.classify.outside import rounds
 
 REFERENCE = "45.90.9.9"
 SILENT, RESET, FIN = FailureCode.TIMEOUT, FailureCode.CONNECTION_RESET, FailureCode.EOF
@@ -176,6 +177,47 @@ def address_dropped() -> tuple[Half, Half]:
     return (
         half(story("silent"), "likely_blocked network C2", "Elsewhere it works; here no port of the address answers."),
         half(story("ok"), "likely_blocked network C2", "Another port of the same address answers: not the address."),
+    )
+
+
+@golden("vpn.burned.elsewhere_ok")
+def burned() -> tuple[Half, Half]:
+    def story(proofs: tuple[Proof, ...]) -> Case:
+        return Tunnel().own(SILENT, times=2).sibling("silent").known(proofs)
+
+    return (
+        half(
+            story((*ELSEWHERE, *EARLIER)),
+            "likely_blocked network C2",
+            "It worked from here yesterday and works elsewhere now; here no port of the address answers any more.",
+        ),
+        half(
+            story(ELSEWHERE),
+            "likely_blocked network C2",
+            "It never worked from here: the address is dropped, and nobody knows since when.",
+        ),
+    )
+
+
+@golden("vpn.burned.control_ok")
+def port_burned() -> tuple[Half, Half]:
+    def story(proofs: tuple[Proof, ...]) -> Case:
+        silent = Tunnel(transport="tcp")
+        silent.tcp("silent")
+        again = silent.experiment(
+            Design.REPEAT, Step.CONNECT, NameKind.TEST, 1, endpoint=Endpoint(address=OWN, port=1194)
+        )
+        silent.wait(1.0).tcp("silent", experiment=again)
+        open_there = Tunnel(transport="tcp").tcp()
+        return silent.case(proofs=proofs, baseline=FIT, controls=rounds(open_there, 2))
+
+    return (
+        half(story(EARLIER), "likely_blocked network C2", "We got in yesterday; now a control alone does."),
+        half(
+            story(()),
+            "likely_blocked network C2",
+            "A control gets in where we do not; of what was before nobody knows.",
+        ),
     )
 
 

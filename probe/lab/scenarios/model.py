@@ -236,6 +236,8 @@ class Proven(StrEnum):
     """The same handshake succeeded from here, before the censor was there."""
     ELSEWHERE = "elsewhere"
     """It succeeded twice from another network just now."""
+    BOTH = "both"
+    """The one, and then the other."""
 
 
 class Tunnel(msgspec.Struct, frozen=True, kw_only=True):

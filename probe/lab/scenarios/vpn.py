@@ -43,6 +43,7 @@ DATA_PACKETS = 2
 BEFORE, ELSEWHERE, NO = Proven.BEFORE, Proven.ELSEWHERE, Proven.NO
 RESET: Then = Reset(in_path=True, ip_ttl=59)
 HANDSHAKE, RST, ENDPOINT = Pattern.VPN_HANDSHAKE_DROP, Pattern.VPN_RESET, Pattern.VPN_ENDPOINT_BLOCK
+BURNED = Pattern.VPN_BURNED
 
 
 class _Plain(msgspec.Struct, frozen=True, kw_only=True):
@@ -221,7 +222,15 @@ VPN: tuple[Build, ...] = (
     _udp("endpoint", "this server's OpenVPN alone is dropped", likely(ENDPOINT), "here", proven=ELSEWHERE),
     _tcp("endpoint", "this server's OpenVPN alone is reset", likely(ENDPOINT), "here", then=RESET, proven=ELSEWHERE),
     _udp("port", "one UDP port of one address is dropped", likely(ENDPOINT), "port", proven=ELSEWHERE),
-    _tcp("port", "one TCP port of one address is dropped", likely(Pattern.IP_PORT_DROP), "port", proven=BEFORE),
+    _tcp("port", "one TCP port of one address is dropped", likely(Pattern.IP_PORT_DROP, BURNED), "port", proven=BEFORE),
+    _udp("burned-port", "a server's port is dropped after it was used", likely(BURNED), "port", proven=Proven.BOTH),
+    _udp(
+        "burned-address",
+        "a server's address is dropped after it was used",
+        likely(BURNED, Pattern.IP_DROP),
+        "address",
+        proven=Proven.BOTH,
+    ),
     _udp(
         "address",
         "all that goes to the server's address is dropped",
@@ -230,7 +239,11 @@ VPN: tuple[Build, ...] = (
         proven=ELSEWHERE,
     ),
     _tcp(
-        "address", "all that goes to the server's address is dropped", likely(Pattern.IP_DROP), "address", proven=BEFORE
+        "address",
+        "all that goes to the server's address is dropped",
+        likely(Pattern.IP_DROP, BURNED),
+        "address",
+        proven=BEFORE,
     ),
     _tcp(
         "rst-to-syn",
