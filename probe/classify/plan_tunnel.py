@@ -8,7 +8,7 @@ import msgspec
 
 from probe.classify.case import Case
 from probe.classify.plan_entropy import plan_entropy
-from probe.classify.plan_tunnel_flow import RUN_S, carry, find_hampered, plan_tunnel_flow
+from probe.classify.plan_tunnel_flow import RUN_S, carry, find_hampered, in_tls, plan_tunnel_flow
 from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try
 from probe.classify.tunnel_facts import PAIRS, PASSES
 from probe.model.depth import Depth
@@ -136,13 +136,19 @@ def _service(endpoint: Endpoint) -> Experiment:
 
 
 def _find_reference(case: Case, *, over_udp: bool) -> Target | None:
-    """Return a reference that speaks the target's protocol over the same transport; it is no endpoint of its own."""
-    wanted = (case.target.params.get("protocol"), over_udp)
+    """Return a reference that speaks the target's protocol over the same layers; it is no endpoint of its own."""
+    wanted = (over_udp, *_look(case.target))
     for reference in case.references:
         by_udp = reference.params.get("over") == "udp"
-        if (reference.params.get("protocol"), by_udp) == wanted and reference.host != case.target.host:
+        if (by_udp, *_look(reference)) == wanted and reference.host != case.target.host:
             return reference
     return None
+
+
+def _look(target: Target) -> tuple[str, str, str]:
+    """Return what a tunnel looks like from outside: its protocol, whether in TLS, and the shape of its stream."""
+    params = target.params
+    return (params.get("protocol", ""), params.get("security", "none"), params.get("type", ""))
 
 
 def _compare(
@@ -191,7 +197,7 @@ def _try(
         name_kind=kind,
         place=Place.UNRELATED,
         endpoint=place,
-        secure=False,
+        secure=in_tls(reference),
         about=str(endpoint),
         cell=number,
     )

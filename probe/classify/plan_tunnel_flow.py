@@ -13,12 +13,13 @@ from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Place, Step
 from probe.model.observation import DialogueExchange
 from probe.model.target import Target
+from probe.protocols.flow import FASTEST_FLOW, build_flow_path
 
 LINE_RUNS = 3
 PAGE_S = 3.0
 RUN_S = 5.0
 """A run through a reference: its handshake, and enough of its data to tell a frozen or a slow flow from a free one."""
-FLOW_BYTES, FLOW_RATE = 262144, 8 * 1024 * 1024
+FLOW_BYTES = 262144
 """What a reference's port is asked to send: as fast as the line allows."""
 
 
@@ -51,7 +52,7 @@ def plan_tunnel_flow(
     place = Endpoint(address=reference.host, port=reference.port)
     if len(pages) > len(tests):
         return (carry(run.endpoint, place, reference, len(tests) + 1),)
-    return (_page(run.endpoint, place, len(pages) + 1),)
+    return (_page(run.endpoint, place, reference, len(pages) + 1),)
 
 
 def _tells_nothing(flows: TunnelFlows, tests: int, pages: int) -> bool:
@@ -69,11 +70,16 @@ def carry(endpoint: Endpoint, place: Endpoint, reference: Target, number: int) -
     )  # fmt: skip
 
 
-def _page(endpoint: Endpoint, place: Endpoint, number: int) -> Experiment:
+def in_tls(reference: Target) -> bool:
+    """Tell whether a reference is spoken to in TLS: then what is harmless there is a page over https."""
+    return reference.params.get("security") == "tls"
+
+
+def _page(endpoint: Endpoint, place: Endpoint, reference: Target, number: int) -> Experiment:
     return Experiment(
         id=f"{Design.VOLUME.value}.neutral.{place}.{endpoint}.{number}", design=Design.VOLUME, step=Step.FETCH,
-        name="", name_kind=NameKind.NEUTRAL, place=Place.UNRELATED, endpoint=place, about=str(endpoint), secure=False,
-        path=f"/flow/{FLOW_BYTES}/{FLOW_RATE}", within_s=PAGE_S, cell=number,
+        name="", name_kind=NameKind.NEUTRAL, place=Place.UNRELATED, endpoint=place, about=str(endpoint),
+        secure=in_tls(reference), path=build_flow_path(FLOW_BYTES, FASTEST_FLOW), within_s=PAGE_S, cell=number,
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from urllib.parse import quote
 
+from probe.control.relay_answers import ALERT, TROJAN_PASSWORD, VLESS_USER, TrojanEcho, VlessEcho
 from probe.control.wireguard_answer import CLIENT_KEY, SERVER_KEY, Responder, answer_initiation, public_of
 from probe.model.errors import ProtocolError
 from probe.protocols.dialogue import Reached
@@ -31,8 +32,6 @@ _RESET_CLIENT, _RESET_SERVER = 7 << 3, 8 << 3
 _SHORTEST_RESET_BYTES, _SHORTEST_IKE_BYTES = 14, 28
 _SA_INIT, _VERSION_2, _NOTIFY, _INVALID_KE, _GROUP = 34, 0x20, 41, 17, 19
 _CHUNK_BYTES = 8192
-_SERVER_HELLO = b"\x16\x03\x03\x00\x02\x02\x28"
-"""What a relay's destination would say first: a handshake record, for a client that asked for a page by TLS."""
 
 
 class Hello(StrEnum):
@@ -42,6 +41,13 @@ class Hello(StrEnum):
     IKEV2 = "ikev2"
     SHADOWSOCKS = "shadowsocks"
     WIREGUARD = "wireguard"
+    TROJAN = "trojan"
+    VLESS = "vless"
+
+    @property
+    def in_tls(self) -> bool:
+        """Tell whether it is spoken inside TLS."""
+        return self in (Hello.TROJAN, Hello.VLESS)
 
 
 def answer_stun(data: bytes) -> bytes | None:
@@ -66,7 +72,7 @@ def answer_datagram(hello: Hello, data: bytes) -> bytes | None:
             return _answer_ike(data)
         case Hello.WIREGUARD:
             return answer_initiation(data)
-        case Hello.SHADOWSOCKS:
+        case Hello.SHADOWSOCKS | Hello.TROJAN | Hello.VLESS:
             return None
 
 
@@ -103,6 +109,10 @@ def open_stream(hello: Hello) -> Callable[[bytes], bytes | None]:
             return _OpenVpnStream().take
         case Hello.SHADOWSOCKS:
             return _ShadowsocksStream().take
+        case Hello.TROJAN:
+            return TrojanEcho().take
+        case Hello.VLESS:
+            return VlessEcho().take
         case Hello.IKEV2 | Hello.WIREGUARD:
             return lambda _data: None
 
@@ -148,7 +158,7 @@ class _ShadowsocksStream:
         split = split_address(first or b"")
         payload = (first or b"")[split[1] :] if split is not None else b""
         if payload[:1] == b"\x16":
-            self._answers.append(self._edition.build_stream(b"", _SERVER_HELLO))
+            self._answers.append(self._edition.build_stream(b"", ALERT))
             return
         if payload:
             self._answers.append(self._edition.build_stream(b"", payload))
@@ -178,3 +188,7 @@ def reference_links(hello: Hello, host: str, port: int) -> tuple[str, ...]:
             return (f"wireguard://{client}@{place}?publickey={server}&address=10.0.0.2/24",)
         case Hello.SHADOWSOCKS:
             return (f"ss://{SHADOWSOCKS_METHOD}:{SHADOWSOCKS_PASSWORD.decode()}@{place}?payload=echo",)
+        case Hello.TROJAN:
+            return (f"trojan://{TROJAN_PASSWORD.decode()}@{place}?insecure=1&payload=echo",)
+        case Hello.VLESS:
+            return (f"vless://{VLESS_USER.hex()}@{place}?security=tls&insecure=1&payload=echo",)

@@ -6,10 +6,13 @@ tunnel's beginning reacts to the protocol.
 
 import asyncio
 import contextlib
+import datetime
 import functools
+import ssl
 from collections.abc import Callable
 from typing import cast
 
+from probe.control.certificates import build_echo_context, make_certificate
 from probe.control.echo_service import ANSWER, FLOW_HEAD, MOST_HEAD_BYTES
 from probe.control.hello_answers import Hello, open_datagrams, open_stream
 from probe.model.errors import ProtocolError
@@ -30,6 +33,10 @@ class HelloPorts:
         self._servers: list[asyncio.Server] = []
         self._transports: list[asyncio.DatagramTransport] = []
         self._open: set[_Stream] = set()
+        self._context: ssl.SSLContext | None = None
+        if any(hello.in_tls for hello in ports):
+            certificate = make_certificate("localhost", datetime.datetime.now(datetime.UTC))
+            self._context = build_echo_context(*certificate)[0]
 
     async def start(self) -> None:
         """Listen on TCP and UDP of every port.
@@ -40,7 +47,8 @@ class HelloPorts:
         loop = asyncio.get_running_loop()
         for hello, port in self._ports.items():
             for host in self._hosts:
-                self._servers.append(await loop.create_server(self._factory(hello), host, port))
+                context = self._context if hello.in_tls else None
+                self._servers.append(await loop.create_server(self._factory(hello), host, port, ssl=context))
                 with contextlib.suppress(NotImplementedError):
                     transport, _ = await loop.create_datagram_endpoint(
                         functools.partial(_Datagrams, hello),

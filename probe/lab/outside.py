@@ -22,7 +22,14 @@ PORT = 8443
 ECHO_PORTS = "20000-20127"
 """Fewer than in the field, where a port rests for 200 s after each use."""
 READY_S = 30.0
-HELLOS = {Hello.OPENVPN: 1194, Hello.IKEV2: 500, Hello.SHADOWSOCKS: 8388, Hello.WIREGUARD: 51820}
+HELLOS = {
+    Hello.OPENVPN: 1194,
+    Hello.IKEV2: 500,
+    Hello.SHADOWSOCKS: 8388,
+    Hello.WIREGUARD: 51820,
+    Hello.TROJAN: 8444,
+    Hello.VLESS: 8445,
+}
 """The reference servers of tunnels' protocols that stand at the control's address."""
 TUNNEL_PORTS = (1080, 1194, 2222, 8488)
 """What it may be asked to connect to, besides the web's ports."""

@@ -5,6 +5,7 @@ Each of these targets asks for its volume: 64 KB through the tunnel.
 """
 
 import base64
+import json
 from urllib.parse import quote
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -13,8 +14,8 @@ from probe.lab.censor.rules import Drop, Then, Throttle, Volume
 from probe.lab.censor.rules import Rule as CensorRule
 from probe.lab.censor.signatures import Signature
 from probe.lab.scenarios.model import Build, Proven, Scenario, Server, Truth
-from probe.lab.scenarios.parts import FINE, rules
-from probe.lab.scenarios.vpn_parts import Key, likely, shadowsocks_link, shadowsocks_server, tunnel_scenario
+from probe.lab.scenarios.parts import FINE, own_doing, rules
+from probe.lab.scenarios.vpn_parts import Key, likely, shadowsocks_link, shadowsocks_server, tunnel_scenario, untold
 from probe.lab.world.plan import Trickle, World
 from probe.model.pattern import Pattern
 from probe.model.verdict import Cause, Status
@@ -23,6 +24,7 @@ FREEZES_AFTER = 16_000
 POLICED = Throttle(bytes_per_s=17_000)
 PATIENCE = "5s"
 WIREGUARD_PORT = 51830
+TROJAN_PORT = 8543
 _SERVER_KEY, _CLIENT_KEY = bytes(range(1, 33)), bytes(range(60, 92))
 _INNER_SERVER, _INNER_CLIENT = "10.202.7.1", "10.202.7.2"
 BEFORE, ELSEWHERE, NO = Proven.BEFORE, Proven.ELSEWHERE, Proven.NO
@@ -106,6 +108,39 @@ def _wireguard(
     return build
 
 
+def trojan_server(address: str, fallback: str) -> Server:
+    """Return trojan, with a certificate made on the spot: it takes RSA alone."""
+    config = {
+        "run_type": "server", "local_addr": address, "local_port": TROJAN_PORT,
+        "remote_addr": fallback, "remote_port": 80, "password": [Key.RIGHT.value],
+        "ssl": {"cert": "{folder}/rsa.pem", "key": "{folder}/rsa.key"},
+    }  # fmt: skip
+    made = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=tunnel -keyout {folder}/rsa.key -out {folder}/rsa.pem"
+    return Server(
+        program="trojan", words=("-c", "{folder}/trojan.json"), files={"trojan.json": json.dumps(config)},
+        before=tuple(made.split()), says="service (server) started", needs=("openssl",),
+    )  # fmt: skip
+
+
+def _trojan(
+    name: str, about: str, truth: Truth, *, then: Then | None = None, after: int = FREEZES_AFTER, proven: Proven = NO,
+    user: Key = Key.RIGHT,
+) -> Build:  # fmt: skip
+    """Return a scenario with trojan, which shows whoever does not know its password a web site."""
+
+    def build(world: World) -> Scenario:
+        address, relay = world.sites["tunnel"].v4[0], world.sites["anchor2"].v4[0]
+        when = Volume(after_bytes=after, prefixes=(f"{address}/32",))
+        return tunnel_scenario(
+            f"trojan-{name}", about, world, "links.txt", truth,
+            rules=rules(CensorRule(id="f", when=when, then=then)) if then is not None else None,
+            servers=(trojan_server(address, relay),), proven=proven, patience=PATIENCE,
+            file=f"trojan://{user.value}@{address}:{TROJAN_PORT}?insecure=1&relay={relay}:443&depth=volume\n",
+        )  # fmt: skip
+
+    return build
+
+
 def slow_destination(world: World) -> Scenario:
     """The tunnel's own destination trickles."""
     address = world.sites["tunnel"].v4[0]
@@ -178,5 +213,19 @@ VPN_FLOWS: tuple[Build, ...] = (
         proven=BEFORE,
     ),
     slow_destination,
+    _trojan("carries", "64 KB go through a Trojan server; nothing is wrong", FINE),
+    _trojan(
+        "freezes-here",
+        "connections to this server freeze after 16 KB, TLS as they are",
+        likely(Pattern.FLOW_FREEZE),
+        then=Drop(),
+        proven=ELSEWHERE,
+    ),
+    _trojan(
+        "wrong-password",
+        "a wrong password: the server leaves us to a web site, which waits for a request",
+        untold(own_doing(Pattern.VPN)),
+        user=Key.WRONG,
+    ),
 )
 """Those with a server of Debian's need it installed."""

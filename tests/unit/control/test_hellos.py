@@ -5,6 +5,7 @@ import dataclasses
 import ipaddress
 import os
 import socket
+import ssl
 import struct
 
 import pytest
@@ -139,6 +140,33 @@ def test_a_volume_goes_through_the_shadowsocks_reference_and_comes_back():
         take(bytes(200))
 
 
+@pytest.mark.parametrize("hello", [Hello.TROJAN, Hello.VLESS])
+def test_a_volume_goes_through_the_references_in_tls(hello):
+    (link,) = reference_links(hello, "192.0.2.1", 8444)
+    parsed = parse_link(link).parsed
+    secrets = {name: value.encode() for name, value in parsed.secrets.items()}
+    assert [type(layer).__name__ for layer in load_specs()[hello.value].choose_stack(parsed.params)] == ["Tcp", "Tls"]
+    ask = Ask(entropy=os.urandom, params=parsed.params, secrets=secrets)
+    stages, reply = hold_volume(hello.value, ask, open_stream(hello))
+    assert stages[-2:] == [Depth.DATA, Depth.VOLUME]
+    assert reply.answer == "echo"
+    plain = dataclasses.replace(ask, params={**parsed.params, "payload": "tls"})
+    assert hold(hello.value, plain, open_stream(hello))[1].answer == "tls handshake"
+
+    def slowly(data):
+        return b"".join(filter(None, [take(data[at : at + 1]) for at in range(len(data))]))
+
+    take = open_stream(hello)
+    assert hold(hello.value, ask, slowly)[0][-1] is Depth.DATA
+
+
+@pytest.mark.parametrize("hello", [Hello.TROJAN, Hello.VLESS])
+def test_strangers_are_hung_up_on_by_the_references_in_tls(hello):
+    for data in (bytes(80), b"GET / HTTP/1.1\r\n\r\n", b"f" * 2000):
+        with pytest.raises(ProtocolError):
+            open_stream(hello)(data)
+
+
 def test_what_is_no_echo_gets_nothing_back_through_wireguard():
     source, destination = ipaddress.ip_address("10.0.0.2"), ipaddress.ip_address("10.0.0.1")
     echo = build_echo(source, destination, 7, 1)
@@ -205,6 +233,21 @@ def test_the_links_say_how_to_use_them(hello):
     for link in reference_links(hello, "192.0.2.1", 1194):
         entry = parse_link(link)
         assert (entry.parsed.host, entry.parsed.port) == ("192.0.2.1", 1194)
+
+
+@pytest.mark.asyncio
+async def test_a_reference_in_tls_serves_pages_in_it_too(unused_tcp_port):
+    ports = HelloPorts({Hello.TROJAN: unused_tcp_port}, ("127.0.0.1",))
+    await ports.start()
+    try:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        reader, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port, ssl=context)
+        writer.write(b"GET /flow/70000/8388608 HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert len((await reader.read()).partition(b"\r\n\r\n")[2]) == 70000
+        writer.close()
+    finally:
+        await ports.close()
 
 
 @pytest.mark.asyncio
