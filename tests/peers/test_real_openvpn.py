@@ -42,13 +42,15 @@ def pki(tmp_path_factory) -> Path:
     return folder
 
 
-def serve(pki: Path, mode: str, proto: str, more: tuple[str, ...] = ()) -> tuple[subprocess.Popen[bytes], int]:
+def serve(
+    pki: Path, mode: str, proto: str, more: tuple[str, ...] = (), digest: str = "SHA256"
+) -> tuple[subprocess.Popen[bytes], int]:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM if proto == "tcp" else socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     extra = {
         "none": [],
-        "tls-auth": ["--tls-auth", "ta.key", "0", "--auth", "SHA256"],
+        "tls-auth": ["--tls-auth", "ta.key", "0", "--auth", digest],
         "tls-crypt": ["--tls-crypt", "ta.key"],
         "tls-crypt-v2": ["--tls-crypt-v2", "v2s.key"],
     }[mode]
@@ -65,8 +67,17 @@ def serve(pki: Path, mode: str, proto: str, more: tuple[str, ...] = ()) -> tuple
     return server, port
 
 
-def speak(pki: Path, mode: str, proto: str, *, ca: str = "ca.crt", key: str = "", more: tuple[str, ...] = ()) -> object:
-    server, port = serve(pki, mode, proto, more)
+def speak(
+    pki: Path,
+    mode: str,
+    proto: str,
+    *,
+    ca: str = "ca.crt",
+    key: str = "",
+    more: tuple[str, ...] = (),
+    digest: str = "SHA256",
+) -> object:
+    server, port = serve(pki, mode, proto, more, digest)
     try:
         secrets = {"ca": (pki / ca).read_bytes()}
         name = key or {"none": "", "tls-crypt-v2": "v2c.key"}.get(mode, "ta.key")
@@ -74,7 +85,7 @@ def speak(pki: Path, mode: str, proto: str, *, ca: str = "ca.crt", key: str = ""
             secrets["key"] = (pki / name).read_bytes()
         params = {"proto": proto, "wrap": mode}
         if mode == "tls-auth":
-            params |= {"direction": "1", "auth": "sha256"}
+            params |= {"direction": "1", "auth": digest.lower()}
         ask = Ask(entropy=fixed_entropy(), params=params, secrets=secrets, wall_s=time.time())
         return talk(SPEC.start(ask), ("127.0.0.1", port), udp=proto == "udp")
     finally:
@@ -89,6 +100,11 @@ def test_every_mode_reaches_the_pinned_certificate(pki, mode, proto):
     played = speak(pki, mode, proto)
     assert played.reached == [Depth.HELLO, Depth.PROOF]
     assert played.reply.tls_version == "TLSv1.3"
+
+
+@pytest.mark.parametrize("digest", ["MD5", "SHA1", "SHA512", "SHA3-256"])
+def test_tls_auth_has_any_digest(pki, digest):
+    assert speak(pki, "tls-auth", "udp", digest=digest).reached == [Depth.HELLO, Depth.PROOF]
 
 
 def test_a_server_of_tls_1_2_proves_its_key_too(pki):

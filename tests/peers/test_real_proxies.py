@@ -34,7 +34,8 @@ def echo() -> Iterator[int]:
             while True:
                 stream, _ = listener.accept()
                 with stream:
-                    stream.sendall(stream.recv(65536))
+                    while data := stream.recv(65536):
+                        stream.sendall(data)
 
     def answer_datagrams() -> None:
         with contextlib.suppress(OSError):
@@ -68,9 +69,11 @@ def serving(*options: str) -> Iterator[int]:
 
 def speak(port: int, echo_port: int, *, password: bytes = b"right", **params: str) -> Played:
     given = {"method": "aes-256-gcm", "relay": f"127.0.0.1:{echo_port}", "payload": "echo"} | params
+    deepest = Depth(given.pop("depth", "data"))
     asked = Ask(
-        entropy=os.urandom, params=given, secrets={"password": password}, elapsed_s=elapsed_since_now(), port=port
-    )
+        entropy=os.urandom, params=given, secrets={"password": password}, elapsed_s=elapsed_since_now(), port=port,
+        deepest=deepest,
+    )  # fmt: skip
     return talk(shadowsocks.start(asked), ("127.0.0.1", port), udp=params.get("proto") == "udp")
 
 
@@ -81,11 +84,26 @@ def test_shadowsocks_libev_relays(echo: int, method: str, proto: str) -> None:
         assert speak(port, echo, method=method, proto=proto).reached == ALL
 
 
+def test_a_prefix_stands_where_the_salt_begins(echo: int) -> None:
+    prefix = "16030100a80101"
+    with serving("-m", "chacha20-ietf-poly1305") as port:
+        played = speak(port, echo, method="chacha20-ietf-poly1305", prefix=prefix)
+    assert played.reached == ALL
+    assert played.sent[0].data.startswith(bytes.fromhex(prefix))
+
+
+def test_a_volume_goes_through(echo: int) -> None:
+    with serving("-m", "aes-256-gcm") as port:
+        assert speak(port, echo, depth="volume").reached == [*ALL, Depth.VOLUME]
+
+
 @pytest.mark.skipif(OBFS_SERVER is None, reason="obfs-server is not installed")
 @pytest.mark.parametrize("obfs", ["http", "tls"])
 def test_simple_obfs_relays(echo: int, obfs: str) -> None:
     with serving("-m", "aes-256-gcm", "--plugin", "obfs-server", "--plugin-opts", f"obfs={obfs}") as port:
-        assert speak(port, echo, obfs=obfs, **{"obfs-host": "www.example.com"}).reached == ALL
+        hidden = {"obfs": obfs, "obfs-host": "www.example.com"}
+        assert speak(port, echo, **hidden).reached == ALL
+        assert speak(port, echo, depth="volume", **hidden).reached == ALL
 
 
 def test_a_wrong_password_gets_silence_over_udp(echo: int) -> None:

@@ -67,16 +67,25 @@ def needs(program: str, package: str):
     )
 
 
-def talk(seal: Sealed, module, port: int, params: dict[str, str] | None = None, password: bytes = b""):
+def talk(
+    seal: Sealed,
+    module,
+    port: int,
+    params: dict[str, str] | None = None,
+    password: bytes = b"",
+    deepest: Depth = Depth.DATA,
+):
     seal.wait_for_port(port)
     secrets = {"password": password} if password else {}
-    ask = Ask(entropy=fixed_entropy(os.urandom(8)), params=ECHO | (params or {}), secrets=secrets, port=port)
+    given = ECHO | (params or {})
+    ask = Ask(entropy=fixed_entropy(os.urandom(8)), params=given, secrets=secrets, port=port, deepest=deepest)
     return talk_over(lambda _: module.start(ask), seal.connect(("127.0.0.1", port)))
 
 
 @needs("danted", "dante-server")
 def test_dante_relays_and_names_its_reasons(seal: Sealed) -> None:
     assert talk(seal, socks5, 1081).reached == [Depth.HELLO, Depth.DATA]
+    assert talk(seal, socks5, 1081, deepest=Depth.VOLUME).reached == [Depth.HELLO, Depth.DATA, Depth.VOLUME]
     with pytest.raises(Refused, match="connection refused"):
         talk(seal, socks5, 1081, {"relay": "127.0.0.1:7779"})
     with pytest.raises(Refused, match="ruleset"):
@@ -97,6 +106,7 @@ def test_microsocks_wants_the_right_login(seal: Sealed) -> None:
 def test_tinyproxy_relays_with_a_login_and_to_allowed_ports_only(seal: Sealed) -> None:
     played = talk(seal, http_proxy, 8081, {"user": "me"}, b"secret")
     assert played.reached == [Depth.HELLO, Depth.DATA]
+    assert talk(seal, http_proxy, 8081, {"user": "me"}, b"secret", Depth.VOLUME).depth is Depth.VOLUME
     with pytest.raises(Refused, match="407"):
         talk(seal, http_proxy, 8081)
     with pytest.raises(Refused, match="403"):
