@@ -204,7 +204,7 @@ class Service:
     async def _reload(self, agent: Agent, view: View) -> None:
         """Read everything anew, then swap; whatever is wrong leaves the old in force."""
         async with self._reloading:
-            clock = agent.environment.stack.clock
+            clock, done = agent.environment.stack.clock, False
             self._notifier.reloading(clock.boot_s())
             try:
                 settings = self._read_settings()
@@ -219,14 +219,12 @@ class Service:
                     await self._swap(agent, settings, loaded)
                     self._fingerprint = fingerprint
                     log.info("reloaded", extra={"targets": len(agent.board.snapshots())})
-            except UserError:
-                view.reload_stats = msgspec.structs.replace(view.reload_stats, last_successful=False)
-                raise
+                done = True
             finally:
                 self._notifier.ready()
-            view.reload_stats = msgspec.structs.replace(
-                view.reload_stats, last_successful=True, last_success_at=clock.wall_s()
-            )
+                before = view.reload_stats
+                at = clock.wall_s() if done else before.last_success_at
+                view.reload_stats = msgspec.structs.replace(before, last_successful=done, last_success_at=at)
 
     async def _swap(self, agent: Agent, settings: Settings, loaded: Loaded) -> None:
         """Put what was read into force."""
@@ -254,7 +252,7 @@ class Service:
     async def _reload_and_log(self, agent: Agent, view: View) -> None:
         try:
             await self._reload(agent, view)
-        except UserError as error:
+        except (UserError, OSError) as error:  # out of descriptors, say: no reason to end
             log.error("not reloaded, the old configuration stays", extra={"error": str(error)})
 
     async def _refresh(self, agent: Agent) -> None:
