@@ -149,7 +149,7 @@ def render(glance: Glance, width: int) -> "RenderableType":
     for name in ("says", "since"):
         table.add_column(name, no_wrap=True)
     table.add_column("how", no_wrap=True, ratio=2, overflow="ellipsis")
-    bars = 24 if width < 110 else 48
+    bars = 12 if width < 100 else 24 if width < 150 else 48
     table.add_column("24 hours", no_wrap=True, width=bars)
     for row in glance.rows:
         table.add_row(*_cells_of(row, glance.now, bars))
