@@ -1,6 +1,7 @@
 """`wallprobe check`: one question, answered now. Verdict first, then the evidence, then what to try next."""
 
 import contextlib
+import os
 import sys
 import time
 
@@ -8,7 +9,7 @@ import click
 import msgspec
 
 from probe.cli.checking import Checking, Outcome
-from probe.cli.deliver import check_textfile, push, push_url, render_page, write_textfile
+from probe.cli.deliver import check_textfile, push, render_page, settle_gateway, write_textfile
 from probe.cli.loop import run
 from probe.cli.naming import Naming
 from probe.cli.paint import paint
@@ -90,7 +91,12 @@ Examples:
     help="Greet bare names as the VPN gateways of offices, without credentials; unsaid, those called vpn, remote ...",
 )
 @click.option("--textfile", metavar="PATH", default="", help="Write metrics for node_exporter's textfile collector.")
-@click.option("--pushgateway", metavar="URL", default="", help="Push metrics to this Pushgateway.")
+@click.option(
+    "--pushgateway",
+    metavar="URL",
+    default="",
+    help="Push metrics to this Pushgateway; of https://USER@… the password is in $WALLPROBE_PASSWORD.",
+)
 def check(  # noqa: PLR0913, PLR0917 - one for each option
     targets: tuple[str, ...],
     config_file: str,
@@ -122,7 +128,7 @@ def check(  # noqa: PLR0913, PLR0917 - one for each option
         parsed, surveys = cover_surveys(naming.veil, parsed, surveys)
     if textfile:
         check_textfile(textfile)
-    group_url = push_url(pushgateway, settings.vantage.id) if pushgateway else ""
+    group_url = settle_gateway(pushgateway, settings.vantage.id, os.environ) if pushgateway else ""
     _notice_own_keys(parsed, settings)
     parsed = [_note_depth(_note_login(_note_worked(target, worked), login=login), depth) for target in parsed]
     checking = Checking(

@@ -7,13 +7,15 @@ to `/metrics/job/NAME/instance/NAME` replaces what was pushed there before; what
 import contextlib
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import aiohttp
 import click
 
+from probe.cli.contact import PASSWORD
+from probe.cli.process_title import hide_argument
 from probe.daemon.certificates import Expiries
 from probe.export.families import Format
 from probe.export.one_off import render_one_off
@@ -99,6 +101,26 @@ def push_url(text: str, instance: str) -> str:
     if "/metrics/job/" in parts.path:
         return text
     return f"{text.rstrip('/')}/metrics/job/{JOB}/instance/{quote(instance, safe='')}"
+
+
+def settle_gateway(text: str, instance: str, environ: Mapping[str, str]) -> str:
+    """Return where to push, with the password of a user that the address names; one in the address is hidden.
+
+    Raises:
+        UserError: it is no address of a Pushgateway, or there is no password for its user.
+    """
+    url = push_url(text, instance)
+    parts = urlsplit(text)
+    if not parts.username or parts.password is not None:
+        if parts.password:
+            hide_argument(text, f"{parts.scheme}://{parts.hostname}")
+            said = f"leave it out, and export {PASSWORD}"
+            click.echo(f"warning: --pushgateway was given with a password, which others could see: {said}", err=True)
+        return url
+    password = environ.get(PASSWORD, "")
+    if not password:
+        raise UserError("--pushgateway", "names a user without a password", f"export {PASSWORD}")
+    return url.replace("@", f":{quote(password, safe='')}@", 1)
 
 
 async def push(url: str, page: bytes) -> None:

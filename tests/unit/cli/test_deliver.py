@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestServer
 from prometheus_client.parser import text_string_to_metric_families as read
 
 from probe.__main__ import run_command
-from probe.cli.deliver import check_textfile, push, push_url, render_page, write_textfile
+from probe.cli.deliver import check_textfile, push, push_url, render_page, settle_gateway, write_textfile
 from probe.model.errors import UserError
 from tests.unit.store.samples import START, make_blocked, make_ok
 
@@ -61,6 +61,23 @@ def test_an_address_that_is_none_is_refused_and_not_quoted(text):
 def test_the_group_is_the_job_and_the_vantage_unless_one_is_named():
     assert push_url("http://a:9091/", "s/h") == "http://a:9091/metrics/job/wallprobe_check/instance/s%2Fh"
     assert push_url("http://a/metrics/job/mine", "x") == "http://a/metrics/job/mine"
+
+
+def test_the_password_of_a_gateways_user_is_taken_from_the_environment(capsys):
+    environ = {"WALLPROBE_PASSWORD": "a/b @c"}
+    url = settle_gateway("https://ops@gate.example:9091", "sh-1", environ)
+    assert url.startswith("https://ops:a%2Fb%20%40c@gate.example:9091/metrics/job/")
+    assert capsys.readouterr().err == ""
+    with pytest.raises(UserError, match="names a user without a password"):
+        settle_gateway("https://ops@gate.example", "sh-1", {})
+    assert "@" not in settle_gateway("https://gate.example", "sh-1", environ)
+
+
+def test_a_password_in_the_address_works_and_is_warned_of(capsys):
+    assert ":planted@" in settle_gateway("https://ops:planted@gate.example", "sh-1", {})
+    told = capsys.readouterr().err
+    assert told.startswith("warning: ")
+    assert "planted" not in told
 
 
 async def test_a_gateway_that_refuses_or_is_not_there_is_said_without_the_password():
