@@ -3,6 +3,8 @@
 `judge` gives the same verdict for the same case; a property test holds the two together.
 """
 
+import functools
+
 from probe.classify.case import Case, judged_families
 from probe.classify.tries import is_bogus
 from probe.model.endpoint import AddressFamily
@@ -53,7 +55,12 @@ def judge_clean(case: Case) -> Verdict | None:
                 pass
     if not (proven and paged) or not any(tried.values()):
         return None
-    v4, v6 = len(tried[AddressFamily.V4]), len(tried[AddressFamily.V6])
+    return _well(len(tried[AddressFamily.V4]), len(tried[AddressFamily.V6]))
+
+
+@functools.lru_cache(maxsize=64)
+def _well(v4: int, v6: int) -> Verdict:
+    """Return what is said of most targets most of the time: one value for all of them."""
     return Verdict(
         status=Status.OK,
         confidence=Confidence.C2,
