@@ -159,9 +159,15 @@ def test_the_container_file_runs_as_nobody_and_writes_only_where_a_volume_is() -
 
 
 def test_files_of_the_debian_layout_are_there_and_go_where_the_unit_looks() -> None:
-    lines = (ROOT / "deploy" / "debian" / "wallprobe.install").read_text().splitlines()
-    pairs = [line.split() for line in lines if line and not line.startswith("#")]
+    file = ROOT / "deploy" / "debian" / "wallprobe.install"
+    assert os.access(file, os.X_OK), "debhelper runs it, and would take `=>` for a file otherwise"
+    lines = file.read_text().splitlines()
+    assert lines[0] == "#! /usr/bin/dh-exec"
+    pairs = [line.split(" => ") for line in lines if line and not line.startswith("#")]
     assert all((ROOT / source).is_file() for source, _ in pairs)
+    assert all(Path(place).is_absolute() and not place.endswith("/") for _, place in pairs)
+    said = [command.text.split()[-2:] for command in find_commands(PAGES[1]) if command.text.startswith("install -D")]
+    assert all(pair in pairs for pair in said), "the page puts files where the package does"
     assert "/etc/default/wallprobe" in {place for _, place in pairs}
     default = (ROOT / "deploy" / "debian" / "default").read_text()
     arguments = re.search(r'^ARGS="(.*)"$', default, re.MULTILINE)
