@@ -5,6 +5,7 @@ import msgspec
 from probe.classify.case import Case, judged_families
 from probe.classify.depth import proven_depth, working
 from probe.classify.facts import PathFacts, build_table, own_checks
+from probe.classify.family_names import find_odd_family
 from probe.classify.fitness import suspended
 from probe.classify.fold import Folded, PathJudgement, fold_paths, one_per_layer, path_confidence
 from probe.classify.heat import build_hot_evidence, is_heated
@@ -151,6 +152,16 @@ def judge_hop(case: Case, table: tuple[Try, ...], hop: int, paths: tuple[PathJud
         return _with_name(name_evidence, paths, _elsewhere(case, table, hop))
     if not paths:
         return _without_paths(case, names)
+    odd = find_odd_family(names, table)
+    forged = _judge_name(odd, hop) if odd is not None else ()
+    if odd is not None and forged and any(path.family != odd.family for path in paths):
+        rest = judge_hop_paths(tuple(path for path in paths if path.family != odd.family), hop)
+        return _with_other_family(forged, rest)
+    return judge_hop_paths(paths, hop)
+
+
+def judge_hop_paths(paths: tuple[PathJudgement, ...], hop: int) -> Folded:
+    """Fold the paths of a hop, those aside that say nothing: hot places, and what our own host could not even try."""
     cold = tuple(path for path in paths if not path.heated)
     if not cold:
         withheld = tuple(build_hot_evidence(path.spot, hop) for path in paths)
@@ -200,6 +211,26 @@ def _with_name(
         patterns=one_per_layer(evidence),
         cause=name.cause,
         confidence=path_confidence(names),
+        evidence=evidence,
+    )
+
+
+def _with_other_family(forged: tuple[Evidence, ...], rest: Folded) -> Folded:
+    """Return what holds where the answer for one family is forged, and `rest` of what the other leads to."""
+    if rest.usable is Usable.ALL:
+        return Folded(
+            usable=Usable.SOME,
+            patterns=one_per_layer(forged),
+            cause=forged[0].cause,
+            confidence=path_confidence(forged),
+            evidence=forged,
+        )
+    evidence = (*forged, *rest.evidence)
+    return Folded(
+        usable=rest.usable,
+        patterns=one_per_layer(evidence),
+        cause=forged[0].cause if forged[0].cause is rest.cause else Cause.UNKNOWN,
+        confidence=min(path_confidence(forged), rest.confidence),
         evidence=evidence,
     )
 

@@ -1,6 +1,7 @@
 """Follow-ups about the answer to a name: other resolvers, encrypted ones, neutral names, and who owns the addresses."""
 
 from probe.classify.case import Case
+from probe.classify.family_names import FamilyNames, find_odd_family
 from probe.classify.name_facts import NameFacts
 from probe.classify.pairs import SPOKE
 from probe.classify.plan_answer import build_lookup, plan_nowhere, plan_strangers
@@ -15,6 +16,7 @@ ENCRYPTED_ASKED = 2
 CLEAR_ASKED = 2
 VALIDATED_AT_MOST = 2
 NEUTRAL_LOST_AT_MOST = 2
+OTHER_FAMILY_FROM = 30
 _OTHER_FAMILY = {"A": "AAAA", "AAAA": "A"}
 _ASKED_BY_TLS = (CheckName.WEB, CheckName.TLS)
 REFUSALS = frozenset({Outcome.DNS_REFUSED, Outcome.SERVFAIL, Outcome.SILENT, Outcome.NO_ANSWER})
@@ -23,6 +25,7 @@ REFUSALS = frozenset({Outcome.DNS_REFUSED, Outcome.SERVFAIL, Outcome.SILENT, Out
 def plan_name(case: Case, table: tuple[Try, ...], hop: int, troubles: tuple[Trouble, ...]) -> tuple[Experiment, ...]:
     """Return the lookups and certificate tests that would tell a forged answer from a true one."""
     names = NameFacts(case, table, hop)
+    names = find_odd_family(names, table) or names
     host, secure, _ = hop_name(case, table, hop)
     waiting = [s for s in case.silences if s.layer == Layer.DNS.value and s.hop == hop and not s.experiment]
     if not names.asked and not waiting:
@@ -88,7 +91,9 @@ def _ask_others(case: Case, names: NameFacts, host: str, hop: int) -> list[Exper
     clear = [r for r in case.resolvers if r.transport not in ENCRYPTED and not r.system][:CLEAR_ASKED]
     kind = _first_type(names)
     wanted = [
-        build_lookup(Design.RESOLVERS, host, NameKind.TEST, resolver, number=1, hop=hop, query_type=kind)
+        build_lookup(
+            Design.RESOLVERS, host, NameKind.TEST, resolver, number=1 + _asked_before(names), hop=hop, query_type=kind
+        )
         for resolver in (*encrypted, *clear)
     ]
     if names.own_outcome is Outcome.NO_ANSWER and kind in _OTHER_FAMILY:
@@ -98,6 +103,11 @@ def _ask_others(case: Case, names: NameFacts, host: str, hop: int) -> list[Exper
             for resolver in encrypted
         ]
     return wanted
+
+
+def _asked_before(names: NameFacts) -> int:
+    """Return what numbers to leave out: the other family's questions, which come first, have them."""
+    return OTHER_FAMILY_FROM if isinstance(names, FamilyNames) and names.query_type == "AAAA" else 0
 
 
 def _first_type(names: NameFacts) -> str:
@@ -110,9 +120,12 @@ def _ask_again(case: Case, names: NameFacts, host: str, hop: int) -> list[Experi
         return []
     refused = names.own_outcome in REFUSALS and names.denied
     neutral = case.neutral_names[0] if case.neutral_names else ""
+    again, before = 4 if refused else 2 if names.differs else 1, _asked_before(names)
     wanted = [
-        build_lookup(Design.REPEAT, host, NameKind.TEST, resolver, number=n, hop=hop, query_type=_first_type(names))
-        for n in range(1, 5 if refused else 3 if names.differs else 2)
+        build_lookup(
+            Design.REPEAT, host, NameKind.TEST, resolver, number=n + before, hop=hop, query_type=_first_type(names)
+        )
+        for n in range(1, again + 1)
     ]
     if neutral:
         replaced = min(names.neutral_lost, NEUTRAL_LOST_AT_MOST) if names.neutral_good else 0

@@ -2,6 +2,7 @@
 
 from probe.lab.scenarios.connections import CONNECTIONS
 from probe.lab.scenarios.edges import EDGES
+from probe.lab.scenarios.families import FAMILIES
 from probe.lab.scenarios.first import FIRST
 from probe.lab.scenarios.flows import FLOWS
 from probe.lab.scenarios.hosts import HOSTS
@@ -24,6 +25,7 @@ BUILDS: tuple[Build, ...] = (
     *RESOLVERS,
     *CONNECTIONS,
     *REMEMBERED,
+    *FAMILIES,
     *REQUESTS,
     *FLOWS,
     *TRANSPORTS,

@@ -107,20 +107,6 @@ class _ByName(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def one_family(world: World) -> Scenario:
-    """The IPv6 address is dropped, the others are not."""
-    site = world.sites["news"]
-    return Scenario(
-        name="ipv6-address-dropped",
-        about="packets to the site's IPv6 address are dropped; IPv4 works",
-        world=world,
-        target=site.url,
-        rules=rules(Rule(id="drop", when=ToAddress(prefixes=site.v6), then=Drop())),
-        truth=partly(Pattern.IP_DROP),
-        symptoms=(Symptom(trial=Reach(address=site.v6[0]), outcome=Outcome.SILENCE), *works(site)),
-    )
-
-
 def one_address(world: World) -> Scenario:
     """One of two addresses is dropped."""
     site = world.sites["news"]
@@ -237,7 +223,6 @@ CONNECTIONS: tuple[Build, ...] = (
         truth=hidden(Pattern.TLS_RESET_ENDPOINT),
         symptoms=lambda site: (greets(site, Outcome.RESET), *reaches(site)),
     ),
-    one_family,
     one_address,
     _ByName(
         name="sni-reset-triple",
