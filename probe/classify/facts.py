@@ -192,10 +192,11 @@ class PathFacts:
         broken = self.failing
         if broken is None:
             return Pairs(tests=0, controls=0)
-        key = ("pairs", layer, broken.outcome, self.spots)  # a dozen rules ask, on each of the name's paths
+        allies = self._allies(layer)
+        key = ("pairs", layer, broken.outcome, allies)  # a dozen rules ask, on each of the name's paths
         pairs: Pairs | None = self.rows.derived.get(key)
         if pairs is None:
-            pairs = self.rows.derived[key] = self._count_pairs(layer, broken.outcome)
+            pairs = self.rows.derived[key] = self._count_pairs(layer, broken.outcome, allies)
         return pairs
 
     @functools.cached_property
@@ -203,8 +204,20 @@ class PathFacts:
         """Return the places of the name in this hop: this one and its siblings."""
         return self.siblings | {self.spot}
 
-    def _count_pairs(self, layer: Layer, outcome: Outcome) -> Pairs:
-        tried = (self.rows.by_spot.get(spot, []) for spot in sorted(self.spots))
+    def kin_spoke(self, layer: Layer) -> bool:
+        """Tell whether a neutral name was answered here, or at a sibling of the same family."""
+        return _neutral_spoke(self.seen(layer, *SPOKE, name=NEUTRAL, at=(OWN, SIBLING)), self.spot)
+
+    def _allies(self, layer: Layer) -> frozenset[str]:
+        """Return the places whose tries count together: both families where neutral names pass in both, else ours."""
+        passed = self.seen(layer, *SPOKE, name=NEUTRAL, at=(OWN, SIBLING))
+        kin = frozenset(spot for spot in self.spots if is_kin(spot, self.spot))
+        strangers = self.spots - kin
+        both = _neutral_spoke(passed, self.spot) and any(_neutral_spoke(passed, spot) for spot in strangers)
+        return self.spots if both else kin
+
+    def _count_pairs(self, layer: Layer, outcome: Outcome, spots: frozenset[str]) -> Pairs:
+        tried = (self.rows.by_spot.get(spot, []) for spot in sorted(spots))
         wanted = (layer, Layer.TCP)
         return count_pairs([tuple([row for row in rows if row.layer in wanted]) for rows in tried], outcome)
 
@@ -321,6 +334,15 @@ def _questions_at(case: Case, table: tuple[Try, ...], spot: str) -> tuple[Try, .
         and str(row.observation.resolver.endpoint) == spot
         and (row.experiment is None or row.experiment.design is Design.REPEAT)
     )
+
+
+def is_kin(spot: str, other: str) -> bool:
+    """Tell whether two places have addresses of the same family."""
+    return (spot.count(":") > 1) is (other.count(":") > 1)
+
+
+def _neutral_spoke(passed: tuple[Try, ...], spot: str) -> bool:
+    return any(is_kin(row.spot, spot) for row in passed)
 
 
 def _is_about(row: Try, spot: str) -> bool:

@@ -56,7 +56,7 @@ def judge(case: Case) -> Verdict:
         depth=proven_depth(checks),
         locus=next((e.locus for e in folded.evidence if e.locus), "unknown"),
         evidence=folded.evidence,
-        summary=_summary(status, folded),
+        summary=_summary(status, folded, paths.get(0, ())),
         works=working(table) if status is not Status.OK else (),
         rule_id=folded.evidence[0].rule_id if folded.evidence else "",
         rules_version=RULES_VERSION,
@@ -361,7 +361,17 @@ def count_paths(paths: tuple[PathJudgement, ...]) -> tuple[int, int, int, int]:
     return (len(v4), sum(p.usable for p in v4), len(v6), sum(p.usable for p in v6))
 
 
-def _summary(status: Status, folded: Folded) -> str:
+def _name_family(status: Status, paths: tuple[PathJudgement, ...]) -> str:
+    """Say first which family it is about, where one works everywhere and the other nowhere."""
+    harmed = {path.family for path in paths if not path.usable or path.interfered}
+    sound = {path.family for path in paths if path.usable and not path.interfered}
+    if status is not Status.DEGRADED or len(harmed) != 1 or len(sound) != 1 or harmed == sound:
+        return ""
+    family, other = next(iter(harmed)), next(iter(sound))
+    return f"Over IPv{family} only, while IPv{other} works: "
+
+
+def _summary(status: Status, folded: Folded, paths: tuple[PathJudgement, ...]) -> str:
     if folded.evidence:
-        return folded.evidence[0].reason
+        return _name_family(status, paths) + folded.evidence[0].reason
     return "It works." if status is Status.OK else "Nothing could be measured."

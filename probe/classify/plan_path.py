@@ -156,8 +156,11 @@ def _chain(case: Case, table: tuple[Try, ...], trouble: Trouble, troubles: tuple
 def _enough(case: Case, table: tuple[Try, ...], trouble: Trouble, troubles: tuple[Trouble, ...]) -> bool:
     alike = [t for t in troubles if t.layer is trouble.layer and t.place is trouble.place and has_trigger(t)]
     hot = _hot_spots(table)
+    chains = [Chain(case, table, t) for t in alike]
+    # Where neutral names fail too, as they may over one family alone, it is another matter.
+    chains = [chain for chain in chains if chain.trouble.spot == trouble.spot or not chain.stuck()]
     # At a hot place the check's own try proves nothing: it counts from the first control that passes there.
-    return sum(Chain(case, table, t).tests - (t.spot in hot) for t in alike) >= PAIRS
+    return sum(chain.tests - (chain.trouble.spot in hot) for chain in chains) >= PAIRS
 
 
 def _hot_spots(table: tuple[Try, ...]) -> frozenset[str]:

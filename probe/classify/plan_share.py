@@ -24,13 +24,17 @@ def plan_share(case: Case, table: tuple[Try, ...]) -> tuple[Experiment, ...]:
     They are made once the name has failed and come through as well, or as many as the user asked for.
     """
     own = tuple(row for row in table if row.hop == 0 and row.place in (Place.OWN, Place.SIBLING))
+    # What one family alone meets is no share: each is looked at for itself.
+    families = [tuple(row for row in own if (":" in row.address) is v6) for v6 in (False, True)]
+    mixed = next((rows for rows in families if count_share(rows).is_mixed), None)
+    own = mixed or own
     first = next((row for row in own if row.experiment is None and row.layer is Layer.TLS), None)
     if first is None or case.cold_start or case.target.exposure is Exposure.PRIVATE or not case.neutral_names:
         return ()
     seen = first.observation
     if not isinstance(seen, TLSHandshake) or not seen.server_name or is_literal(seen.server_name):
         return ()
-    wanted = TRIES if count_share(own).is_mixed else min(case.tries, TRIES)
+    wanted = TRIES if mixed else min(case.tries, TRIES)
     named = (Design.SHARE, Design.SNI)
     planned = [e for e in case.experiments if e.design in named and e.endpoint == seen.endpoint]
     done = {row.experiment.id for row in table if row.experiment is not None and row.layer in (Layer.TLS, Layer.TCP)}

@@ -1,6 +1,6 @@
 """Rules about one path: reaching an address, shaking hands there. First match in a layer speaks."""
 
-from probe.classify.facts import NEUTRAL, OWN, SIBLING, PathFacts
+from probe.classify.facts import NEUTRAL, PathFacts
 from probe.classify.pairs import PAIRS
 from probe.classify.rule import C0, C1, C2, Rule
 from probe.classify.tries import TRIGGERABLE, Layer, Outcome, is_private
@@ -184,10 +184,7 @@ def named(layer: Layer, outcome: Outcome, pattern: Pattern, what: str) -> Rule[P
     return Rule(
         id=f"{pattern.value}.neutral_ok",
         when=lambda f: (
-            f.failed(layer, outcome)
-            and f.names_somebody
-            and f.spoke(layer, name=NEUTRAL, at=(OWN, SIBLING))
-            and f.pairs(layer).controls > 0
+            f.failed(layer, outcome) and f.names_somebody and f.kin_spoke(layer) and f.pairs(layer).controls > 0
         ),
         pattern=pattern,
         cause=NET,

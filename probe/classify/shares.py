@@ -7,7 +7,7 @@ vantage itself loses more, its own loss takes that place.
 
 import msgspec
 
-from probe.classify.facts import OWN, SIBLING, PathFacts
+from probe.classify.facts import OWN, SIBLING, PathFacts, is_kin
 from probe.classify.pairs import PAIRS, SPOKE
 from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try
 from probe.model.chance import Decision, decide_sequentially, fisher_two_sided
@@ -96,7 +96,7 @@ def _try_of(row: Try) -> tuple[str, str]:
 
 
 def share_of(facts: PathFacts) -> Share:
-    """Return the share over this path and its siblings."""
+    """Return the share over this path and its siblings of the same family."""
     key = ("share", facts.spots)
     share: Share | None = facts.rows.derived.get(key)
     if share is None:
@@ -106,5 +106,5 @@ def share_of(facts: PathFacts) -> Share:
 
 def _count_over(facts: PathFacts) -> Share:
     baseline = facts.case.baseline
-    rows = tuple(row for row in facts.table if facts.place(row) in (OWN, SIBLING))
+    rows = tuple(row for row in facts.table if facts.place(row) in (OWN, SIBLING) and is_kin(row.spot, facts.spot))
     return count_share(rows, baseline.loss_ratio if baseline is not None else 0.0)

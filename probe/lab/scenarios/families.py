@@ -2,7 +2,7 @@
 
 from probe.lab.censor.rules import AsksFor, Drop, ForgeAnswer, NamesServer, Reset, Rule, ToAddress
 from probe.lab.scenarios.model import Build, Greet, Outcome, Reach, Scenario, Symptom
-from probe.lab.scenarios.parts import BOGON, TEREDO, named, partly, rules, says, works
+from probe.lab.scenarios.parts import BOGON, TEREDO, hidden, partly, rules, says, works
 from probe.lab.world.plan import Site, World
 from probe.model.pattern import Pattern
 
@@ -90,7 +90,7 @@ def v4_name_v6_address(world: World) -> Scenario:
             Rule(id="name", when=by_name, then=Reset(in_path=True)),
             Rule(id="address", when=any_name, then=Reset(in_path=True)),
         ),
-        truth=named(Pattern.TLS_RESET),
+        truth=hidden(Pattern.TLS_RESET),
         symptoms=(
             _greets(site, site.v4[0], Outcome.RESET),
             _greets(neutral, site.v4[0], Outcome.BAD_CERTIFICATE),
