@@ -13,6 +13,7 @@ import pytest
 import trustme
 
 from probe.model.depth import Depth
+from probe.model.errors import UserError
 from probe.protocols.dialogue import Ask, Refused
 from probe.protocols.openvpn import SPEC
 from tests.dialogues import Played, elapsed_since_now, fixed_entropy, talk, talk_over
@@ -126,7 +127,13 @@ def test_a_server_of_another_ca_is_not_proven(pki):
 # Logging in: these servers have a tunnel device, in a namespace of their own.
 
 SERVERS = {"udp": ("udp4", 11194), "tcp": ("tcp4-server", 11195), "password": ("udp4", 11196), "cha": ("udp4", 11197)}
-CHECK_LOGIN = '#!/bin/sh\n[ "$(head -1 $1)" = me ] && [ "$(tail -1 $1)" = right ]\n'
+CHECK_LOGIN = r"""#!/bin/sh
+case $(head -1 $1) in
+  slow) (sleep 3; printf 1 > $auth_control_file) >/dev/null 2>&1 & exit 2;;
+  factor) echo 'CRV1:R,E:c3RhdGU=:ZmFjdG9y:Code?' > $auth_failed_reason_file; exit 1;;
+esac
+[ "$(head -1 $1)" = me ] && [ "$(tail -1 $1)" = right ]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -216,6 +223,17 @@ def test_a_password_logs_in_and_a_wrong_one_is_refused_in_the_servers_words(tunn
     assert log_in(tunnels, pki, "password", login=b"me\nright\n").reached == THROUGH
     with pytest.raises(Refused, match="AUTH_FAILED"):
         log_in(tunnels, pki, "password", login=b"me\nwrong\n")
+
+
+@needs_tun
+def test_a_server_may_take_its_time_to_let_us_in(tunnels: Sealed, pki: Path) -> None:
+    assert log_in(tunnels, pki, "password", login=b"slow\nright\n").reached == THROUGH
+
+
+@needs_tun
+def test_a_server_that_asks_for_a_second_factor_has_refused_nobody(tunnels: Sealed, pki: Path) -> None:
+    with pytest.raises(UserError, match="second factor"):
+        log_in(tunnels, pki, "password", login=b"factor\nright\n")
 
 
 @needs_tun

@@ -24,7 +24,7 @@ from probe.protocols.openvpn.control import ControlChannel
 from probe.protocols.openvpn.data import is_spoken, open_channel
 from probe.protocols.openvpn.framing import Framing, choose_framing
 from probe.protocols.openvpn.keys import StaticKey, parse_client_key, parse_static_key
-from probe.protocols.openvpn.limits import Part, find_lack, stop_at
+from probe.protocols.openvpn.limits import CHALLENGED, Part, find_lack, stop_at
 from probe.protocols.openvpn.login import (
     MATERIAL_BYTES,
     PUSH_REQUEST,
@@ -45,6 +45,10 @@ from probe.protocols.relayed import goes_to
 _UNTRUSTED = 20
 """X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY."""
 _MOST_MESSAGES = 32
+_ANSWER_WAITS_S = (2.0, 6.0)
+_PUSH_WAITS_S, _PUSH_TRIES = (2.0, 3.0), 4
+_CHALLENGES = (b"AUTH_FAILED,CRV1", b"AUTH_PENDING", b"INFO_PRE", b"INFO,")
+"""A second factor, or a login in a browser (openvpn's management-notes.txt, "Challenge/Response Protocol")."""
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +117,7 @@ def _log_in(ask: Ask, session: Session, engine: TLSEngine) -> Reading[tuple[Push
     Raises:
         ProtocolError: the server does not keep to the protocol.
         Refused: it does not let us in.
+        UserError: it wants more of whoever logs in than we have.
     """
     material = make_material(ask.entropy(MATERIAL_BYTES))
     login = _read_login(ask)
@@ -129,34 +134,57 @@ def _log_in(ask: Ask, session: Session, engine: TLSEngine) -> Reading[tuple[Push
     if first is None:
         return None
     material = parse_login_reply(first, material)
-    yield from session.send(engine.seal(PUSH_REQUEST))
+    push = yield from _ask_for_push(session, engine, records)
+    if push is None:
+        return None
+    return push, derive_key(material, session.channel.session, session.channel.peer_session)
+
+
+def _ask_for_push(session: Session, engine: TLSEngine, records: list[bytes]) -> Reading[Push | None]:
+    """Ask for the settings every few seconds, as clients do: a server that is still asking who we are says nothing.
+
+    Raises:
+        ProtocolError: the server says much else.
+        Refused: it does not let us in.
+        UserError: it wants more of whoever logs in than we have.
+    """
     push = Push()
-    for _ in range(_MOST_MESSAGES):
-        record = yield from _next_record(session, engine, records)
-        if record is None:
+    for _ in range(_PUSH_TRIES):
+        yield from session.send(engine.seal(PUSH_REQUEST))
+        for _ in range(_MOST_MESSAGES):
+            record = yield from _next_record(session, engine, records, _PUSH_WAITS_S)
+            if record is None:
+                break
+            text = record.rstrip(b"\0").decode("utf-8", "replace")
+            if text.partition(",")[0] == "PUSH_REPLY":
+                push = join_pushes(push, parse_push(text))
+                if not push.more:
+                    return push
+        else:
+            raise ProtocolError("the server says much and pushes no settings")
+        if session.packets.ended:
             return None
-        text = record.rstrip(b"\0").decode("utf-8", "replace")
-        if text.partition(",")[0] == "PUSH_REPLY":
-            push = join_pushes(push, parse_push(text))
-            if not push.more:
-                key = derive_key(material, session.channel.session, session.channel.peer_session)
-                return push, key
-    raise ProtocolError("the server says much and pushes no settings")
+    return None
 
 
-def _next_record(session: Session, engine: TLSEngine, records: list[bytes]) -> Reading[bytes | None]:
+def _next_record(
+    session: Session, engine: TLSEngine, records: list[bytes], waits_s: tuple[float, ...] = _ANSWER_WAITS_S
+) -> Reading[bytes | None]:
     """Return what the server says next inside TLS; `None` = silence.
 
     Raises:
         Refused: it says that we may not in.
+        UserError: it wants somebody to answer it.
     """
     while not records:
-        taken = yield from session.take_patiently()
+        taken = yield from session.take_patiently(waits_s)
         if taken is None:
             return None
         records += open_records(engine, taken)
         yield from session.send(engine.take_unsent())
     record = records.pop(0)
+    if record.startswith(_CHALLENGES):
+        raise UserError("openvpn", CHALLENGED, "log in with OpenVPN's own client")
     if record.startswith((b"AUTH_FAILED", b"HALT", b"RESTART")):
         said = record.rstrip(b"\0").decode("utf-8", "replace")
         raise Refused(f"the server says {said[:120]}")

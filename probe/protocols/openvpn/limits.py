@@ -31,6 +31,7 @@ _TRIED = {
     Part.LOGIN: "the server was reached, and no login was tried",
     Part.DATA: "the login went well, and the tunnel was not tried",
 }
+CHALLENGED = "the server asks for a second factor or a login in a browser, which nobody is here to give"
 PASSWORD = "the password that the file asks for is not known"
 
 

@@ -111,13 +111,13 @@ class Session:
             self.packets.add(data)
         return packet
 
-    def take_patiently(self) -> Reading[list[bytes] | None]:
+    def take_patiently(self, waits_s: tuple[float, ...] = _TLS_WAITS_S) -> Reading[list[bytes] | None]:
         """Return the payloads of the next control packet; what was never acked is sent again meanwhile."""
-        for turn, wait_s in enumerate(_TLS_WAITS_S):
+        for turn, wait_s in enumerate(waits_s):
             taken = yield from self.take(wait_s)
             if taken is not None or self.packets.ended:
                 return taken
-            if turn + 1 < len(_TLS_WAITS_S) and not self.packets.stream:
+            if turn + 1 < len(waits_s) and not self.packets.stream:
                 for packet in self.channel.resend():
                     yield Send(self.packets.frame(packet))
         return None

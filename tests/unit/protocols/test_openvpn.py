@@ -93,8 +93,28 @@ def test_a_password_is_said_once_and_inside_tls(pki):
 
 
 def test_a_refusal_is_the_servers_word(pki):
-    with pytest.raises(Refused, match="AUTH_FAILED,CRV1"):
-        talk(pki, Server(pki, pushes=("AUTH_FAILED,CRV1",)), login=b"me\nwrong\n")
+    with pytest.raises(Refused, match="AUTH_FAILED,no such user"):
+        talk(pki, Server(pki, pushes=("AUTH_FAILED,no such user",)), login=b"me\nwrong\n")
+
+
+@pytest.mark.parametrize("said", ["AUTH_FAILED,CRV1:R,E:c3Rh:bWU=:Code?", "AUTH_PENDING,timeout 60", "INFO,OPEN_URL:x"])
+def test_who_asks_for_a_second_factor_refuses_nobody(pki, said):
+    with pytest.raises(UserError, match="second factor"):
+        talk(pki, Server(pki, pushes=(said,)), login=b"me\nright\n")
+
+
+def test_settings_are_asked_for_again_while_the_server_makes_up_its_mind(pki):
+    server = Server(pki, pushes=())
+    played = talk(pki, server, login=b"me\nright\n")
+    assert (played.reached, played.reply) == (FULL[:2], None)
+    assert server.said[1:] == [b"PUSH_REQUEST\0"] * 4
+
+    def change_its_mind(data: bytes) -> bytes:
+        server.pushes = (PUSH + ",cipher AES-256-GCM",) if len(server.said) > 2 else ()
+        return server.serve(data)
+
+    server = Server(pki, pushes=())
+    assert play_stream(begin(pki, login=b"me\nright\n"), change_its_mind).reached == FULL
 
 
 def test_settings_may_come_in_parts(pki):
