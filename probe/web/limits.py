@@ -7,6 +7,9 @@ class WebLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds on connections and scrapes."""
 
     connections: int = 200
+    handshakes: int = 50
+    """TLS handshakes under way, besides; each holds half a megabyte."""
+    handshake_s: float = 10.0
     head_s: float = 10.0
     """From connecting, or from the first byte of a request, to the end of its head."""
     serve_s: float = 60.0

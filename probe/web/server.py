@@ -7,8 +7,6 @@ round is finished, else 503), `/-/reload` (POST or PUT; 500 with the reason when
 
 import asyncio
 import logging
-import socket
-import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from aiohttp import web
@@ -19,13 +17,14 @@ from probe.web.agent_view import AgentView
 from probe.web.api import Api
 from probe.web.api_heat import HeatApi
 from probe.web.connections import Connections
+from probe.web.doors import Doors
 from probe.web.exposition import Exposition
 from probe.web.frame import send_static
 from probe.web.guards import PREFIX, TELEMETRY, add_headers, refuse_strangers
 from probe.web.handler import StrictHandler
 from probe.web.heat import HeatMap
 from probe.web.limits import DEFAULT_LIMITS, WebLimits
-from probe.web.listen import format_address, open_listeners
+from probe.web.listen import open_listeners
 from probe.web.openapi import PATH as OPENAPI_PATH
 from probe.web.openapi import send_openapi
 from probe.web.other_pages import OtherPages
@@ -39,7 +38,6 @@ log = logging.getLogger("wallprobe")
 _BODY_BYTES = 65536
 _SHUTDOWN_S = 0.5
 """aiohttp waits so long twice: for answers under way, then for their cancellation."""
-_TLS_HANDSHAKE_S = 10.0
 
 
 class Operations:
@@ -128,35 +126,6 @@ def _lead_to(prefix: str) -> Callable[[web.Request], Awaitable[web.Response]]:
     return lead
 
 
-class Doors:
-    """The listening sockets, each served under the context of the day."""
-
-    def __init__(self, sockets: list[socket.socket], factory: Callable[[], asyncio.Protocol]) -> None:
-        self._sockets = sockets
-        self._factory = factory
-        self._servers: list[asyncio.Server] = []
-        self.addresses = tuple(format_address(one) for one in sockets)
-
-    async def open(self, context: ssl.SSLContext | None) -> None:
-        """Accept under this context from now on; who is inside stays, and nobody on the way in is turned away."""
-        loop = asyncio.get_running_loop()
-        handshake_s = _TLS_HANDSHAKE_S if context is not None else None
-        opened = [
-            await loop.create_server(self._factory, sock=one.dup(), ssl=context, ssl_handshake_timeout=handshake_s)
-            for one in self._sockets
-        ]
-        before, self._servers = self._servers, opened
-        for server in before:
-            server.close()
-
-    def close(self) -> None:
-        """Stop accepting."""
-        for server in self._servers:
-            server.close()
-        for one in self._sockets:
-            one.close()
-
-
 class WebServer:
     """A server that listens; `close` it before the agent goes."""
 
@@ -171,18 +140,10 @@ class WebServer:
 
     async def _look(self) -> None:
         """Take over certificates, users and limits when their files change."""
-        due = False
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            due |= await self._protection.look()
-            if not due:
-                continue
-            try:
-                await self._doors.open(self._protection.context)
-                due = False
-            except OSError as error:
-                # Out of descriptors, most likely: the doors that are open stay, and the next second tries again.
-                log.error("new certificates not taken over yet", extra={"error": str(error)})
+            if await self._protection.look():
+                self._doors.renew(self._protection.context)
 
     async def close(self) -> None:
         """Stop accepting, give answers under way about a second, and drop the rest."""
@@ -231,6 +192,6 @@ async def start_web(
             lingering_time=1.0,
         )
     )
-    doors = Doors(sockets, factory)
+    doors = Doors(sockets, factory, limits)
     await doors.open(protection.context)
     return WebServer(runner, connections, doors, protection)
