@@ -169,7 +169,7 @@ class Checking:
         """Return what was seen; a port that does not answer is not asked again."""
         seen: list[Measurement] = []
         for target in chain:
-            measurement = await self._measure(environment, monitor, target, Wish())
+            measurement = await self._measure(environment, monitor, target, Wish(greets=True))
             seen.append(self._naming.veil.cover(measurement))
             reached = [o for o in measurement.observations if isinstance(o, TCPConnect) and o.role is Role.TARGET]
             if reached and all(observation.failure is not None for observation in reached):

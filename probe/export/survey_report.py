@@ -13,12 +13,13 @@ from probe.model.failure import FailureCode
 from probe.model.measurement import Measurement
 from probe.model.observation import DialogueExchange, DNSLookup, Role, TCPConnect, TLSHandshake
 
+_OPENVPN = "OpenVPN"
 _NAMES = {
     "anyconnect": "AnyConnect",
     "globalprotect": "GlobalProtect",
     "fortigate": "FortiGate SSL VPN",
     "sstp": "SSTP",
-    "openvpn": "OpenVPN",
+    "openvpn": _OPENVPN,
     "ikev2": "IKEv2",
 }
 _SILENCE = "Silence says little: OpenVPN with tls-auth or tls-crypt says nothing to strangers."
@@ -34,22 +35,29 @@ def answered(measurement: Measurement) -> bool:
 def build_survey_report(host: str, asked: Sequence[Measurement], skipped: int = 0) -> tuple[Line, ...]:
     """Return what is found at a host; `skipped` protocols were not asked because their port does not answer."""
     found = [measurement for measurement in asked if answered(measurement)]
-    names = ", ".join(f"{_name(m)} ({_place(m)})" for m in found)
     if found:
-        head = f"  Lives at {host}: {names}"
+        head = f"  Lives at {host}: {_list(found)}"
     elif all(map(_is_too_soon, asked)):
         head = f"  {host} was greeted a moment ago and is not again: run this in a minute."
     else:
         head = f"  No VPN gateway that is known here answers at {host}."
     lines = [Line(text=head, tone=Tone.GOOD if found else Tone.PLAIN)]
-    for measurement in asked:
+    for measurement in sorted(asked, key=lambda m: not answered(m)):
         tone = Tone.GOOD if measurement in found else Tone.FAINT
         lines.append(Line(text=f"    {_name(measurement):<18}{_place(measurement):<10}{_what(measurement)}", tone=tone))
     if skipped:
         lines.append(Line(text=f"    {skipped} more were not asked: their port does not answer", tone=Tone.FAINT))
-    if len(found) < len(asked):
+    if _OPENVPN not in map(_name, found):
         lines.append(Line(text=f"    {_SILENCE}", tone=Tone.FAINT))
     return tuple(lines)
+
+
+def _list(found: Sequence[Measurement]) -> str:
+    """Return `AnyConnect (443/tcp), IKEv2 (500/udp, 4500/udp)`."""
+    places: dict[str, list[str]] = {}
+    for measurement in found:
+        places.setdefault(_name(measurement), []).append(_place(measurement))
+    return ", ".join(f"{name} ({', '.join(at)})" for name, at in places.items())
 
 
 def _name(measurement: Measurement) -> str:

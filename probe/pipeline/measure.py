@@ -20,6 +20,7 @@ from probe.classify.case import Case
 from probe.classify.clean import judge_clean, looks_clean
 from probe.classify.facts import build_table
 from probe.classify.fitness import needs_baseline
+from probe.classify.greeting import leave_open
 from probe.classify.judge import judge
 from probe.classify.pairs import PAIRS
 from probe.classify.plan import calls_for_echoes, is_calm, is_calm_alone, plan
@@ -72,8 +73,7 @@ class Run:
     """A measurement in the making."""
 
     def __init__(self, environment: Environment, monitor: VantageMonitor, target: Target, wish: Wish) -> None:
-        """Prepare; a target that is shown under an alias is asked at its address."""
-        target = environment.veil.lift(target)
+        target = environment.veil.lift(target)  # one that is shown under an alias is asked at its address
         self._environment = environment
         self._monitor = monitor
         self._target = target
@@ -177,13 +177,13 @@ class Run:
         if self._clean is not None:
             return self._clean
         case = self._case()
-        clean = judge_clean(case)
-        if clean is not None:
+        if (clean := judge_clean(case)) is not None:
             return clean
         verdict = judge(case)
         unjudged = verdict.status is Status.INSUFFICIENT and self._target.check is not CheckName.VPN
-        if verdict.status is Status.OK or (unjudged and (self._baseline is None or not self._baseline.fit)):
-            return verdict
+        unfit = self._baseline is None or not self._baseline.fit
+        if self._wish.greets or verdict.status is Status.OK or (unjudged and unfit):
+            return leave_open(verdict) if self._wish.greets else verdict
         return msgspec.structs.replace(verdict, pending=(*plan(case).later, *second_round(case, verdict)))
 
     def _case(self) -> Case:
@@ -243,7 +243,7 @@ class Run:
     def _replan(self) -> None:
         self._replan_due = False
         group = self._group
-        if group is None or self._settled:
+        if group is None or self._settled or self._wish.greets:
             return
         case = self._case()
         planned = plan(case)
@@ -372,7 +372,7 @@ class Run:
         """Get a look at the vantage that started after the check's last failure, when one is needed."""
         case = self._case()
         self._clean = judge_clean(case)
-        if self._clean is not None or not needs_baseline(build_table(case)):
+        if self._clean is not None or self._wish.greets or not needs_baseline(build_table(case)):
             return
         failures = [o.t_s for o in self._journal.observations if o.failure is not None and o.role is Role.TARGET]
         since_s = self._journal.started_boot_s + (max(failures) if failures else -RECENT_S)

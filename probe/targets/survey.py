@@ -15,8 +15,8 @@ from probe.targets.hosts import bracket, is_address
 from probe.targets.identity import make_id
 
 _NAMED = re.compile(r"(?:ssl|web|open)?vpn|remote|gw|ras|anyconnect|globalprotect", re.ASCII)
-_TIMEOUT_S = 10.0
-"""A gateway that is there says so in a second or two; twenty would make the silent ones take minutes."""
+_TIMEOUT_S = 5.0
+"""A gateway that is there says so in a second or two; the silent ones follow one another, and nobody waits for ever."""
 CHAINS: tuple[tuple[tuple[str, int, dict[str, str]], ...], ...] = (
     # Many gateways made their certificate themselves: who they are is the web check's question, not this one's.
     (
