@@ -97,8 +97,9 @@ def test_version_3_is_refused_in_the_words_of_the_rfc(swan: StrongSwan) -> None:
     assert swan.talk(v2, params={"probe": "major"}).reply.kind == "invalid_major_version"
 
 
-def test_the_right_key_is_proven_both_ways_and_the_tunnel_taken_down(swan: StrongSwan) -> None:
-    played = swan.talk(v2, params={"id": "probe.test"}, secrets={"psk": b"correct horse"})
+@pytest.mark.parametrize("port", [500, 4500])
+def test_the_right_key_is_proven_both_ways_and_the_tunnel_taken_down(swan: StrongSwan, port: int) -> None:
+    played = swan.talk(v2, params={"id": "probe.test"}, secrets={"psk": b"correct horse"}, port=port)
     assert played.reached == [Depth.HELLO, Depth.PROOF, Depth.AUTH]
     assert played.reply.responder_id == "gw.test"
     assert played.reply.proved

@@ -30,6 +30,8 @@ class _Remote(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     port: str = ""
     proto: str = ""
+    no_hello: str = ""
+    """An option of its own `<connection>` that is not spoken here."""
 
 
 class _Reader:
@@ -110,6 +112,8 @@ class _Reader:
             self._pin(value)
         elif name in _INLINE:
             self._file(name, rest)
+        elif connection is not None and NOT_SPOKEN.get(name) is Part.HELLO:
+            connection[Part.HELLO.value] = name
         else:
             self._inside(name, value)
 
@@ -208,5 +212,7 @@ def _endpoint(reader: _Reader, remote: _Remote) -> Parsed:
     if "cert" in reader.secrets or "cert" in reader.files:
         kept.append("asks")  # who has a certificate could log in without the password, and would be refused
     params |= {key: reader.params[key] for key in kept if key in reader.params}
+    if remote.no_hello:
+        params[Part.HELLO.value] = remote.no_hello
     files = {name: path for name, path in reader.files.items() if name not in reader.secrets}
     return Parsed(host=remote.host, port=int(port), params=params, secrets=reader.secrets, files=files)

@@ -230,6 +230,14 @@ def test_files_say_what_the_tunnel_is_made_of():
     assert read("auth-user-pass\n") == usual, "without a certificate nobody logs in before the password is there"
 
 
+def test_what_one_connection_asks_for_is_not_held_against_the_others():
+    ways = "<connection>\nremote a.test\nhttp-proxy 10.0.0.1 8080\n</connection>\n"
+    ways += "<connection>\nremote b.test\n</connection>\n"
+    first, second = parse_config(f"client\n{ways}")
+    assert first.params[Part.HELLO] == "http-proxy"
+    assert Part.HELLO not in second.params
+
+
 def test_spoken_is_what_both_parts_allow():
     assert is_spoken("AES-256-GCM", "whirlpool")
     assert is_spoken("AES-256-CBC", "sha1")
