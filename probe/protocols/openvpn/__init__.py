@@ -7,6 +7,7 @@ more, the handshake stops before our certificate is sent: a login replaces the s
 is. After a login the server is told that we leave.
 """
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping
 
@@ -23,6 +24,7 @@ from probe.protocols.openvpn.config import parse_config
 from probe.protocols.openvpn.control import ControlChannel
 from probe.protocols.openvpn.data import is_spoken, open_channel
 from probe.protocols.openvpn.framing import Framing, choose_framing
+from probe.protocols.openvpn.identity import unpack_identity
 from probe.protocols.openvpn.keys import StaticKey, parse_client_key, parse_static_key
 from probe.protocols.openvpn.limits import CHALLENGED, Part, find_lack, stop_at
 from probe.protocols.openvpn.login import (
@@ -71,6 +73,7 @@ def start(ask: Ask) -> Dialogue:
         UserError: a key, a certificate or the login cannot be used.
     """
     stop_at(ask, Part.HELLO)
+    ask = dataclasses.replace(ask, secrets=unpack_identity(ask.secrets))
     stream = ask.params.get("proto", "udp") == "tcp"
     session = Session(ControlChannel(_choose_wrapping(ask), ask.entropy(8)), Packets(stream=stream))
     if not (yield from session.greet()):
@@ -264,7 +267,7 @@ SPEC = DialogueSpec(
     default_port=1194,
     stack=_stack,
     start=start,
-    secrets=("ca", "key", "cert", "cert_key", "login"),
+    secrets=("ca", "key", "cert", "cert_key", "login", "pkcs12"),
     proves=Depth.VOLUME,
     suffixes=(".ovpn",),
     read_file=parse_config,

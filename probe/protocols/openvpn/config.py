@@ -16,7 +16,7 @@ from probe.protocols.openvpn.login import USUAL_CIPHERS
 
 _INLINE = {
     "ca": "ca", "cert": "cert", "key": "cert_key", "tls-auth": "key", "tls-crypt": "key", "tls-crypt-v2": "key",
-    "auth-user-pass": "login",
+    "auth-user-pass": "login", "pkcs12": "pkcs12",
 }  # fmt: skip
 """What a block or a file option holds, by our names."""
 _WRAPS = ("tls-auth", "tls-crypt", "tls-crypt-v2")
@@ -209,7 +209,7 @@ def _endpoint(reader: _Reader, remote: _Remote) -> Parsed:
     if reader.ciphers:
         kept.append("auth")
         params["ciphers"] = ":".join(reader.ciphers)
-    if "cert" in reader.secrets or "cert" in reader.files:
+    if not {"cert", "pkcs12"}.isdisjoint(reader.secrets | reader.files):
         kept.append("asks")  # who has a certificate could log in without the password, and would be refused
     params |= {key: reader.params[key] for key in kept if key in reader.params}
     if remote.no_hello:

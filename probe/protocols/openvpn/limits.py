@@ -22,7 +22,7 @@ class Part(StrEnum):
 
 NOT_SPOKEN = {
     "secret": Part.HELLO, "scramble": Part.HELLO, "http-proxy": Part.HELLO, "socks-proxy": Part.HELLO,
-    "static-challenge": Part.LOGIN, "pkcs12": Part.LOGIN, "pkcs11-id": Part.LOGIN, "cryptoapicert": Part.LOGIN,
+    "static-challenge": Part.LOGIN, "pkcs11-id": Part.LOGIN, "cryptoapicert": Part.LOGIN,
 }  # fmt: skip
 """Options of a file, by the first part that they keep us from. A challenge wants somebody to answer it."""
 _DEPTHS = {Part.HELLO: Depth.REACH, Part.LOGIN: Depth.AUTH, Part.DATA: Depth.DATA}
@@ -40,6 +40,8 @@ def find_lack(ask: Ask, part: Part) -> str:
     option = ask.params.get(part, "")
     if option:
         return f"{option} is not supported here"
+    if part is Part.LOGIN and "pkcs12" in ask.secrets and "cert" not in ask.secrets:
+        return "a PKCS #12 with a passphrase, or that is none, is not supported here"
     if part is Part.LOGIN and ask.params.get("asks") == "password" and "login" not in ask.secrets:
         return PASSWORD
     return ""

@@ -1,9 +1,13 @@
 """OpenVPN's tunnel in every making that is spoken here, and what is said where one is not."""
 
+import base64
 import struct
 from collections.abc import Callable
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, NoEncryption, load_pem_private_key
+from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +18,7 @@ from probe.protocols.openvpn import SPEC
 from probe.protocols.openvpn.config import parse_config
 from probe.protocols.openvpn.data import is_spoken, open_channel
 from probe.protocols.openvpn.framing import Framing, choose_framing
+from probe.protocols.openvpn.identity import unpack_identity
 from probe.protocols.openvpn.keys import StaticKey
 from probe.protocols.openvpn.limits import NOT_SPOKEN, Part
 from tests.dialogues import Played, fixed_entropy, play
@@ -236,6 +241,43 @@ def test_what_one_connection_asks_for_is_not_held_against_the_others():
     first, second = parse_config(f"client\n{ways}")
     assert first.params[Part.HELLO] == "http-proxy"
     assert Part.HELLO not in second.params
+
+
+def pack_identity(pki: Pki, passphrase: bytes = b"") -> bytes:
+    certificate = x509.load_pem_x509_certificate(pki.client[0])
+    how = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
+    authorities = x509.load_pem_x509_certificates(pki.ca)
+    return serialize_key_and_certificates(
+        None, load_pem_private_key(pki.client[1], None), certificate, authorities, how
+    )
+
+
+def test_a_file_may_keep_its_identity_in_one_bundle(pki):
+    bundle = pack_identity(pki)
+    for data in (bundle, base64.encodebytes(bundle)):
+        ask = Ask(entropy=fixed_entropy(), params={"proto": "tcp"}, secrets={"pkcs12": data}, deepest=Depth.DATA)
+        assert play_stream(SPEC.start(ask), Server(pki).serve).reached == FULL
+    parsed = parse_config("client\nremote vpn.test\npkcs12 me.p12\nauth-user-pass\n")[0]
+    assert parsed.files == {"pkcs12": "me.p12"}
+    assert parsed.params["asks"] == "password"
+
+
+@pytest.mark.parametrize("bad", ["locked", "none"])
+def test_a_bundle_that_cannot_be_opened_is_said_where_a_login_is_wanted(pki, bad):
+    data = pack_identity(pki, b"passphrase") if bad == "locked" else b"SECRET"
+    for deepest, says in ((Depth.PROOF, ""), (Depth.DATA, "PKCS #12 with a passphrase")):
+        secrets = {"pkcs12": data, "ca": pki.ca}
+        ask = Ask(entropy=fixed_entropy(), params={"proto": "tcp"}, secrets=secrets, deepest=deepest)
+        if not says:
+            assert play_stream(SPEC.start(ask), Server(pki).serve).reached == FULL[:2]
+            continue
+        with pytest.raises(UserError, match=says):
+            play_stream(SPEC.start(ask), Server(pki).serve)
+
+
+@given(st.binary(max_size=200))
+def test_any_bundle_is_opened_or_left_alone(data):
+    assert unpack_identity({"pkcs12": data}) == {"pkcs12": data}
 
 
 def test_spoken_is_what_both_parts_allow():
