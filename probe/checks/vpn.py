@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from probe.checks.paths import find_paths
+from probe.model.control import GREETINGS
 from probe.model.depth import Depth
 from probe.model.endpoint import Endpoint
 from probe.model.failure import Failure, FailureCode, Stage
@@ -40,6 +41,16 @@ def goes_by_udp(target: Target) -> bool:
         return False
     spec = load_specs()[target.params["protocol"]]
     return isinstance(spec.choose_stack(target.params)[0], Udp)
+
+
+def find_greeting(target: Target) -> str:
+    """Return the protocol of a tunnel over UDP whose server answers a first packet without anybody's key; or nothing.
+
+    A control may send that. Keys, or a packet made with them, never leave this host.
+    """
+    protocol = target.params.get("protocol", "")
+    bare = target.params.get("wrap", "none") == "none"
+    return protocol if goes_by_udp(target) and protocol in GREETINGS and bare else ""
 
 
 async def run(target: Target, ctx: Context) -> None:

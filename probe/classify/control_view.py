@@ -12,8 +12,17 @@ from probe.classify.case import Case
 from probe.classify.facts import may_cite
 from probe.classify.tries import Outcome, read_dns, read_http, read_tcp, read_tls, write_spot
 from probe.model.control import ControlKind, ControlReport
+from probe.model.depth import Depth
 from probe.model.failure import INSTRUMENT_CODES, FailureCode
-from probe.model.observation import DNSLookup, HTTPExchange, Observation, QUICHandshake, TCPConnect, TLSHandshake
+from probe.model.observation import (
+    DialogueExchange,
+    DNSLookup,
+    HTTPExchange,
+    Observation,
+    QUICHandshake,
+    TCPConnect,
+    TLSHandshake,
+)
 from probe.model.verdict import Confidence, EvidenceFamily
 
 WITHIN_S = 300.0
@@ -111,7 +120,7 @@ class ControlView:
     def _by_spot(self) -> dict[str, list[Observation]]:
         found: dict[str, list[Observation]] = {}
         for seen in self._seen:
-            if isinstance(seen, TCPConnect | TLSHandshake | HTTPExchange):
+            if isinstance(seen, TCPConnect | TLSHandshake | HTTPExchange | DialogueExchange):
                 found.setdefault(str(seen.endpoint), []).append(seen)
         return found
 
@@ -119,6 +128,11 @@ class ControlView:
         """Tell whether controls connect to a place; `None` = none tried."""
         tried = [read_tcp(o) is Outcome.OK for o in self._at(spot) if isinstance(o, TCPConnect)]
         return any(tried) if tried else None
+
+    def spoke(self, spot: str) -> bool:
+        """Tell whether a tunnel's server answers controls in its protocol."""
+        spoken = (o for o in self._at(spot) if isinstance(o, DialogueExchange))
+        return any(o.failure is None and o.depth.rank >= Depth.HELLO.rank for o in spoken)
 
     def greeted(self, spot: str, name: str) -> bool | None:
         """Tell whether a place shows controls a certificate when they send this name; `None` = none tried."""

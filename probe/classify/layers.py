@@ -16,6 +16,7 @@ from probe.classify.rules_echo import ECHO_RULES
 from probe.classify.rules_entropy import ENTROPY_OUTSIDE_RULES, ENTROPY_RULES
 from probe.classify.rules_floor import FLOOR_HTTP_RULES, FLOOR_TLS_RULES
 from probe.classify.rules_flow import FLOW_CONTROL_RULES, FLOW_NOTES
+from probe.classify.rules_greeting import GREETING_RULES
 from probe.classify.rules_page import EXCHANGE_RULES, FOREIGN_PAGE_RULES, PAGE_RULES
 from probe.classify.rules_path import TCP_RULES, TLS_RULES
 from probe.classify.rules_question import QUESTION_RULES
@@ -133,6 +134,7 @@ LAYERED: tuple[tuple[Section[PathFacts], ...], ...] = (
 
 OUTSIDE: tuple[Section[PathFacts], ...] = (
     Section(_page_came, FLOW_CONTROL_RULES),
+    Section(_VPN, GREETING_RULES),
     Section(_TCP, CONNECT_RULES),
     Section(_TLS, HANDSHAKE_RULES),
     Section(_QUIC, QUIC_CONTROL_RULES),

@@ -35,7 +35,7 @@ _PATHS = {
 }
 _ECHO = "/api/v1/echo"
 
-_Key = tuple[CheckName, str, int, str, bool, str, tuple[str, ...]]
+_Key = tuple[CheckName, str, int, str, bool, str, tuple[str, ...], str]
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -250,6 +250,7 @@ def _key_of(request: ControlRequest) -> _Key:
         request.secure,
         request.query_type,
         request.server_names,
+        request.greeting,
     )
 
 

@@ -12,6 +12,9 @@ import itertools
 from probe.control.policy import Policy
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Grant, Traffic
+from probe.net.context import TooSoon
+
+_MOST_GREETED = 10_000
 
 
 class OutboundGate:
@@ -23,6 +26,8 @@ class OutboundGate:
         self._serials = itertools.count(1)
         self._open: set[int] = set()
         self._waiting: collections.deque[asyncio.Future[None]] = collections.deque()
+        self._greeted_s: dict[str, float] = {}
+        """When servers of tunnels were greeted, the longest ago first."""
         self.refused_total = 0
 
     @property
@@ -62,12 +67,23 @@ class OutboundGate:
         """Nothing to remember: no censor is on this path."""
 
     async def claim_handshake(self, identity: str, spacing_s: float, patience_s: float) -> None:
-        """Refuse: a control has nobody's credentials, and shakes hands with no tunnel."""
-        raise PermissionError(errno.EACCES, "a control does not speak the protocols of tunnels")
+        """Let each server be greeted once in so long, whoever asks for it.
+
+        Raises:
+            TooSoon: it was a moment ago.
+        """
+        now_s = asyncio.get_running_loop().time()
+        wait_s = self._greeted_s.get(identity, float("-inf")) + spacing_s - now_s
+        if wait_s > 0:
+            raise TooSoon(wait_s)
+        self._greeted_s.pop(identity, None)
+        self._greeted_s[identity] = now_s
+        while len(self._greeted_s) > _MOST_GREETED:
+            del self._greeted_s[next(iter(self._greeted_s))]
 
     async def reserve(self, counter: str, at_least: int, count: int) -> int:
-        """Refuse, for the same reason."""
-        raise PermissionError(errno.EACCES, "a control does not speak the protocols of tunnels")
+        """Refuse: a control has nobody's credentials, and goes no further than a greeting."""
+        raise PermissionError(errno.EACCES, "a control has no keys of tunnels")
 
     async def _wait(self) -> None:
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -14,8 +14,8 @@ from probe.protocols.special_address import is_special
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-PORTS = frozenset({80, 443, 853})
-"""Web and encrypted DNS; others are the operator's to name."""
+PORTS = frozenset({80, 443, 500, 853, 1194, 4500})
+"""Web, encrypted DNS, and where IKE and OpenVPN are greeted; others are the operator's to name."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,6 +48,7 @@ def build_view(settings: ServeSettings, stack: Stack, asn_of: Callable[[str], in
         resolvers=settings.resolvers,
         families=families,
         sockets=settings.limits.sockets,
+        greetings_apart_s=settings.limits.greetings_apart_s,
         bounds=Bounds(step_s=settings.limits.step_s, whole_s=settings.limits.whole_s),
         asn_of=asn_of,
     )

@@ -45,6 +45,8 @@ class ControlLimits(msgspec.Struct, frozen=True, kw_only=True):
     sockets: int = 4000
     step_s: float = 10.0
     whole_s: float = 30.0
+    greetings_apart_s: float = 25.0
+    """How far apart one tunnel's server is greeted, whoever asks: clients ask again after 30 s."""
     ooni_concurrent: int = 50
     """OONI measurements at once; the upper half is for OONI's own probes, as their helper has it."""
 
@@ -213,6 +215,7 @@ def _read_limits(fields: Fields) -> ControlLimits:
         sockets=section.integer("sockets", default.sockets, low=8, high=1_000_000),
         step_s=section.duration("timeout", default.step_s, low=0.1, high=60),
         whole_s=section.duration("measurement", default.whole_s, low=1.0, high=300),
+        greetings_apart_s=section.duration("greetings_apart", default.greetings_apart_s, low=0.1, high=3600),
         ooni_concurrent=section.integer("ooni_concurrent", default.ooni_concurrent, low=2, high=10_000),
     )
     section.finish()

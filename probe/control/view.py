@@ -19,16 +19,19 @@ from probe.control.outbound import OutboundGate
 from probe.control.policy import Policy
 from probe.control.wire import strip
 from probe.model.control import ControlRequest
+from probe.model.depth import Depth
 from probe.model.endpoint import Endpoint
 from probe.model.observation import Observation, Resolver, Role, Transport
 from probe.model.target import CheckName, Header, Request, Target
 from probe.net.connect import connect
 from probe.net.context import Context, Journal, unknown_asn
+from probe.net.dialogue import Occasion, converse
 from probe.net.echo import echo
 from probe.net.lookup import is_literal, lookup, lookup_system
 from probe.net.quic import quic
 from probe.net.secure import secure
 from probe.net.stack import Stack
+from probe.protocols import load_specs
 from probe.protocols.redirect import WebAddress
 
 BODY_BYTES = 65536
@@ -66,12 +69,14 @@ class OutsideView:
         resolvers: tuple[Resolver, ...] = (),
         families: tuple[int, ...] = (4, 6),
         sockets: int = 4000,
+        greetings_apart_s: float = 25.0,
         bounds: Bounds | None = None,
         asn_of: Callable[[str], int] = unknown_asn,
     ) -> None:
         self._stack = stack
         self._families = families
         self._bounds = bounds or Bounds()
+        self._greetings_apart_s = greetings_apart_s
         self._serial = 0
         self.policy = policy
         self.resolvers = resolvers
@@ -169,6 +174,8 @@ class OutsideView:
                 group.create_task(fetch(ctx, page, fetched))
         for address in (*own, *seen):
             endpoint = Endpoint(address=address, port=request.port)
+            if request.greeting:
+                group.create_task(greet(ctx, endpoint, request, self._greetings_apart_s))
             for step in _steps(request, ctx, endpoint, is_fetched=address in fetched):
                 group.create_task(step)
 
@@ -222,6 +229,15 @@ async def fetch(
         request=Request(headers=headers) if headers else None,
     )
     await web.run(target, ctx, addresses=addresses)
+
+
+async def greet(ctx: Context, endpoint: Endpoint, request: ControlRequest, apart_s: float) -> None:
+    """Send a tunnel's server its protocol's first packet, in which are nobody's credentials; go no further."""
+    occasion = Occasion(
+        spec=load_specs()[request.greeting], host=request.host, params={}, secrets={}, deepest=Depth.HELLO,
+        spacing_s=apart_s,
+    )  # fmt: skip
+    await converse(ctx, endpoint, occasion)
 
 
 async def dial(ctx: Context, endpoint: Endpoint) -> None:

@@ -7,7 +7,7 @@ import ipaddress
 
 import msgspec
 
-from probe.model.control import ControlRequest, KnownVerdict
+from probe.model.control import GREETINGS, ControlRequest, KnownVerdict
 from probe.model.errors import ProtocolError
 from probe.model.observation import DNSLookup, DNSReply, HTTPExchange, Observation
 from probe.model.target import CheckName
@@ -79,6 +79,8 @@ def parse_request(data: bytes) -> ControlRequest:
         raise ProtocolError("port is out of bounds")
     if request.query_type not in QUERY_TYPES:
         raise ProtocolError(f"query_type is not one of {', '.join(sorted(QUERY_TYPES))}")
+    if (request.check is CheckName.VPN) is not (request.greeting in GREETINGS):
+        raise ProtocolError(f"greeting goes with check vpn, and is one of {', '.join(sorted(GREETINGS))}")
     return msgspec.structs.replace(
         request,
         host=parse_host(request.host),

@@ -31,7 +31,7 @@ HELLOS = {
     Hello.VLESS: 8445,
 }
 """The reference servers of tunnels' protocols that stand at the control's address."""
-TUNNEL_PORTS = (1080, 1194, 2222, 8488)
+TUNNEL_PORTS = (1080, 2222, 8488)
 """What it may be asked to connect to, besides the web's ports."""
 
 
@@ -50,7 +50,7 @@ def render_serve_config(token: str, files: dict[str, str]) -> str:
             "tokens": [{"name": "lab", "sha256": hash_token(token)}],
             "tls": files,
             "resolvers": ["udp://9.9.9.9", "udp://8.8.8.8"],
-            "limits": {"per_minute": "6000"},
+            "limits": {"per_minute": "6000", "greetings_apart": "2s"},
             "echo": {"ports": ECHO_PORTS},
             "hellos": {hello.value: port for hello, port in HELLOS.items()},
             "policy": {"ports": [str(port) for port in TUNNEL_PORTS]},

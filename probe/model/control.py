@@ -12,6 +12,9 @@ from probe.model.pattern import Pattern
 from probe.model.target import CheckName
 from probe.model.verdict import Cause, Confidence, Status
 
+GREETINGS = frozenset({"openvpn", "ikev2", "l2tp", "stun"})
+"""Protocols over UDP whose servers answer a first packet that holds nobody's credentials: a control can send it."""
+
 
 class ControlKind(StrEnum):
     """Who answered: what a report can hold depends on it."""
@@ -44,6 +47,8 @@ class ControlRequest(msgspec.Struct, frozen=True, kw_only=True):
     """SNI values to shake hands with on each address; empty = the host. An empty string in it = no SNI."""
     query_type: str = "A"
     """Of a dns target."""
+    greeting: str = ""
+    """Of a vpn target: the protocol, one of `GREETINGS`, whose first packet the control is to send."""
     families: tuple[int, ...] = (4, 6)
     timeout_s: float = 10.0
     """Per step; the control has an upper bound of its own."""

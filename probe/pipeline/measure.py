@@ -15,7 +15,7 @@ import msgspec
 
 from probe.checks import CHECKS
 from probe.checks.experiment import run_experiment
-from probe.checks.vpn import HARMLESS, goes_by_udp
+from probe.checks.vpn import HARMLESS, find_greeting, goes_by_udp
 from probe.classify.case import Case
 from probe.classify.clean import judge_clean, looks_clean
 from probe.classify.facts import build_table
@@ -303,7 +303,8 @@ class Run:
     async def _ask_control(self) -> None:
         """Ask for the outside view, once in a run; a control that does not answer is in the report."""
         controls, target = self._environment.controls, self._target
-        if controls is None or goes_by_udp(target) or not self._environment.may_follow_up(1):
+        greeting = find_greeting(target)
+        if controls is None or (goes_by_udp(target) and not greeting) or not self._environment.may_follow_up(1):
             return
         # A late round makes experiments only: what the name led to was seen by the run that it continues.
         earlier = [o for citation in self._wish.cites for o in citation.observations]
@@ -313,8 +314,9 @@ class Run:
             if isinstance(o, DNSLookup) and o.role is Role.TARGET and not o.hop
         ]
         request = ControlRequest(
-            # Of a tunnel a control can say whether its port takes connections: nobody's secrets go to it.
-            check=CheckName.TCP if target.check is CheckName.VPN else target.check,
+            # Of a tunnel a control can say whether its port takes connections, or greetings: no secrets go to it.
+            check=CheckName.TCP if target.check is CheckName.VPN and not greeting else target.check,
+            greeting=greeting,
             host=target.host,
             port=DNS_PORT if target.check is CheckName.DNS else target.port,
             path=target.path,

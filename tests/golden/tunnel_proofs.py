@@ -3,6 +3,7 @@
 import msgspec
 
 from probe.classify.case import Case
+from probe.model.control import ControlReport
 from probe.model.depth import Depth
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, NameKind, Place, Step
@@ -304,4 +305,66 @@ def settled() -> tuple[Half, Half]:
             "likely_blocked network C2",
             "The reference alone: one method.",
         ),
+    )
+
+
+def greeted(code: FailureCode | None, protocol: str = "openvpn") -> tuple[ControlReport, ...]:
+    """Tell of two rounds in which a control greeted the server."""
+    outside = Tunnel(protocol).own(code, Depth.HELLO if code is None else Depth.NONE)
+    return rounds(outside, 2)
+
+
+def greeting(story: Tunnel, proofs: tuple[Proof, ...], control: tuple[ControlReport, ...]) -> Case:
+    return story.case(proofs=proofs, baseline=FIT, controls=control)
+
+
+@golden("vpn.burned.control_greeted")
+def burned_as_greeted() -> tuple[Half, Half]:
+    def case(sibling: str, times: int = 2) -> Case:
+        return greeting(Tunnel().own(SILENT, times=times).sibling(sibling), EARLIER, greeted(None))
+
+    return (
+        half(case("silent"), "likely_blocked network C2", "It worked from here; a control is answered, we are not."),
+        half(case("ok"), "likely_blocked network C2", "Another port of its host answers us; no reference was asked."),
+    )
+
+
+@golden("vpn.endpoint_block.control_greeted")
+def endpoint_as_greeted() -> tuple[Half, Half]:
+    told = (msgspec.structs.replace(SAID[0], references=(f"{REFERENCE}:1194",)),)
+
+    def case(times: int) -> Case:
+        return greeting(
+            Tunnel().own(SILENT, times=2).harmless().reference(None, Depth.HELLO, times), told, greeted(None)
+        )
+
+    return (
+        half(case(5), "likely_blocked network C2", "A control is answered there, we are by others alone."),
+        half(case(1), "likely_blocked network C2", "One answer of a reference is too little to say where it fails."),
+    )
+
+
+@golden("vpn.control_greeted")
+def greeted_elsewhere() -> tuple[Half, Half]:
+    def case(code: FailureCode | None, proofs: tuple[Proof, ...] = SAID) -> Case:
+        return greeting(Tunnel().own(SILENT, times=2), proofs, greeted(code))
+
+    return (
+        half(case(None), "likely_blocked network C2", "Twice a control's greeting was answered while ours was not."),
+        half(case(SILENT), "impaired unknown C1", "The server is silent to the control as well."),
+    )
+
+
+@golden("vpn.sessions_counted.control_greeted")
+def sessions_counted() -> tuple[Half, Half]:
+    def case(protocol: str) -> Case:
+        return greeting(Tunnel(protocol).own(SILENT, times=2), SAID, greeted(None, protocol))
+
+    return (
+        half(
+            case("ikev2"),
+            "impaired unknown C1",
+            "strongSwan is silent to an address with five sessions half open, and answers a control.",
+        ),
+        half(case("openvpn"), "likely_blocked network C2", "OpenVPN's server counts no such thing."),
     )

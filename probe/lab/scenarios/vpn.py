@@ -221,6 +221,13 @@ VPN: tuple[Build, ...] = (
     _ike("drop-two-ways", "the same, and it works elsewhere", certain(HANDSHAKE), "signature", proven=ELSEWHERE),
     _udp("endpoint", "this server's OpenVPN alone is dropped", likely(ENDPOINT), "here", proven=ELSEWHERE),
     _tcp("endpoint", "this server's OpenVPN alone is reset", likely(ENDPOINT), "here", then=RESET, proven=ELSEWHERE),
+    _udp(
+        "endpoint-used",
+        "this server's OpenVPN alone is dropped after it was used; a control greets it",
+        likely(BURNED, ENDPOINT),
+        "here",
+        proven=BEFORE,
+    ),
     _udp("port", "one UDP port of one address is dropped", likely(ENDPOINT), "port", proven=ELSEWHERE),
     _tcp("port", "one TCP port of one address is dropped", likely(Pattern.IP_PORT_DROP, BURNED), "port", proven=BEFORE),
     _udp("burned-port", "a server's port is dropped after it was used", likely(BURNED), "port", proven=Proven.BOTH),

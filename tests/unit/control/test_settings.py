@@ -22,7 +22,7 @@ def test_without_a_file_it_listens_on_loopback_and_has_no_token() -> None:
     settings = load_serve_settings("")
     assert (settings.listen, settings.tokens, settings.ooni_open) == (("127.0.0.1:8443",), (), False)
     assert settings.echo.high - settings.echo.low + 1 == 1024
-    assert settings.policy.ports == {80, 443, 853}
+    assert settings.policy.ports == {80, 443, 500, 853, 1194, 4500}
 
 
 def test_all_keys_are_read() -> None:
@@ -44,7 +44,7 @@ ooni_open: true
     assert (settings.name, settings.asn, settings.country, settings.ooni_open) == ("fra-1", 64496, "DE", True)
     assert (settings.tokens[0].name, settings.tokens[0].per_minute) == ("home", 30)
     assert (settings.tls.cert_file, settings.state) == ("/etc/w/c.pem", "/etc/w/state")
-    assert settings.policy.ports == {80, 443, 853, 8443, 1194}
+    assert settings.policy.ports == {80, 443, 500, 853, 4500, 8443, 1194}
     assert settings.policy.networks == (ipaddress.ip_network("10.0.0.0/8"),)
     assert (settings.limits.concurrent, settings.limits.whole_s, settings.limits.step_s) == (10, 20, 5)
     assert (settings.echo.low, settings.echo.high, settings.echo.connections) == (30000, 30009, 5)
