@@ -42,7 +42,8 @@ def wireguard_go() -> Server:
     """Return wireguard-go with a device of its own, whose kernel answers echoes."""
     up = (
         "(until wg setconf wgserver '{folder}/wg.conf' 2>/dev/null; do sleep 0.05; done; "
-        f"ip addr add {_INNER_SERVER}/24 dev wgserver; ip link set wgserver up; echo listening) & "
+        f"ip addr add {_INNER_SERVER}/24 dev wgserver; ip link set wgserver up; "
+        f"until grep -q ':{WIREGUARD_PORT:04X} ' /proc/net/udp; do sleep 0.05; done; echo listening) & "
         "WG_SOCKET_DIR='{folder}' exec wireguard-go -f wgserver"
     )
     config = (
