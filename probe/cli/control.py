@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import ssl
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -25,12 +26,13 @@ from probe.model.settings import WebSettings
 from probe.net.context import unknown_asn
 from probe.net.stack import Stack
 from probe.web.connections import Connections
+from probe.web.doors import Doors
 from probe.web.guards import refuse_strangers
 from probe.web.limits import WebLimits
 from probe.web.listen import is_loopback, open_listeners
 
 log = logging.getLogger("wallprobe")
-_CONNECTIONS = WebLimits(connections=2000, serve_s=90.0)
+_CONNECTIONS = WebLimits(connections=2000, handshakes=512, backlog=1024, serve_s=90.0)
 
 
 @click.group()
@@ -91,13 +93,21 @@ async def _serve(settings: ServeSettings, *, plain: bool) -> None:
         opened.push_async_callback(stack.close)
         connections = Connections(loop, _CONNECTIONS)
         opened.callback(connections.close)
-        front = Front(middlewares=(refuse_strangers(connections),), wrap=connections.guard)
+        front = Front(middlewares=(refuse_strangers(connections),), wrap=connections.guard, open=_open_doors)
         view = build_view(settings, stack, asn_of)
         server = await start_control(settings, view, stack, listeners, context, front=front)
         opened.push_async_callback(server.close)
         log.info("listening", extra={"address": ",".join(server.addresses), "echo_ports": server.echo.ports})
         await stop.wait()
         log.info("stopping")
+
+
+async def _open_doors(
+    sockets: Sequence[socket.socket], factory: Callable[[], asyncio.Protocol], context: ssl.SSLContext | None
+) -> Doors:
+    doors = Doors(list(sockets), factory, _CONNECTIONS)
+    await doors.open(context)
+    return doors
 
 
 def _open_listeners(settings: ServeSettings, *, plain: bool) -> list[socket.socket]:

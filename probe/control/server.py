@@ -4,7 +4,8 @@ import asyncio
 import dataclasses
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -30,6 +31,14 @@ _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "R
 ProtocolFactory = Callable[[], asyncio.Protocol]
 
 
+class Opened(Protocol):
+    """Listening sockets at which somebody accepts."""
+
+    def close(self) -> None:
+        """Accept nobody any more."""
+        ...
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Front:
     """What stands before the interface, for whoever starts the server to add."""
@@ -37,6 +46,8 @@ class Front:
     middlewares: tuple[Middleware, ...] = ()
     wrap: Callable[[ProtocolFactory], ProtocolFactory] | None = None
     """Puts a protocol of its own around each connection's."""
+    open: Callable[[Sequence[socket.socket], ProtocolFactory, ssl.SSLContext | None], Awaitable[Opened]] | None = None
+    """Accepts on the listening sockets; without it, the loop's own server does."""
 
 
 def build_view(settings: ServeSettings, stack: Stack, asn_of: Callable[[str], int] = unknown_asn) -> OutsideView:
@@ -60,23 +71,24 @@ class ControlServer:
     def __init__(
         self,
         runner: web.AppRunner,
-        servers: list[asyncio.Server],
+        doors: Sequence[Opened],
+        addresses: tuple[str, ...],
         echo: EchoPorts,
         api: ControlApi,
         hellos: HelloPorts,
     ) -> None:
         self._runner = runner
-        self._servers = servers
+        self._doors = doors
         self.echo = echo
         self.hellos = hellos
         self.api = api
-        self.addresses = tuple(_format(one.getsockname()) for server in servers for one in server.sockets)
+        self.addresses = addresses
         """Where it listens, as `host:port`."""
 
     async def close(self) -> None:
         """Accept nobody any more, let what is under way end, then go."""
-        for server in self._servers:
-            server.close()
+        for door in self._doors:
+            door.close()
         await self.echo.close()
         await self.hellos.close()
         await self._runner.cleanup()
@@ -120,13 +132,23 @@ async def start_control(
     await runner.setup()
     assert runner.server is not None
     factory: ProtocolFactory = front.wrap(runner.server) if front.wrap is not None else runner.server
+    doors: Sequence[Opened]
+    if front.open is not None:
+        doors = [await front.open(listeners, factory, context)]
+    else:
+        doors = await _open(listeners, factory, context)
+    return ControlServer(runner, doors, tuple(_format(name) for name in names), echo, api, hellos)
+
+
+async def _open(
+    listeners: Sequence[socket.socket], factory: ProtocolFactory, context: ssl.SSLContext | None
+) -> list[asyncio.Server]:
     loop = asyncio.get_running_loop()
     handshake_s = _TLS_HANDSHAKE_S if context is not None else None
-    servers = [
+    return [
         await loop.create_server(factory, sock=one, ssl=context, ssl_handshake_timeout=handshake_s, backlog=1024)
         for one in listeners
     ]
-    return ControlServer(runner, servers, echo, api, hellos)
 
 
 async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:

@@ -40,11 +40,16 @@ class Doors:
     async def open(self, context: ssl.SSLContext | None) -> None:
         """Accept from now on."""
         self._context = context
+        for one in self._sockets:
+            one.listen(self._limits.backlog)
         if context is not None:
             self._accepting = [asyncio.create_task(self._accept(one)) for one in self._sockets]
             return
         loop = asyncio.get_running_loop()
-        self._servers = [await loop.create_server(self._factory, sock=one.dup()) for one in self._sockets]
+        backlog = self._limits.backlog
+        self._servers = [
+            await loop.create_server(self._factory, sock=one.dup(), backlog=backlog) for one in self._sockets
+        ]
 
     def renew(self, context: ssl.SSLContext | None) -> None:
         """Let those in under this context who come from now on: there was one before. Who is inside stays."""

@@ -7,6 +7,8 @@ class WebLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds on connections and scrapes."""
 
     connections: int = 200
+    backlog: int = 128
+    """Connections that the system holds until they are accepted."""
     handshakes: int = 50
     """TLS handshakes under way, besides; each holds half a megabyte."""
     handshake_s: float = 10.0
