@@ -21,7 +21,7 @@ from probe.control.wire import strip
 from probe.model.control import ControlRequest
 from probe.model.depth import Depth
 from probe.model.endpoint import Endpoint
-from probe.model.observation import Observation, Resolver, Role, Transport
+from probe.model.observation import DNSLookup, Observation, Resolver, Role, Transport
 from probe.model.target import CheckName, Header, Request, Target
 from probe.net.connect import connect
 from probe.net.context import Context, Journal, unknown_asn
@@ -131,13 +131,22 @@ class OutsideView:
     async def resolve(
         self, ctx: Context, host: str, types: tuple[str, ...], group: asyncio.TaskGroup
     ) -> tuple[str, ...]:
-        """Return what this host's nameservers say, the configured ones being asked in `group` meanwhile."""
+        """Return what this host's nameservers say, the configured ones being asked in `group` meanwhile.
+
+        Where its own say nothing at all, those others' answers stand in: a control with a broken resolver still looks.
+        """
+        asked: list[asyncio.Task[None]] = []
         if not is_literal(host):
             outward = dataclasses.replace(ctx, gate=self._dns_gate)
             for resolver in self.resolvers:
                 for query_type in types:
-                    group.create_task(_ask(outward, resolver, host, query_type))
-        return await self.lookup_own(ctx, host, types)
+                    asked.append(group.create_task(_ask(outward, resolver, host, query_type)))
+        own = await self.lookup_own(ctx, host, types)
+        if own or not asked or not _is_mute(ctx):
+            return own
+        await asyncio.wait(asked)
+        lookups = (seen for seen in ctx.journal.observations if isinstance(seen, DNSLookup))
+        return tuple(dict.fromkeys(address for lookup in lookups for address in lookup.addresses))
 
     async def lookup_own(self, ctx: Context, host: str, types: tuple[str, ...] = ("A", "AAAA")) -> tuple[str, ...]:
         """Return what this host's nameservers say; an address literal is its own answer."""
@@ -178,6 +187,12 @@ class OutsideView:
                 group.create_task(greet(ctx, endpoint, request, self._greetings_apart_s))
             for step in _steps(request, ctx, endpoint, is_fetched=address in fetched):
                 group.create_task(step)
+
+
+def _is_mute(ctx: Context) -> bool:
+    """Tell whether this host's nameservers gave no answer of any kind: they are broken, or the way to them is."""
+    own = [seen for seen in ctx.journal.observations if isinstance(seen, DNSLookup) and seen.resolver.system]
+    return not any(seen.replies for seen in own)
 
 
 def _steps(request: ControlRequest, ctx: Context, endpoint: Endpoint, *, is_fetched: bool) -> Iterator[Step]:

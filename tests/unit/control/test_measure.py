@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import socket
 from typing import Any, TypeVar
 
 import msgspec
@@ -14,8 +15,9 @@ from probe.model.endpoint import Endpoint
 from probe.model.failure import FailureCode
 from probe.model.observation import DNSLookup, HTTPExchange, Resolver, Role, TCPConnect, TLSHandshake, Transport
 from probe.model.target import CheckName
+from probe.net.system_resolver import GivenResolvers
 from tests.unit.checks.world import PAGE, keep_silent
-from tests.unit.control.place import HEADERS, Place, open_place
+from tests.unit.control.place import HEADERS, Place, free_port, open_place
 
 Seen = TypeVar("Seen")
 
@@ -96,6 +98,25 @@ async def test_configured_resolvers_are_asked_besides_the_systems() -> None:
     lookups = of(answer, DNSLookup)
     assert sorted(seen.resolver.system for seen in lookups) == [False, True]
     assert {seen.addresses for seen in lookups} == {("127.0.0.1",)}
+
+
+async def test_a_control_whose_own_resolver_is_silent_looks_where_the_others_lead() -> None:
+    async with open_place(names={"a.test": ["127.0.0.1"]}) as place:
+        port = await place.world.serve(place.world.answer(PAGE), "127.0.0.1")
+        (system,) = place.world.stack.names.resolvers()
+        place.view.resolvers = (Resolver(transport=Transport.UDP, endpoint=system.endpoint),)
+        nobody = Endpoint(address="127.0.0.1", port=free_port(socket.SOCK_DGRAM))
+        place.world.stack.names = GivenResolvers((Resolver(transport=Transport.UDP, endpoint=nobody, system=True),))
+        answer = await measure(place, host="a.test", port=port)
+    assert [seen.failure is None for seen in of(answer, DNSLookup) if seen.resolver.system] == [False]
+    assert [seen.status for seen in of(answer, HTTPExchange)] == [200]
+
+
+async def test_a_name_that_its_own_resolver_denies_is_not_sought_elsewhere() -> None:
+    async with open_place(names={}) as place:
+        place.view.resolvers = (Resolver(transport=Transport.UDP, endpoint=Endpoint(address="127.0.0.1", port=9)),)
+        answer = await measure(place, host="a.test", port=80)
+    assert of(answer, TCPConnect) == []
 
 
 async def test_the_resolver_that_the_client_asked_is_asked_too() -> None:
