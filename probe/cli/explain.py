@@ -60,6 +60,17 @@ def _row(row: Try) -> dict[str, object]:
     }
 
 
+def _rule_lines(measurement: Measurement) -> list[str]:
+    """Return each rule once, with the paths it spoke of."""
+    places: dict[str, list[str]] = {}
+    for evidence in measurement.verdict.evidence:
+        family = f"family {evidence.family.value}, C{int(evidence.confidence)}"
+        said = f"  Rule {evidence.rule_id} ({family}): {evidence.reason}"
+        places.setdefault(said, []).append(evidence.path)
+    named = {said: ", ".join(path for path in paths if path) for said, paths in places.items()}
+    return [f"{said} At {at}." if at else said for said, at in named.items()]
+
+
 def _design_lines(measurement: Measurement, table: tuple[Try, ...]) -> tuple[Line, ...]:
     lines = [Line(text="  Tries, in the order they ended:", tone=Tone.FAINT)]
     head = f"    {'at':>8}  {'layer':5} {'name':8} {'place':10} {'outcome':12} {'design':15} where"
@@ -73,10 +84,7 @@ def _design_lines(measurement: Measurement, table: tuple[Try, ...]) -> tuple[Lin
             f"{row.outcome.value + hot:12} {design:15} {row.spot}{source}"
         )
         lines.append(Line(text=text))
-    for evidence in measurement.verdict.evidence:
-        family = f"family {evidence.family.value}, C{int(evidence.confidence)}"
-        text = f"  Rule {evidence.rule_id} ({family}): {evidence.reason}"
-        lines.append(Line(text=text))
+    lines += [Line(text=text) for text in _rule_lines(measurement)]
     for shown in build_designs(measurement):
         source = f" (from {shown.measurement})" if shown.measurement else ""
         head = f"  Design {shown.design.value}{source}: varied {shown.varied}; held {shown.held}"

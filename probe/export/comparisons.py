@@ -5,7 +5,8 @@ import msgspec
 from probe.export.failure_words import say_failure
 from probe.export.trace import write_trace
 from probe.model.depth import Depth
-from probe.model.experiment import Design, Experiment, NameKind, Place, Step
+from probe.model.experiment import Design, Experiment, HelloShape, NameKind, Place, Step
+from probe.model.failure import FailureCode
 from probe.model.measurement import Measurement
 from probe.model.observation import (
     DialogueExchange,
@@ -15,10 +16,12 @@ from probe.model.observation import (
     ICMPEcho,
     Observation,
     QUICHandshake,
+    Role,
     TCPConnect,
     TLSHandshake,
 )
 from probe.model.path_trace import PathTrace
+from probe.protocols.ech import find_config
 
 _NAMES = {NameKind.TEST: "this name", NameKind.NEUTRAL: "another name", NameKind.NONE: "nothing sent"}
 _PLACES = {
@@ -58,6 +61,19 @@ _WHAT = {
     Design.ENTROPY: "bytes to a control's echo port",
     Design.PROXY: "unrelated name at the given address",
     Design.SYSTEM: "the system's resolver function",
+}
+
+
+_SHAPES = {
+    HelloShape.STOCK: "our own hello",
+    HelloShape.SMALL: "small hello of a browser's words",
+    HelloShape.BROWSER: "browser's hello",
+    HelloShape.NO_ECH: "browser's hello without ECH",
+    HelloShape.SEGMENTS: "hello cut into two segments",
+    HelloShape.RECORDS: "hello cut into two records",
+    HelloShape.ECH: "hello with the ECH that the zone asks for",
+    HelloShape.ESNI: "hello with ESNI",
+    HelloShape.NO_NAME: "hello without a name",
 }
 
 
@@ -119,18 +135,30 @@ def _find_deciding(measurement: Measurement) -> frozenset[str]:
     return frozenset(o.experiment for o in measurement.observations if o.experiment and o.transaction in first)
 
 
-def cells_of(experiments: tuple[Experiment, ...], observations: tuple[Observation, ...]) -> tuple[Cell, ...]:
-    """Return the cells of these experiments, with what these observations say of them."""
+def cells_of(
+    experiments: tuple[Experiment, ...], observations: tuple[Observation, ...], *, by_shape: bool = False
+) -> tuple[Cell, ...]:
+    """Return the cells of these experiments, with what these observations say of them.
+
+    The check's own tries are the first of a design of names. `by_shape` = a cell for each shape of hello.
+    """
     last: dict[str, Observation] = {}
     for observation in observations:
         if observation.experiment:
             last[observation.experiment] = observation
     cells: dict[tuple[Design, str, str], list[Observation]] = {}
     ids: dict[tuple[Design, str, str], set[str]] = {}
+    for design, kind in ((Design.SNI, TLSHandshake), (Design.HOST, HTTPExchange)):
+        own = _own_tries(design, kind, experiments, observations)
+        if own:
+            cells[design, f"{_WHAT[design]} with {_NAMES[NameKind.TEST]}", _PLACES[Place.OWN]] = own
     for experiment in experiments:
         deciding = _deciding(experiment, observations, last)
         if deciding is not None:
-            key = (experiment.design, *_cell(experiment))
+            what, where = _cell(experiment)
+            if by_shape and experiment.step is Step.HELLO:
+                what = what.replace(_WHAT[experiment.design], _SHAPES[experiment.shape])
+            key = (experiment.design, what, where)
             cells.setdefault(key, []).append(deciding)
             ids.setdefault(key, set()).add(experiment.id)
     return tuple(
@@ -142,10 +170,25 @@ def cells_of(experiments: tuple[Experiment, ...], observations: tuple[Observatio
             failed=sum(one.failure is not None or _was_ended(one) for one in found),
             measured=all(isinstance(one, PathTrace) for one in found),
             timed=design is Design.RESIDUAL,
-            experiments=frozenset(ids[design, what, where]),
+            experiments=frozenset(ids.get((design, what, where), ())),
         )
         for (design, what, where), found in cells.items()
     )
+
+
+def _own_tries(
+    design: Design,
+    kind: type[TLSHandshake] | type[HTTPExchange],
+    experiments: tuple[Experiment, ...],
+    observations: tuple[Observation, ...],
+) -> list[Observation]:
+    """Return what the check itself met at the places of a design of names: its first test at each."""
+    places = {(e.endpoint, e.hop) for e in experiments if e.design is design}
+    return [
+        o
+        for o in observations
+        if isinstance(o, kind) and o.role is Role.TARGET and not o.experiment and (o.endpoint, o.hop) in places
+    ]
 
 
 def _since_name(
@@ -153,8 +196,8 @@ def _since_name(
 ) -> str:
     """Return how long after the name a try of a residual block began; empty for all others."""
     by_id = {experiment.id: experiment for experiment in experiments}
-    mine = by_id[observation.experiment]
-    if mine.design is not Design.RESIDUAL:
+    mine = by_id.get(observation.experiment)
+    if mine is None or mine.design is not Design.RESIDUAL:
         return ""
     begun_s = min(o.t0_s for o in observations if o.experiment == mine.id)
     tests = [o for o in observations if (e := by_id.get(o.experiment)) and e.name_kind is NameKind.TEST]
@@ -176,6 +219,8 @@ def _deciding(
 
 
 def _cell(experiment: Experiment) -> tuple[str, str]:
+    if experiment.design is Design.ECH and experiment.step is Step.LOOKUP:
+        return "what the zone asks browsers to hide the name behind", str(experiment.resolver)
     if experiment.step is Step.LOOKUP:
         where = str(experiment.resolver) if experiment.resolver is not None else "this machine"
         return f"{_WHAT[experiment.design]} for {_NAMES[experiment.name_kind]}", where
@@ -200,6 +245,8 @@ def _address(experiment: Experiment) -> str:
 def _outcome(observation: Observation, design: Design) -> str:
     if design in (Design.VOLUME, Design.FLOW) and isinstance(observation, HTTPExchange) and observation.body_bytes:
         return _flow(observation)
+    if isinstance(observation, DNSLookup) and design is Design.ECH:
+        return _published(observation)
     if isinstance(observation, DNSLookup):
         if observation.failure is not None:
             return say_failure(observation.failure)
@@ -211,6 +258,14 @@ def _outcome(observation: Observation, design: Design) -> str:
     if isinstance(observation, DialogueExchange) and observation.timeline and observation.depth is Depth.DATA:
         return f"stopped at {observation.bytes_received / 1000:.1f} KB"
     return say_failure(observation.failure) if observation.failure is not None else _success(observation)
+
+
+def _published(lookup: DNSLookup) -> str:
+    config = find_config(tuple(a.value for reply in lookup.replies for a in reply.answers if a.type == "HTTPS"))
+    if config is not None:
+        return config.public_name
+    failed = lookup.failure is not None and lookup.failure.code is not FailureCode.DNS_NO_ANSWER
+    return say_failure(lookup.failure) if failed and lookup.failure is not None else "nothing"
 
 
 def _flow(page: HTTPExchange) -> str:

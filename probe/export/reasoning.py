@@ -64,8 +64,8 @@ def build_designs(measurement: Measurement) -> tuple[DesignTable, ...]:
     """Return the designs in the order they were planned, those of cited measurements first."""
     tables: list[DesignTable] = []
     for citation in measurement.cites:
-        tables += _tables(cells_of(citation.experiments, citation.observations), citation.measurement)
-    return (*tables, *_tables(cells_of(measurement.experiments, measurement.observations), ""))
+        tables += _tables(cells_of(citation.experiments, citation.observations, by_shape=True), citation.measurement)
+    return (*tables, *_tables(cells_of(measurement.experiments, measurement.observations, by_shape=True), ""))
 
 
 def _tables(cells: tuple[Cell, ...], measurement: str) -> list[DesignTable]:
@@ -125,12 +125,11 @@ def what_was_not_possible(measurement: Measurement) -> tuple[str, ...]:
         return tuple(missing)
     if not measurement.controls:
         missing.append("no view from elsewhere: no control is configured, or none was needed")
-    missing += [
-        f"control {report.control}: {report.failure}"
-        + (" (we did not get through to it)" if report.unreachable else "")
-        for report in measurement.controls
-        if not report.answered
-    ]
+    for report in measurement.controls:
+        if not report.answered:
+            way = " (we did not get through to it)" if report.unreachable else ""
+            missing += [f"control {other}" for other in report.tried if not other.startswith(f"{report.control}: ")]
+            missing.append(f"control {report.control}: {report.failure}{way}")
     if measurement.vantage.asn == 0:
         missing.append("no comparison of networks: our own AS is not known")
     if measurement.target.exposure is Exposure.PRIVATE:
@@ -139,7 +138,8 @@ def what_was_not_possible(measurement: Measurement) -> tuple[str, ...]:
         missing.append("no QUIC from a low source port: this host keeps those for the privileged")
     hot = sum(bool(getattr(observation, "hot", False)) for observation in measurement.observations)
     if hot:
-        missing.append(f"{hot} connections went to a place that an earlier failure had heated: they prove nothing")
+        heated = f"{hot} connections went to a place that an earlier failure had heated"
+        missing.append(f"{heated}: a failure there counts only after a neutral name has passed")
     ran = {observation.experiment for observation in measurement.observations}
     left = sum(experiment.id not in ran for experiment in measurement.experiments)
     if left:
