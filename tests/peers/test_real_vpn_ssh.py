@@ -48,10 +48,16 @@ class Servers:
         seal.run([sys.executable, "-c", ECHO_SERVICE], folder / "echo.log")
         seal.wait_for_port(7777)
 
-    def talk(self, kind: str = "ed25519", params: dict[str, str] | None = None, key: str = ""):
+    def talk(
+        self,
+        kind: str = "ed25519",
+        params: dict[str, str] | None = None,
+        key: str = "",
+        deepest: Depth = Depth.DATA,
+    ):
         secrets = {"key": (self.folder / key).read_bytes()} if key else {}
         given = ECHO | {"user": getpass.getuser()} | (params or {})
-        ask = Ask(entropy=fixed_entropy(os.urandom(8)), params=given, secrets=secrets)
+        ask = Ask(entropy=fixed_entropy(os.urandom(8)), params=given, secrets=secrets, deepest=deepest)
         return talk_over(lambda _: dialogue.start(ask), self.seal.connect(("127.0.0.1", PORTS[kind])))
 
 
@@ -83,6 +89,8 @@ def test_a_login_by_key_relays(servers: Servers) -> None:
     played = servers.talk(params={"hostkey": servers.prints["ed25519"]}, key="user")
     assert played.reached == [Depth.HELLO, Depth.PROOF, Depth.AUTH, Depth.DATA]
     assert played.reply.answer == "echo"
+    played = servers.talk(params={"hostkey": servers.prints["ed25519"]}, key="user", deepest=Depth.VOLUME)
+    assert played.depth is Depth.VOLUME
 
 
 def test_what_the_server_refuses_is_quoted(servers: Servers) -> None:

@@ -15,7 +15,7 @@ import trustme
 from probe.model.verdict import Depth
 from probe.protocols import anytls, http_proxy, naive, shadowsocks, trojan, vless, vmess
 from probe.protocols.dialogue import Ask, Refused, Udp
-from tests.dialogues import Played, elapsed_since_now, fixed_entropy, talk_over
+from tests.dialogues import Played, fixed_entropy, talk_over
 from tests.peers.sealed import Sealed
 from tests.peers.sing_box import needs_sing_box, run_sing_box, tls_server
 from tests.peers.test_real_vpn_proxies import ECHO, ECHO_SERVICE
@@ -31,10 +31,7 @@ context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(sys.argv[1])
 class Origin(socketserver.BaseRequestHandler):
     def handle(self):
-        with context.wrap_socket(self.request, server_side=True) as stream:
-            page = b"HTTP/1.1 200 OK\\r\\nContent-Length: 9000\\r\\n\\r\\n" + bytes(9000)
-            while data := stream.recv(65536):
-                stream.sendall(page * data.count(b"\\r\\n\\r\\n"))
+        context.wrap_socket(self.request, server_side=True)
 class Server(socketserver.ThreadingTCPServer):
     def handle_error(self, *_): pass
 Server(("127.0.0.1", 7443), Origin).serve_forever()
@@ -118,11 +115,10 @@ class Peers:
         *,
         wall_s: float = 0.0,
         errand: Mapping[str, str] = ORIGIN,
-        deepest: Depth = Depth.DATA,
     ) -> Played:
         ask = Ask(
             entropy=fixed_entropy(os.urandom(8)), params={**errand, **params}, secrets=secrets, host=NAME, port=port,
-            wall_s=wall_s or time.time(), deepest=deepest, elapsed_s=elapsed_since_now(),
+            wall_s=wall_s or time.time(),
         )  # fmt: skip
         stack = module.SPEC.choose_stack(ask.params)
         context: ssl.SSLContext | None = None
@@ -152,14 +148,6 @@ def test_a_tls_handshake_with_the_origin_comes_back(peers: Peers, name: str, car
     assert played.reply.answer == "tls handshake"
     proofs = [Depth.PROOF] if "tls" in carrier or name == "vmess" else []
     assert played.reached == [Depth.HELLO, *proofs, Depth.AUTH, Depth.DATA]
-
-
-@pytest.mark.parametrize("errand", [ORIGIN, ECHO], ids=["pages", "echoes"])
-@pytest.mark.parametrize(("name", "carrier"), PORTS)
-def test_a_volume_goes_through(peers: Peers, name: str, carrier: str, errand: Mapping[str, str]) -> None:
-    played = peers.talk(MODULES[name], PORTS[name, carrier], CARRIERS[carrier], errand=errand, deepest=Depth.VOLUME)
-    assert played.reached[-2:] == [Depth.DATA, Depth.VOLUME]
-    assert played.reply.carried_bytes >= 59_000
 
 
 @pytest.mark.parametrize("cipher", vmess.SECURITIES)
@@ -198,14 +186,6 @@ def test_shadowsocks_relays_a_handshake(peers: Peers, method: str) -> None:
     assert played.reached == [Depth.HELLO, Depth.PROOF, Depth.AUTH, Depth.DATA]
 
 
-@pytest.mark.parametrize("method", KEYS)
-def test_shadowsocks_carries_a_volume(peers: Peers, method: str) -> None:
-    secrets = {"password": KEYS[method].encode()}
-    params = {"method": method}
-    played = peers.talk(shadowsocks, SHADOWSOCKS_PORTS[method], params, secrets, errand=ECHO, deepest=Depth.VOLUME)
-    assert played.depth is Depth.VOLUME
-
-
 @pytest.mark.parametrize("method", [method for method in KEYS if method != "2022-blake3-chacha20-poly1305"])
 def test_shadowsocks_relays_datagrams(peers: Peers, method: str) -> None:
     secrets = {"password": KEYS[method].encode()}
@@ -228,7 +208,6 @@ def test_http_connect_over_tls_relays_and_refuses(peers: Peers) -> None:
     params = {"tls": "1", "user": "me"}
     played = peers.talk(http_proxy, HTTP_PORT, params)
     assert played.reached == [Depth.HELLO, Depth.PROOF, Depth.DATA]
-    assert peers.talk(http_proxy, HTTP_PORT, params, deepest=Depth.VOLUME).depth is Depth.VOLUME
     with pytest.raises(Refused, match="407"):
         peers.talk(http_proxy, HTTP_PORT, params, {"password": b"wrong"})
 
@@ -237,8 +216,6 @@ def test_http_connect_over_tls_relays_and_refuses(peers: Peers) -> None:
 def test_anytls_relays(peers: Peers, errand: Mapping[str, str]) -> None:
     played = peers.talk(anytls, ANYTLS_PORT, {"security": "tls"}, errand=errand)
     assert played.reached == [Depth.HELLO, Depth.PROOF, Depth.AUTH, Depth.DATA]
-    played = peers.talk(anytls, ANYTLS_PORT, {"security": "tls"}, errand=errand, deepest=Depth.VOLUME)
-    assert played.depth is Depth.VOLUME
 
 
 def test_anytls_says_what_it_cannot_reach(peers: Peers) -> None:

@@ -16,7 +16,7 @@ from probe.model.errors import ProtocolError
 from probe.model.verdict import Depth
 from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Parsed, Reached, Send, Tcp
 from probe.protocols.incoming import Incoming, Reading
-from probe.protocols.link import parse_login_link
+from probe.protocols.link import check_depth, parse_login_link
 from probe.protocols.relayed import Relayed, goes_to, open_incoming, plan_errand, read_answer, split_relay
 from probe.protocols.ssh.exchange import (
     ECDH_INIT,
@@ -142,7 +142,7 @@ def _go_on(ask: Ask, wire: Wire, exchanged: Exchanged) -> Reading[Relayed | None
 
 
 def parse(text: str) -> Parsed:
-    """Read `ssh://[user[:password]@]host[:port][?hostkey=SHA256:…&key=…&relay=host:port]`.
+    """Read `ssh://[user[:password]@]host[:port][?hostkey=SHA256:…&key=…&relay=host:port&depth=…]`.
 
     Raises:
         ValueError: it is not such a link.
@@ -150,10 +150,11 @@ def parse(text: str) -> Parsed:
     parsed = parse_login_link(
         text,
         default_port=22,
-        params=frozenset({"hostkey", "relay", "payload"}),
+        params=frozenset({"hostkey", "relay", "payload", "depth"}),
         secrets=frozenset({"password", "key"}),
     )
     params = dict(parsed.params)
+    check_depth(params.get("depth", ""))
     if "hostkey" in params:
         params["hostkey"] = params["hostkey"].replace(" ", "+").rstrip("=")
         if not params["hostkey"].startswith("SHA256:") or len(params["hostkey"]) != 50:
@@ -180,6 +181,6 @@ SPEC = DialogueSpec(
     start=start,
     parse=parse,
     secrets=("password", "key"),
-    proves=Depth.DATA,
+    proves=Depth.VOLUME,
     open_proves=Depth.PROOF,
 )

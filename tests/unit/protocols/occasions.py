@@ -35,7 +35,7 @@ from probe.protocols import (
 from probe.protocols.dialogue import Ask, Dialogue, Send
 from probe.protocols.ike import v1, v2
 from probe.protocols.wireguard import SPEC as WIREGUARD
-from tests.dialogues import fixed_entropy, wireguard_client
+from tests.dialogues import fixed_entropy, ssh_server, wireguard_client
 from tests.dialogues.dtls_server import DTLSServer
 from tests.dialogues.hardship import serve_in_turn
 from tests.dialogues.openvpn_server import Pki, Server
@@ -206,7 +206,10 @@ def _bridges() -> Iterator[tuple[str, Occasion]]:
     yield "tor", _stream(begin, test_tor.FakeRelay, Depth.DATA)
     yield "obfs4", _stream(test_tor.begin_obfs4, lambda: test_tor.serve_obfs4, Depth.PROOF)
     offers = test_ssh.BANNER + test_ssh.pack(test_ssh.build_kexinit(bytes(16)))
-    yield "ssh", _stream(test_ssh.begin, lambda: serve_in_turn(offers), Depth.HELLO)
+    yield "ssh, offers", _stream(test_ssh.begin, lambda: serve_in_turn(offers), Depth.HELLO)
+    given = {"hostkey": ssh_server.HOST_PRINT, "relay": "192.0.2.7:7", "payload": "echo", "user": "me"}
+    asked = {"params": given, "secrets": {"key": ssh_server.USER_KEY}, "deepest": Depth.VOLUME}
+    yield "ssh", _stream(lambda: test_ssh.begin(**asked), ssh_server.SSHServer, Depth.VOLUME)
 
 
 def _engines(folder: Path) -> Iterator[tuple[str, Occasion]]:
