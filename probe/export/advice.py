@@ -1,6 +1,7 @@
 """What to try next, given a verdict. Short, and only what follows from what was seen."""
 
 from probe.model.measurement import Measurement
+from probe.model.observation import QUICHandshake, Role, TCPConnect
 from probe.model.pattern import Pattern
 from probe.model.target import CheckName
 from probe.model.verdict import Cause, Status
@@ -39,7 +40,8 @@ def _advise(measurement: Measurement) -> tuple[str, ...]:
                 "run it again later, and once from another network: the two runs together tell an outage from a block.",
             )
         case Status.INSUFFICIENT if _is_fit(measurement):
-            return ("run it again: one failure alone says nothing.",)
+            told = "wait some minutes, then run it again: it was tried here just before, and what follows proves less."
+            return (told if _is_hot(measurement) else "run it again: one failure alone says nothing.",)
         case Status.INSUFFICIENT:
             return ("bring this network into order first (`wallprobe check` describes it), then run this again.",)
 
@@ -51,6 +53,12 @@ def _settle_tunnel(measurement: Measurement) -> str:
         return "run it again when what is named above is mended, or a minute later."
     is_open = verdict.status in (Status.INSUFFICIENT, Status.IMPAIRED) and verdict.cause is not Cause.LOCAL
     return SETTLE if is_open and _is_fit(measurement) else ""
+
+
+def _is_hot(measurement: Measurement) -> bool:
+    """Tell whether a failure shortly before, such as one of the agent's, may be what this run ran into."""
+    own = (o for o in measurement.observations if o.role is Role.TARGET)
+    return any(o.hot for o in own if isinstance(o, TCPConnect | QUICHandshake))
 
 
 def _is_fit(measurement: Measurement) -> bool:
