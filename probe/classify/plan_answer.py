@@ -11,6 +11,7 @@ from probe.classify.tries import ENCRYPTED, Layer, Outcome, Try
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Place, Step
 from probe.model.observation import Resolver, Transport
+from probe.model.spread import stable_hash
 from probe.model.target import CheckName
 
 ASKED = 2
@@ -35,10 +36,24 @@ def plan_deep_answer(case: Case, table: tuple[Try, ...]) -> tuple[Experiment, ..
         return ()  # still on its way, and the question that others are asked is the same for all
     encrypted = [r for r in case.resolvers if r.transport in ENCRYPTED][:ASKED]
     host, kind = case.target.host, min(types)
-    return tuple(
+    # Not the same one first for every name: half of them each.
+    turn = stable_hash(host) % len(encrypted) if encrypted else 0
+    wanted = tuple(
         build_lookup(Design.RESOLVERS, host, NameKind.TEST, resolver, number=1, query_type=kind, within_s=CALM_S)
-        for resolver in encrypted
+        for resolver in (*encrypted[turn:], *encrypted[:turn])
     )
+    return wanted if wanted and _leaves_doubt(case, table, names, wanted[0]) else wanted[:1]
+
+
+def _leaves_doubt(case: Case, table: tuple[Try, ...], names: NameFacts, first: Experiment) -> bool:
+    """Tell whether the first encrypted resolver did not confirm our answer: it differs, fails, or keeps silent so far.
+
+    One that confirms it is enough, and spares a connection: looks at targets that work have a budget.
+    """
+    if any(silence.experiment == first.id for silence in case.silences):
+        return True
+    answered = any(row.experiment is not None and row.experiment.id == first.id for row in table)
+    return answered and not names.agree
 
 
 def plan_strangers(case: Case, names: NameFacts, hop: int) -> list[Experiment]:

@@ -22,7 +22,7 @@ from probe.gate import Gate
 from probe.model.endpoint import Endpoint
 from probe.model.episode import EpisodeState, Event, EventKind, Fold, Pace, RunOutcome
 from probe.model.measurement import Measurement
-from probe.model.target import Target
+from probe.model.target import Exposure, Target
 from probe.model.vantage import Baseline, VantageState
 from probe.model.verdict import Cause, Status
 from probe.net.clock import Clock
@@ -207,10 +207,11 @@ class Agent:
         cites = self._memory.cites(target.id, self._clock.wall_s())
         if due.kind is RunKind.PENDING:
             return Wish(continues=due.continues, pending=due.pending, cites=cites)
-        deep = self.gate.deep_allowed and self._memory.deep_due(target.id, now_s, DEEP_EVERY_S)
+        deep = self._memory.deep_due(target.id, now_s, DEEP_EVERY_S) and self.gate.deep_allowed
+        unlooked = target.exposure is Exposure.PUBLIC and not self._memory.looked(target.id)
         before = self.board.snapshot(target.id)
         fine = before is not None and before.verdict is not None and before.verdict.status is Status.OK
-        return Wish(cites=cites, deep=deep, confirms=fine and not deep)
+        return Wish(cites=cites, deep=deep, first_sight=unlooked, confirms=fine and not deep)
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)
@@ -219,8 +220,8 @@ class Agent:
     async def _complete(self, run: Run, due: DueRun, target: Target) -> None:
         try:
             await run.complete()
-            if run.put_off:
-                self._memory.put_deep_off(target.id)
+            if run.is_deep:
+                self._memory.note_deep(target.id, self._clock.boot_s())
             self._take(run.finish(interrupted=False))
         except asyncio.CancelledError:
             self._keep_interrupted(run, target)

@@ -50,16 +50,17 @@ class EvidenceMemory:
         )
 
     def deep_due(self, target_id: str, now_s: float, every_s: float) -> bool:
-        """Tell whether a deep run is due, and count this one as it."""
+        """Tell whether a deep run is due."""
         last_s = self._deep_at_s.get(target_id)
-        if last_s is not None and now_s - last_s < every_s:
-            return False
-        self._deep_at_s[target_id] = now_s
-        return True
+        return last_s is None or now_s - last_s >= every_s
 
-    def put_deep_off(self, target_id: str) -> None:
-        """Count a deep run that had no budget as none: the next one is due at once."""
-        self._deep_at_s.pop(target_id, None)
+    def looked(self, target_id: str) -> bool:
+        """Tell whether a deep run of it was ever made."""
+        return target_id in self._deep_at_s
+
+    def note_deep(self, target_id: str, now_s: float) -> None:
+        """Count a deep run that was made; one that had no budget stays due."""
+        self._deep_at_s[target_id] = now_s
 
     def keep_only(self, targets: Container[str]) -> None:
         """Forget targets that have left the list."""

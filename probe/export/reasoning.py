@@ -121,6 +121,11 @@ def _is_about_addresses(verdict: Verdict) -> bool:
 def what_was_not_possible(measurement: Measurement) -> tuple[str, ...]:
     """Return what could not be looked at, each with why."""
     missing = [*_vantage_lacks(measurement.baseline)]
+    if measurement.unlooked and not measurement.deep:
+        missing.append(
+            "not looked at closely yet (a browser's hello, HTTP/3, what other resolvers say): that has a budget, and"
+            " comes with a later run"
+        )
     if measurement.verdict.status is Status.OK:
         return tuple(missing)
     if not measurement.controls:

@@ -50,6 +50,8 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     """How far apart two looks of a control had to be to count as two; laboratories shorten it."""
     deep: bool = False
     """It looked further than a plain run, also where nothing was wrong."""
+    unlooked: bool = False
+    """No deep run of the target was made yet, this one included: there was no budget for one."""
     verdict: Verdict
     interrupted: bool = False
     queued_s: float = 0.0

@@ -27,7 +27,7 @@ from probe.classify.plan import calls_for_echoes, is_calm, is_calm_alone, plan
 from probe.classify.residual import is_moot
 from probe.classify.tries import Layer
 from probe.classify.tunnel_facts import clock_tolerance_s
-from probe.model.control import ControlReport, ControlRequest
+from probe.model.control import ControlReport
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, HelloShape, Step, Traffic
 from probe.model.measurement import Measurement
@@ -37,6 +37,7 @@ from probe.model.target import CheckName, Target
 from probe.model.vantage import Baseline
 from probe.model.verdict import Confidence, Status, Verdict
 from probe.net.context import Context, Journal
+from probe.pipeline.asking import build_question
 from probe.pipeline.case import build_case
 from probe.pipeline.environment import Environment
 from probe.pipeline.ids import new_id
@@ -48,7 +49,6 @@ HOLD_S = 2.0
 """How long a suspicious DNS question keeps listening: forged answers come within 0.4 s, real ones within 2 s."""
 CONTROL_AGE_S = 240.0
 """An answer this old still counts as of the same moment: family B allows five minutes."""
-DNS_PORT = 53
 GATHER_S = 0.004
 """How long the end of one experiment waits for others before it is planned anew: nothing beside a round trip."""
 RETRY_S = 1.0
@@ -86,8 +86,6 @@ class Run:
         self._clean: Verdict | None = None
         """Given at the very end of a run in which nothing was wrong: `finish` need not judge again."""
         self._looking = False
-        self.put_off = False
-        """It was to be a deep run, and there was no budget for one."""
         self._controls: list[ControlReport] = []
         self._echoes: dict[Traffic, tuple[Endpoint, ...]] = {}
         """A control's echo ports, once they were asked for."""
@@ -117,6 +115,11 @@ class Run:
             references={reference.id: reference for reference in (*environment.references, HARMLESS)},
             confirms=(wish or Wish()).confirms,
         )
+
+    @property
+    def is_deep(self) -> bool:
+        """Tell whether it looks further than a plain run; what was to, and has no budget, does not."""
+        return self._wish.deep
 
     @property
     def has_observations(self) -> bool:
@@ -169,6 +172,7 @@ class Run:
             continues=self._wish.continues,
             rounds_apart_s=self._environment.settings.limits.rounds_apart_s,
             deep=self._wish.deep,
+            unlooked=self._wish.first_sight and not self._wish.deep,
             verdict=self._judge(),
             interrupted=interrupted,
         )
@@ -263,7 +267,7 @@ class Run:
                 # The storm guard's budget is spent; what is left out now is asked for again in a moment.
                 if self._wish.deep and not self._looking:
                     # Nothing is odd: the verdict does not wait for a deep look, which comes with a later run.
-                    self._wish, self.put_off = dataclasses.replace(self._wish, deep=False), True
+                    self._wish = dataclasses.replace(self._wish, deep=False)
                 elif not self._retrying and self._retries < RETRIES:
                     self._retrying = True
                     self._spawn(group, self._replan_later())
@@ -303,28 +307,16 @@ class Run:
     async def _ask_control(self) -> None:
         """Ask for the outside view, once in a run; a control that does not answer is in the report."""
         controls, target = self._environment.controls, self._target
-        greeting = find_greeting(target)
-        if controls is None or (goes_by_udp(target) and not greeting) or not self._environment.may_follow_up(1):
+        if (
+            controls is None
+            or (goes_by_udp(target) and not find_greeting(target))
+            or not self._environment.may_follow_up(1)
+        ):
             return
         # A late round makes experiments only: what the name led to was seen by the run that it continues.
         earlier = [o for citation in self._wish.cites for o in citation.observations]
-        lookups = [
-            o
-            for o in (*self._journal.observations, *(earlier if self._wish.pending else ()))
-            if isinstance(o, DNSLookup) and o.role is Role.TARGET and not o.hop
-        ]
-        request = ControlRequest(
-            # Of a tunnel a control can say whether its port takes connections, or greetings: no secrets go to it.
-            check=CheckName.TCP if target.check is CheckName.VPN and not greeting else target.check,
-            greeting=greeting,
-            host=target.host,
-            port=DNS_PORT if target.check is CheckName.DNS else target.port,
-            path=target.path,
-            secure=target.secure,
-            addresses=tuple(dict.fromkeys(a for lookup in lookups for a in lookup.addresses)),
-            server_names=(target.params["sni"],) if "sni" in target.params else (),
-            timeout_s=target.timeout_s,
-        )
+        seen = (*self._journal.observations, *(earlier if self._wish.pending else ()))
+        request = build_question(target, seen)
         self._controls.append(await controls.ask(request, max_age_s=0.0 if self._wish.pending else CONTROL_AGE_S))
         if not self._wish.pending and calls_for_echoes(self._case()):
             await self._take_echoes(Traffic.CONNECT)

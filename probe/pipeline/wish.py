@@ -16,6 +16,8 @@ class Wish:
     pending: tuple[Pending, ...] = ()
     """Run these instead of the check: the place had time to get cold."""
     deep: bool = False
+    first_sight: bool = False
+    """No deep run of the target was made yet."""
     greets: bool = False
     """Ask once and leave it at that: no experiments, and no look at the vantage, for nothing is judged by it."""
     tries: int = 0

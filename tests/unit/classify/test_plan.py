@@ -36,9 +36,53 @@ def test_nothing_is_asked_about_a_clean_run():
     assert now(Story().dns(OWN).tcp().tls().http()) == ()
 
 
-def test_a_deep_run_holds_a_good_answer_against_two_encrypted_resolvers_for_a_short_time():
-    asked = [e for e in now(Story().dns(OWN).tcp().tls().http(), deep=True) if e.design is Design.RESOLVERS]
-    assert [(e.resolver.transport, e.within_s > 0) for e in asked] == [(Transport.DOH, True), (Transport.DOT, True)]
+def resolvers_asked(story, **fields):
+    wanted = plan(story.case(deep=True, **fields)).now
+    return {e.resolver.transport: e for e in wanted if e.design is Design.RESOLVERS}
+
+
+def test_a_deep_run_holds_a_good_answer_against_one_encrypted_resolver_for_a_short_time():
+    (first,) = resolvers_asked(Story().dns(OWN).tcp().tls().http()).values()
+    assert first.resolver in (DOH, DOT)
+    assert 0 < first.within_s < 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "asks"), [(OWN, False), ((REAL, OWN), False), (REAL, True), (TIMEOUT, True), (NX, True)]
+)
+def test_another_is_asked_where_the_first_does_not_confirm_the_answer(answer, asks):
+    story = Story().dns(OWN)
+    (first,) = resolvers_asked(story).values()
+    story.experiments.append(first)
+    story.dns(answer, resolver=first.resolver, experiment=first)
+    other = DOT if first.resolver == DOH else DOH
+    assert (other.transport in resolvers_asked(story)) is asks
+
+
+def test_a_valid_certificate_confirms_an_answer_as_well():
+    story = Story().dns(OWN).tcp().tls()
+    (first,) = resolvers_asked(Story().dns(OWN)).values()
+    story.experiments.append(first)
+    story.dns(TIMEOUT, resolver=first.resolver, experiment=first)
+    assert resolvers_asked(story) == {}
+
+
+def test_another_is_asked_while_the_first_keeps_silent():
+    story = Story().dns(OWN)
+    (first,) = resolvers_asked(story).values()
+    story.experiments.append(first)
+    hushed = Silence(transaction=99, since_s=0.1, layer="dns", endpoint=first.resolver.endpoint, experiment=first.id)
+    assert set(resolvers_asked(story, silences=(hushed,), running=(first.id,))) == {DOT.transport, DOH.transport} - {
+        first.resolver.transport
+    }
+
+
+def test_names_take_turns_in_whom_they_ask_first():
+    first = set()
+    for number in range(20):
+        story = Story(host=f"www.site-{number}.example").dns(OWN)
+        first |= set(resolvers_asked(story))
+    assert first == {Transport.DOH, Transport.DOT}
 
 
 def test_a_deep_run_sends_one_hello_of_a_browsers_as_soon_as_an_address_accepts():

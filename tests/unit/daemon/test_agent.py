@@ -45,7 +45,7 @@ def test_only_what_was_fine_when_last_looked_at_is_merely_confirmed() -> None:
         return agent._wish(DueRun(target="site", kind=RunKind.REGULAR, due_s=clock.boot_s()), SITE, clock.boot_s())
 
     assert not wish().confirms
-    agent._memory.deep_due("site", clock.boot_s(), 86400.0)
+    agent._memory.note_deep("site", clock.boot_s())
     finish(agent, measurement(SITE, Status.OK, at=clock.wall_s()))
     assert wish().confirms
     finish(agent, measurement(SITE, Status.IMPAIRED, at=clock.wall_s()))
@@ -61,14 +61,18 @@ def test_a_deep_run_without_a_budget_is_due_again_and_none_begins_while_half_is_
     now_s = clock.boot_s()
     due = DueRun(target="site", kind=RunKind.REGULAR, due_s=now_s)
     assert agent._wish(due, SITE, now_s).deep
-    assert not agent._wish(due, SITE, now_s).deep
-    agent._memory.put_deep_off("site")
-    assert agent._wish(due, SITE, now_s).deep
-    agent._memory.put_deep_off("site")
+    assert agent._wish(due, SITE, now_s).deep, "the first had no budget in the end: nothing was noted"
     assert agent.gate.may_follow_up(31)
-    assert not agent._wish(due, SITE, now_s).deep
+    wish = agent._wish(due, SITE, now_s)
+    assert (wish.deep, wish.first_sight) == (False, True)
     clock.advance(86400.0)
     assert agent._wish(due, SITE, clock.boot_s()).deep
+    agent._memory.note_deep("site", clock.boot_s())
+    wish = agent._wish(due, SITE, clock.boot_s())
+    assert (wish.deep, wish.first_sight) == (False, False)
+    clock.advance(86400.0)
+    wish = agent._wish(due, SITE, clock.boot_s())
+    assert (wish.deep, wish.first_sight) == (True, False), "once a day, and it was looked at before"
 
 
 def test_pending_experiments_wait_while_their_place_is_hot_again() -> None:

@@ -99,3 +99,9 @@ def test_experiments_that_did_not_run_are_counted_and_explained() -> None:
     case = PAIRS["tls.reset.sni.neutral_ok"]().fires.case
     cut = msgspec.structs.replace(run(case), observations=case.observations[:4], interrupted=True)
     assert any("the run was interrupted" in what for what in what_was_not_possible(cut))
+
+
+def test_a_target_that_was_never_looked_at_closely_says_so() -> None:
+    case = Story().dns(OWN).tcp().tls().http().case()
+    assert any("not looked at closely yet" in what for what in what_was_not_possible(run(case, unlooked=True)))
+    assert not any("closely" in what for what in what_was_not_possible(run(case)))

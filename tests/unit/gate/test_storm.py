@@ -77,3 +77,37 @@ def test_with_nothing_scheduled_it_is_open() -> None:
     guard = StormGuard()
     guard.expect(0.0, 0.0)
     assert all(guard.allows(10, 0.0) for _ in range(1000))
+
+
+def run_looks(targets: int, per_check: int, per_look: int) -> tuple[list[int], list[int]]:
+    """Look at targets that all work, each in its turn of a round; return connections a second, and looks a round."""
+    guard = StormGuard()
+    guard.expect(targets * per_check / INTERVAL_S, 0.0)
+    spent: list[int] = []
+    looks: list[int] = []
+    waiting = set(range(targets))
+    while waiting:
+        before = len(waiting)
+        for second in range(INTERVAL_S):
+            now_s = float(len(looks) * INTERVAL_S + second)
+            due = range(second * targets // INTERVAL_S, (second + 1) * targets // INTERVAL_S)
+            connections = len(due) * per_check
+            for target in waiting.intersection(due):
+                if guard.has_room(now_s) and all(guard.allows(1, now_s) for _ in range(per_look)):
+                    waiting.discard(target)
+                    connections += per_look
+            spent.append(connections)
+        looks.append(before - len(waiting))
+    return spent, looks
+
+
+@pytest.mark.parametrize("targets", [300, 3000])
+def test_a_first_look_at_each_of_many_targets_fits_in_the_first_round_or_a_little_more(targets: int) -> None:
+    """A look is a browser's hello and a question in private; names have two addresses and more."""
+    spent, looks = run_looks(targets, per_check=3, per_look=2)
+    windows = [sum(spent[at : at + INTERVAL_S]) for at in range(0, len(spent) - INTERVAL_S + 1, 10)]
+    print(f"{targets} targets: looks by round {looks}, at most {max(windows) / (targets * 3):.2f} times clean")
+    assert looks[0] == targets
+    assert max(windows) <= 2 * targets * 3
+    _, slower = run_looks(targets, per_check=3, per_look=4)
+    assert len(slower) > 1, "with two questions and HTTP/3 the rest has to wait"

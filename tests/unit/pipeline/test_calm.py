@@ -23,7 +23,7 @@ def make_run(*, deep: bool = True, budget: int = 100) -> tuple[Run, Story]:
     environment = dataclasses.replace(
         agent.environment, resolvers=case.resolvers, neutral_names=case.neutral_names, may_follow_up=may_follow_up
     )
-    return Run(environment, agent.monitor, case.target, Wish(deep=deep)), story
+    return Run(environment, agent.monitor, case.target, Wish(deep=deep, first_sight=deep)), story
 
 
 async def play(run: Run, story: Story, monkeypatch) -> list[str]:
@@ -73,14 +73,15 @@ async def test_a_step_that_fails_is_planned_for_while_the_deep_look_goes_on(monk
 async def test_without_a_budget_it_goes_on_as_a_plain_run_and_waits_for_nothing(monkeypatch) -> None:
     run, story = make_run(budget=1)
     await play(run, story, monkeypatch)
-    assert run.put_off
+    assert not run.is_deep
     assert not run._retrying
     assert len(run._experiments) == 1
     assert not run.finish(interrupted=False).deep
+    assert run.finish(interrupted=False).unlooked
 
 
 async def test_without_a_budget_a_failure_is_asked_about_later(monkeypatch) -> None:
     run, _ = make_run(deep=False, budget=0)
     await play(run, Story().dns(OWN).tcp().tls("reset"), monkeypatch)
     assert run._retrying
-    assert not run.put_off
+    assert not run.finish(interrupted=False).unlooked
