@@ -10,6 +10,7 @@ from enum import StrEnum
 import msgspec
 
 from probe.model.episode import Event, EventKind, Interval
+from probe.model.pattern import Pattern
 
 MOST_WAITING = 2000
 """Single onsets that are kept to join; the oldest go."""
@@ -91,12 +92,12 @@ def take(state: Together, event: Event, traits: tuple[Trait, ...]) -> tuple[Toge
     onset = Onset(event=event, traits=traits)
     fresh = [one for one in state.waiting if event.at - one.event.at <= WAITS_S and one.event.target != event.target]
     for trait in sorted(traits, key=lambda t: list(SharedBy).index(t.shared_by)):
-        found, since = _alike(fresh, onset, trait)
+        found, since, pattern = _alike(fresh, onset, trait)
         if len(found) < FEWEST[trait.shared_by]:
             continue
         members = tuple(one.event.target for one in found)
         group = Open(
-            pattern=event.patterns[0].value,
+            pattern=pattern.value,
             trait=trait,
             members=members,
             lasting=frozenset(members),
@@ -108,29 +109,42 @@ def take(state: Together, event: Event, traits: tuple[Trait, ...]) -> tuple[Toge
     return msgspec.structs.replace(state, waiting=(*fresh, onset)[-MOST_WAITING:]), ()
 
 
-def _alike(waiting: list[Onset], onset: Onset, trait: Trait) -> tuple[list[Onset], Interval]:
-    """Return the onsets that share pattern, trait and a moment with this one, itself last, and that moment."""
+def share_pattern(one: Pattern, other: Pattern) -> Pattern | None:
+    """Return what two findings both say, where one only says less than the other; `None` = they differ.
+
+    What is told at once of one target may be known deeper of the next: the same cause, seen less well.
+    """
+    if one.value in other.ancestors:
+        return one
+    return other if other.value in one.ancestors else None
+
+
+def _alike(waiting: list[Onset], onset: Onset, trait: Trait) -> tuple[list[Onset], Interval, Pattern]:
+    """Return the onsets that share pattern, trait and a moment with this one, itself last, that moment and pattern."""
     assert onset.event.since is not None
-    found, since = [], onset.event.since
+    found: list[Onset] = []
+    since, pattern = onset.event.since, onset.event.patterns[0]
     for one in reversed(waiting):
-        if one.event.patterns[:1] != onset.event.patterns[:1] or trait not in one.traits or one.event.since is None:
+        if trait not in one.traits or one.event.since is None:
             continue
-        shared = overlap(since, one.event.since)
-        if shared is not None:
+        shared, both = overlap(since, one.event.since), share_pattern(pattern, one.event.patterns[0])
+        alike = all(share_pattern(one.event.patterns[0], known.event.patterns[0]) for known in found)
+        if shared is not None and both is not None and alike:
             found.append(one)
-            since = shared
-    return [*reversed(found), onset], since
+            since, pattern = shared, both
+    return [*reversed(found), onset], since, pattern
 
 
 def _join(state: Together, event: Event, traits: tuple[Trait, ...]) -> tuple[Together, tuple[Event, ...]] | None:
     assert event.since is not None
     for index, group in enumerate(state.open):
-        since = overlap(group.since, event.since)
-        if group.pattern != event.patterns[0].value or group.trait not in traits or since is None:
+        since, pattern = overlap(group.since, event.since), share_pattern(Pattern(group.pattern), event.patterns[0])
+        if pattern is None or group.trait not in traits or since is None:
             continue
         known = event.target in group.members
         grown = msgspec.structs.replace(
             group,
+            pattern=pattern.value,
             members=group.members if known else (*group.members, event.target),
             lasting=group.lasting | {event.target},
             since=since,
@@ -169,7 +183,7 @@ def _tell(group: Open, event: Event, kind: EventKind) -> Event:
         kind=kind,
         at=event.at,
         since=event.since if ended else group.since,
-        patterns=() if ended else event.patterns[:1],
+        patterns=() if ended else (Pattern(group.pattern),),
         cause=event.cause,
         confidence=event.confidence,
         measurement=event.measurement,

@@ -57,6 +57,27 @@ def test_other_patterns_other_traits_and_other_moments_stay_apart() -> None:
     assert tell(first, (onset("b", 400, 700), (SITE,)))[1] == []
 
 
+def test_what_is_seen_less_well_of_one_is_the_same_thing() -> None:
+    """One target's first verdict says that it is reset, another's that it is its name."""
+    for first, second in ((Pattern.TLS_RESET, Pattern.TLS_RESET_SNI), (Pattern.TLS_RESET_SNI, Pattern.TLS_RESET)):
+        _, told = tell((onset("a", 100, 400, first), (SITE,)), (onset("b", 250, 550, second), (SITE,)))
+        assert [(group.members, group.patterns) for group in told] == [(("a", "b"), (Pattern.TLS_RESET,))]
+        assert told[0].text == "2 targets together: tls.reset, suffix site.example"
+
+
+def test_two_that_differ_are_not_joined_by_a_third_that_says_less() -> None:
+    """Both are resets; one is of a name, the other of a fingerprint."""
+    third = (onset("c", 100, 402, Pattern.TLS_RESET_FINGERPRINT), (SITE,))
+    _, told = tell((onset("a", 100, 400), (SITE,)), third, (onset("b", 100, 401, Pattern.TLS_RESET), (SITE,)))
+    assert [group.members for group in told] == [("c", "b")]
+
+
+def test_a_group_that_grows_says_what_holds_for_all() -> None:
+    state, _ = tell((onset("a", 100, 400), (SITE,)), (onset("b", 100, 401), (SITE,)))
+    state, _ = take(state, onset("c", 100, 402, Pattern.TLS_RESET), (SITE,))
+    assert [(group.pattern, group.members) for group in state.open] == [("tls.reset", ("a", "b", "c"))]
+
+
 def test_the_closest_thing_in_common_is_told() -> None:
     _, told = tell(*((onset(name, 100, 400), (NET, SITE, HOP)) for name in "ab"))
     assert told[0].text.endswith("suffix site.example")
