@@ -255,13 +255,16 @@ def parse_targets(
 def _read_target(text: str, given: Given, traits: Traits, *, hidden: bool) -> tuple[Target, ...]:
     """Return what one argument means: an address, or every endpoint of a client's file or list of links."""
     if text == "-":
-        return _tell_notes(parse_given_tunnels(sys.stdin.buffer.read(), given), traits)
+        return _tell_notes(parse_given_tunnels(sys.stdin.buffer.read(), given), traits, hidden=hidden)
     if is_tunnel_place(text):
-        found = _tell_notes(load_tunnels(text), traits)
+        named = "the file" if hidden else text
+        found = _tell_notes(load_tunnels(text), traits, hidden=hidden)
         if not is_named_place(text) and is_open_to_others(text) and any(target.secrets for target in found):
-            click.echo(f"note: {text} holds keys and other users may read it (chmod 600)", err=True)
+            click.echo(f"note: {named} holds keys and other users may read it (chmod 600)", err=True)
         return found
     target = parse_address(text, keep=given.keep, traits=traits)
+    if hidden and target.check is CheckName.VPN:
+        hide_argument(text, f"{target.params['protocol']}://…")
     if any(not reference.source.startswith("file:") for reference in target.secrets.values()):
         shown = f"{target.params['protocol']}://…" if hidden else target.address
         hide_argument(text, shown)
@@ -273,9 +276,10 @@ def _read_target(text: str, given: Given, traits: Traits, *, hidden: bool) -> tu
     return (target,)
 
 
-def _tell_notes(tunnels: Tunnels, traits: Traits) -> tuple[Target, ...]:
+def _tell_notes(tunnels: Tunnels, traits: Traits, *, hidden: bool) -> tuple[Target, ...]:
+    place = tunnels.targets[0].source if hidden and tunnels.targets else ""
     for note in tunnels.notes:
-        click.echo(f"note: {note}", err=True)
+        click.echo(f"note: {note.replace(place, 'the file') if place else note}", err=True)
     return tuple(apply_traits(target, traits) for target in tunnels.targets)
 
 

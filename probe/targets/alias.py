@@ -15,6 +15,8 @@ import msgspec
 from probe.model.target import SecretRef, Target
 from probe.targets.scrubbing import Words
 
+_HIDDEN = SecretRef(source="hidden")
+"""That there is a secret; a file is often called after its server."""
 _NOT_IN_ID = re.compile(r"[^a-z0-9.]+")
 _PUBLIC_PARAMS = frozenset({"protocol", "proto", "over", "depth", "login", "type", "security", "transport"})
 """Params that say how, and not where."""
@@ -43,9 +45,10 @@ class Aliases:
             port=0,
             path="/",
             params={key: value for key, value in target.params.items() if key in _PUBLIC_PARAMS},
-            secrets={key: SecretRef(source=words.scrub(ref.source)) for key, ref in target.secrets.items()},
+            secrets=dict.fromkeys(target.secrets, _HIDDEN),
+            labels={key: words.scrub(value) for key, value in target.labels.items()},
             group=words.scrub(target.group),
-            source=words.scrub(target.source),
+            source="",
             request=None,
             expect=None,
         )
@@ -55,6 +58,9 @@ class Aliases:
         words = Words()
         words.hide_port(target.port)
         self.hide(words, target.host, target.alias)
+        for reference in target.secrets.values():
+            place = reference.source.partition(":")[2]
+            words.hide_text(place.rpartition("#")[0] or place, "the file")
         for name, text in target.params.items():
             if name not in _PUBLIC_PARAMS and "." in text:
                 self.hide(words, text, target.alias)
@@ -67,6 +73,10 @@ class Aliases:
             words.hide_address(text, literal)
         else:
             words.hide_name(text, alias)
+
+    def group_name(self, group: str) -> str:
+        """Return what stands for the name of a group that tells where its members are."""
+        return f"group-{self._hash(group, 'group')[:6]}"
 
     def literal(self, address: str) -> str:
         """Return what stands for an address literal; empty = it is none."""

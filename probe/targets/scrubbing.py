@@ -48,6 +48,12 @@ class Words:
             self._names.setdefault(".".join(labels[start:]), alias)
         self._ready = False
 
+    def hide_text(self, text: str, instead: str) -> None:
+        """Hide a text as it stands, such as the path of a file."""
+        if text:
+            self._names.setdefault(text.lower(), instead)
+            self._ready = False
+
     def hide_port(self, port: int) -> None:
         """Hide a port, beside an address that is hidden; one that is not everybody's, wherever it stands."""
         self._ports.add(port)
@@ -114,9 +120,10 @@ class Words:
                 re.IGNORECASE,
             )
         if self._names:
+            # What follows after a dot is left: `vpn.office.example.ovpn` is the name of a file.
             words = "|".join(re.escape(word) for word in sorted(self._names, key=len, reverse=True))
             self._name_pattern = re.compile(
-                rf"(?<![a-z0-9_.-])(?:[a-z0-9_*-]+\.)*?(?P<name>{words})(?![a-z0-9_-]|\.[a-z0-9_-])", re.IGNORECASE
+                rf"(?<![a-z0-9_.-])(?:[a-z0-9_*-]+\.)*?(?P<name>{words})(?![a-z0-9_-])", re.IGNORECASE
             )
         ports = sorted(self._ports - _EVERYBODYS_PORTS)
         if ports:

@@ -46,14 +46,27 @@ class Veil:
         listed = tuple(targets)
         given = Counter(target.alias for target in listed if target.alias and target.id not in self._real)
         counts: Counter[str] = Counter()
+        groups = self._cover_groups(listed)
         shown: list[Target] = []
         for target in listed:
             named = target
             if given[target.alias] > 1:
                 counts[target.alias] += 1
-                named = msgspec.structs.replace(target, alias=f"{target.alias}-{counts[target.alias]}")
+                named = msgspec.structs.replace(named, alias=f"{target.alias}-{counts[target.alias]}")
+            if target.group in groups:
+                named = msgspec.structs.replace(named, group=groups[target.group])
             shown.append(self.cover_target(named))
         return tuple(shown)
+
+    def _cover_groups(self, targets: Iterable[Target]) -> dict[str, str]:
+        """Return other names for groups that tell where a member is: files are often called after their server."""
+        telling = {
+            target.group
+            for target in targets
+            if target.group and self.covers(target)
+            if self._aliases.words_of(target).scrub(target.group) != target.group
+        }
+        return {group: self._aliases.group_name(group) for group in telling}
 
     def cover_target(self, target: Target, *, even_a_site: bool = False) -> Target:
         """Return one target as everybody may see it; one that is covered already stays."""

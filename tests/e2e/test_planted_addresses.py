@@ -49,9 +49,9 @@ def assert_clean(text: bytes, where: str) -> None:
 def told(stage: Stage) -> Stage:
     stage.put("https://site-2.wall.example", LINKS[0], GATEWAY)
     (stage.folder / "links.txt").write_text("\n".join(LINKS))
-    (stage.folder / "office.ovpn").write_text(OVPN)
+    (stage.folder / "closed.wall.example.ovpn").write_text(OVPN)
     config = stage.configure(more=ALIASES)
-    uris = f"  - uri: {stage.folder}/links.txt\n  - {{uri: {stage.folder}/office.ovpn, alias: office}}\n"
+    uris = f"  - uri: {stage.folder}/links.txt\n  - {{uri: {stage.folder}/closed.wall.example.ovpn, alias: office}}\n"
     listed = f"targets: [{{file: {stage.folder}/sites.txt}}]"
     config.write_text(
         config.read_text()
@@ -103,7 +103,7 @@ def test_a_daemon_shows_no_address_of_a_tunnel_anywhere(told: Stage, start) -> N
 def test_a_check_says_the_same_under_aliases(told: Stage) -> None:
     config = ("--config.file", str(told.folder / "wallprobe.yml"))
     prom = told.folder / "state.prom"
-    everything = (*config, "--textfile", str(prom), str(told.folder / "office.ovpn"), GATEWAY, LINKS[0])
+    everything = (*config, "--textfile", str(prom), str(told.folder / "closed.wall.example.ovpn"), GATEWAY, LINKS[0])
     done = told.run("check", *everything, timeout_s=90)
     assert done.returncode == 0, done.stderr
     assert_clean((done.stdout + done.stderr).encode(), "check")

@@ -29,6 +29,7 @@ from probe.targets.address import parse_address
 from probe.targets.alias import Aliases
 from probe.targets.scrubbing import Words
 from probe.targets.secret_places import Given
+from probe.targets.tunnels import load_tunnels
 from probe.targets.veil import Veil
 
 KEY = bytes(range(32))
@@ -56,6 +57,7 @@ def test_addresses_names_and_ports_are_hidden_wherever_they_stand():
         f"try:0.{V4}:31194.1": f"try:0.{four}:0.1",
         f"[{V6}]:31194": f"[{six}]:0",
         f"reply from {V6.upper()}.": f"reply from {six}.",
+        "/etc/gate.office.example.ovpn": "/etc/office.ovpn",
         "GATE.office.example.": "office.",
         "a.gate.office.example is no *.office.example": "office is no office",
         "connect to port 31194": "connect to port 0",
@@ -66,7 +68,7 @@ def test_addresses_names_and_ports_are_hidden_wherever_they_stand():
 
 def test_what_only_looks_like_it_stays():
     hidden, *_ = words(ports=(443,))
-    for text in (f"1{V4}", f"{V4}1", "gate.office.example.org", "mygate-office.example", "131194", "status 443", ""):
+    for text in (f"1{V4}", f"{V4}1", "mygate-office.example", "131194", "status 443", ""):
         assert hidden.scrub(text) == text
     hidden, *_ = words()
     assert hidden.scrub("31194 runs", bare_ports=False) == "31194 runs", "a log's figures are no ports"
@@ -148,6 +150,41 @@ def test_aliases_of_their_owners_are_kept_and_numbered():
     assert [t.id for t in again] == [shown[0].id, shown[2].id], "the same on every vantage"
     (alone,) = Veil(lambda: KEY).cover_targets(targets[:1])
     assert alone.address == "Office"
+
+
+def test_a_group_that_is_called_after_a_member_has_another_name_for_all_of_them():
+    veil, memory = Veil(lambda: KEY, everything=True), Given()
+    links = ("trojan://PLANTED@gate.office.example:31194", "trojan://PLANTED@192.0.2.9:443")
+    for group, told in (("gate.office.example.ovpn", False), ("office.ovpn", True)):
+        targets = [
+            msgspec.structs.replace(
+                parse_address(link, keep=memory.keep), group=group, labels={"at": "gate.office.example"}, source=group
+            )
+            for link in links
+        ]
+        shown = veil.cover_targets(targets)
+        assert len({target.group for target in shown}) == 1, "they stay together"
+        assert (shown[0].group == group) is told
+        assert "gate.office" not in msgspec.json.encode(shown[:1]).decode()
+
+
+def test_a_file_that_cannot_be_read_is_not_named_either(tmp_path):
+    path = tmp_path / "gate.other.example.ovpn"
+    path.write_text("client\nremote 192.0.2.9 1194\n<tls-crypt>\nPLANTED\n</tls-crypt>\n")
+    veil = Veil(lambda: KEY, everything=True)
+    (shown,) = veil.cover_targets(load_tunnels(str(path)).targets)
+    real = veil.lift(shown)
+    failure = Failure(
+        stage=Stage.DIALOGUE, code=FailureCode.CREDENTIALS_MISSING, detail=f"entry:{path}#0.key cannot be read"
+    )
+    seen = Measurement(
+        id="01" + "C" * 24, target=real, vantage=Vantage(), started_at=1.0, runtime_s=0.4,
+        observations=(msgspec.structs.replace(FOUND[-1], failure=failure),),
+        verdict=Verdict(status=Status.INSUFFICIENT),
+    )  # fmt: skip
+    (exchange,) = veil.cover(seen).observations
+    assert exchange.failure is not None
+    assert exchange.failure.detail == "entry:the file#0.key cannot be read"
 
 
 def test_tunnels_without_an_alias_are_shown_unless_all_are_hidden():
