@@ -58,10 +58,10 @@ async def test_the_verdict_comes_first_then_since_evidence_and_the_way(connect: 
         for words in (
             "https://www.site-00000.example/ is blocked, by the network, not the server.",
             "Since 2023-11-14 22:03:20Z",
-            "TLS ✗ connection_reset",
+            "TLS ✗ reset",
             "the break: hop 3, AS64510",
             "TLS with another name same address ✓ ok 5/5",
-            "✗ connection_reset 4/4",
+            "✗ reset 4/4",
             "tls.reset.sni.injected",
         )
     ]
@@ -170,7 +170,7 @@ async def test_a_deferred_comparison_is_drawn_on_the_steps_of_the_run_that_it_go
     assert "no resolver asked" in alone.text, "nothing is made up where the run it goes on with is not kept"
     agent.kept_whole[begun.id] = begun
     page = await read(connect, agent, f"/targets/{ID}")
-    assert "TLS ✗ connection_reset" in page.text
+    assert "TLS ✗ reset" in page.text
     assert "the break: hop 3" in page.text
     assert "it goes on with" in page.text
     assert begun.id in page.text
