@@ -60,8 +60,8 @@ async def test_the_verdict_comes_first_then_since_evidence_and_the_way(connect: 
             "Since 2023-11-14 22:03:20Z",
             "TLS ✗ reset",
             "the break: hop 3, AS64510",
+            "TLS with this name same address ✗ reset 5/5",
             "TLS with another name same address ✓ ok 5/5",
-            "✗ reset 4/4",
             "tls.reset.sni.injected",
         )
     ]
