@@ -66,7 +66,9 @@ def _sibling_port_ok(facts: PathFacts) -> bool:
 TCP_RULES: tuple[Rule[PathFacts], ...] = (
     Rule(
         id="tcp.instrument",
-        when=lambda f: f.failing is not None and f.failing.outcome is Outcome.INSTRUMENT,
+        when=lambda f: (
+            f.failing is not None and f.failing.outcome is Outcome.INSTRUMENT and f.failing.layer is not Layer.VPN
+        ),
         pattern=Pattern.INSTRUMENT_FAULT,
         cause=Cause.INSTRUMENT,
         family=OBSERVED,

@@ -123,6 +123,8 @@ def _credentials(measurement: Measurement) -> list[Line]:
     verdict = measurement.verdict
     if measurement.target.check is not CheckName.VPN or verdict.status.reachable:
         return []
+    if not measurement.proofs and verdict.cause is Cause.INSTRUMENT:
+        return []  # what is in the way was said, and is not the key
     if not measurement.proofs:
         return [Line(text="  Credentials: not proven; a wrong key looks like this (--worked DATE if you know better).")]
     proof = min(measurement.proofs, key=lambda proof: proof.age_s)
