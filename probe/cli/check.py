@@ -47,6 +47,8 @@ Examples:
   wallprobe check office.ovpn              a VPN's file: each of its servers
   wallprobe check links.txt                share links, or a subscription, in a file; - reads standard input
   wallprobe check env:PROXY_LINK           a link in a variable; credential:NAME = one of systemd's
+  wallprobe check --depth data wg0.conf    further than its proof: use the tunnel for some bytes
+  wallprobe check --alias office.ovpn      without its address in anything shown or stored
   wallprobe check vpn.office.example       the site, and which VPN gateways live there
   wallprobe check --tries 10 example.org   for a block that strikes only some connections
   wallprobe check                          describe this network

@@ -2,22 +2,28 @@
 
 import asyncio
 import os
+from types import SimpleNamespace
 
+import click
 import msgspec
 import pytest
 
-from probe.cli.check import OWN_KEYS, check
+from probe.checks.vpn import build_occasion
+from probe.cli.check import OWN_KEYS, _note_depth, _with_flags, check
 from probe.cli.checking import refuse_rejected_logins
+from probe.model.depth import Depth
 from probe.model.endpoint import Endpoint
 from probe.model.errors import UserError
 from probe.model.failure import Failure, FailureCode, Stage
 from probe.model.measurement import Measurement
 from probe.model.observation import DialogueExchange
-from probe.model.settings import StoreSettings
+from probe.model.settings import PrivacySettings, Settings, StoreSettings, TunnelNames
 from probe.model.target import CheckName, SecretRef, Target
 from probe.model.vantage import Vantage
 from probe.model.verdict import Cause, Confidence, Status, Verdict
+from probe.net.context import Manners
 from probe.store.store import Store
+from probe.targets.address import parse_address
 from tests.fakes import FakeClock
 from tests.unit.cli.test_targets import run
 
@@ -87,3 +93,23 @@ def test_a_day_that_is_none_is_told(day):
 
 def test_the_notice_says_what_happens_with_keys():
     assert "--login" in OWN_KEYS
+
+
+def test_depth_is_for_tunnels_and_for_each_of_them():
+    site, tunnel = parse_address("https://www.example.org"), parse_address("openvpn://192.0.2.1:1194")
+    assert _note_depth(site, "data") is site
+    assert _note_depth(tunnel, None) is tunnel
+    asked = _note_depth(tunnel, "volume")
+    assert (asked.params["depth"], asked.id) == ("volume", tunnel.id)
+    ctx = SimpleNamespace(manners=Manners(), secrets_of=lambda _: {})
+    assert [build_occasion(one, ctx).deepest for one in (tunnel, asked)] == [Depth.PROOF, Depth.VOLUME]
+    _, outcome = run(check, "--depth", "page", "openvpn://192.0.2.1:1194")
+    assert isinstance(outcome.exception, click.UsageError)
+
+
+@pytest.mark.parametrize(("flag", "written", "hidden"), [
+    (None, "show", False), (None, "alias", True), (True, "show", True), (False, "alias", False),
+])  # fmt: skip
+def test_what_is_said_on_the_command_line_counts_before_the_file(flag, written, hidden):
+    settings = _with_flags(Settings(privacy=PrivacySettings(tunnels=TunnelNames(written))), alias=flag)
+    assert (settings.privacy.tunnels is TunnelNames.ALIAS) is hidden
