@@ -107,11 +107,16 @@ def render_target(snapshot: TargetSnapshot, level: PerTarget, before: TargetChun
     return TargetChunk(
         target=target.id,
         keys=keys.encode(),
-        pieces=tuple(pieces),
+        pieces=tuple(pieces) if before is None else _share(pieces, before.pieces),
         status_tails=_STATUS_TAILS[Status.INSUFFICIENT if verdict is None else verdict.status],
         depth_tails=depth_tails,
         exemplar=exemplar,
     )
+
+
+def _share(pieces: list[bytes], before: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """Take what says the same from before: whoever still holds the earlier chunk then holds little of its own."""
+    return tuple([old if old == new else new for old, new in zip(before, pieces, strict=True)])
 
 
 def _render_info(target: Target) -> bytes:

@@ -232,3 +232,11 @@ def test_a_target_has_no_more_series_than_it_is_counted_as(level):
     snapshot = make_snapshot(status=Status.BLOCKED, failures=failures, failures_total=3, last_failure=None)
     found = sum(len(rows) for rows in samples(snapshot, level).values())
     assert SERIES_PER_TARGET[level] - 3 <= found <= SERIES_PER_TARGET[level]
+
+
+def test_a_run_that_says_the_same_shares_its_lines_with_the_one_before():
+    before = render_target(make_snapshot(), PerTarget.FULL)
+    again = render_target(make_snapshot(runs_total=9000, last_run_at=1_700_000_300.0), PerTarget.FULL, before)
+    own = {slot for slot in Slot if again.pieces[slot] and again.pieces[slot] is not before.pieces[slot]}
+    assert own == {Slot.RUNS, Slot.LAST_RUN}
+    assert again == render_target(make_snapshot(runs_total=9000, last_run_at=1_700_000_300.0), PerTarget.FULL)
