@@ -206,11 +206,12 @@ def believed(report: ControlReport, case: Case) -> tuple[Observation, ...]:
     Another agent may stand behind a censor of its own, and so may the far end of a tunnel in our own country: of
     theirs counts what a certificate proves, at the addresses that showed it. What fails for them proves nothing.
     """
+    seen = report.of_target(case.target.check)
     home = bool(report.country) and report.country == case.vantage.country_code
     if report.kind is not ControlKind.PEER and not (report.kind is ControlKind.TUNNEL and home):
-        return report.observations
-    shown = {o.endpoint.address for o in report.observations if isinstance(o, TLSHandshake) and o.verified}
-    return tuple(o for o in report.observations if o.failure is None and _is_shown(o, shown))
+        return seen
+    shown = {o.endpoint.address for o in seen if isinstance(o, TLSHandshake) and o.verified}
+    return tuple(o for o in seen if o.failure is None and _is_shown(o, shown))
 
 
 def _is_shown(observation: Observation, shown: set[str]) -> bool:

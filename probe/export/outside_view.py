@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from probe.model.control import ControlKind, ControlReport
 from probe.model.measurement import Measurement
 from probe.model.observation import DNSLookup, HTTPExchange, Observation, QUICHandshake, TCPConnect, TLSHandshake
+from probe.model.target import Target
 
 _KINDS = {
     ControlKind.WALLPROBE: "a control",
@@ -20,18 +21,18 @@ def build_outside_lines(measurement: Measurement) -> tuple[str, ...]:
     for report in measurement.controls:
         others = (one for one in report.tried if not one.startswith(f"{report.control}: "))
         lines += [f"{other} (asked first)" for other in others]
-        lines.append(_line(report, measurement.target.host))
+        lines.append(_line(report, measurement.target))
     return tuple(dict.fromkeys(lines))
 
 
-def _line(report: ControlReport, host: str) -> str:
+def _line(report: ControlReport, target: Target) -> str:
     who = f"{report.control} ({_KINDS[report.kind]})" if report.control else _KINDS[report.kind]
     if not report.answered:
         how = "we did not get through to it" if report.unreachable else "it gave no answer"
         return f"{who}: {how}: {report.failure}"
     age = f", {report.age_s:.0f} s old" if report.age_s >= 1 else ""
     said = "".join(f"; it says itself: {known.target} {known.status.value}" for known in report.known[:1])
-    return f"{who}{age}: {', '.join(_steps(report.observations, host)) or 'saw nothing'}{said}"
+    return f"{who}{age}: {', '.join(_steps(report.of_target(target.check), target.host)) or 'saw nothing'}{said}"
 
 
 def _steps(observations: tuple[Observation, ...], host: str) -> Iterable[str]:

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
-from probe.model.observation import Observation
+from probe.model.observation import DNSLookup, HTTPExchange, Observation, TCPConnect, TLSHandshake
 from probe.model.pattern import Pattern
 from probe.model.target import CheckName
 from probe.model.verdict import Cause, Confidence, Status
@@ -104,6 +104,20 @@ class ControlReport(msgspec.Struct, frozen=True, kw_only=True):
     def answered(self) -> bool:
         """Tell whether there is an outside view at all."""
         return not self.failure
+
+    def of_target(self, check: CheckName) -> tuple[Observation, ...]:
+        """Return what it saw of a target of this kind: the way to resolvers that it asked is no part of that.
+
+        A page that DoH answered with is a page all the same, and must never be taken for the site's.
+        """
+        if check in (CheckName.DOT, CheckName.DOH):
+            return self.observations
+        asked = {seen.resolver.endpoint for seen in self.observations if isinstance(seen, DNSLookup)}
+        return tuple(
+            seen
+            for seen in self.observations
+            if not isinstance(seen, TCPConnect | TLSHandshake | HTTPExchange) or seen.endpoint not in asked
+        )
 
 
 class EchoRange(msgspec.Struct, frozen=True, kw_only=True):

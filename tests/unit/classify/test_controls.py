@@ -3,14 +3,16 @@
 import msgspec
 import pytest
 
+from probe.classify.control_view import ControlView
 from probe.classify.judge import judge
 from probe.classify.plan import plan_second_round
 from probe.model.experiment import Step
 from probe.model.failure import FailureCode
 from probe.model.measurement import Citation
 from probe.model.pattern import Pattern
+from probe.model.target import CheckName
 from probe.model.verdict import Cause, Confidence, EvidenceFamily, Status
-from tests.unit.classify.cases import NAME, OTHER, OWN, REAL, Story
+from tests.unit.classify.cases import DOH, NAME, OTHER, OWN, REAL, Story
 from tests.unit.classify.outside import all_well, report, rounds
 
 C1, C2, C3 = Confidence.C1, Confidence.C2, Confidence.C3
@@ -255,3 +257,27 @@ def test_a_dead_address_that_controls_are_given_as_well_is_down_for_everybody():
 def test_a_name_that_nobody_else_knows_is_down_where_our_own_answer_leads_to_nobody():
     nobody = Story().dns(FailureCode.DNS_NXDOMAIN).tcp("silent")
     assert judge(connect("silent").case(controls=rounds(nobody))).status is Status.DOWN
+
+
+def by_doh() -> Story:
+    """Return what a control sees of a dead site when it asks for the name by DoH: that page is the resolver's."""
+    assert DOH.endpoint is not None
+    way = {"address": DOH.endpoint.address, "port": DOH.endpoint.port}
+    story = Story().dns(OWN, resolver=DOH).tcp(**way).tls(**way).http(**way)
+    return story.tcp("silent")
+
+
+def test_the_page_of_a_resolver_is_not_the_sites():
+    """The site is dead for all; that a resolver answered the control must not make it the network's doing."""
+    for story in (connect("silent"), reset()):
+        verdict = judge(story.case(controls=rounds(by_doh())))
+        assert verdict.cause is not Cause.NETWORK
+    view = ControlView.of(connect("silent").case(controls=rounds(by_doh())))
+    assert (view.page, view.first_page, view.answered_pages) == (None, None, [])
+    assert view.connects(f"{OWN}:443") is False
+
+
+def test_a_resolver_that_is_the_target_is_looked_at():
+    story = Story(check=CheckName.DOH, host="8.8.8.8", address="doh+https://8.8.8.8/dns-query")
+    view = ControlView.of(story.dns(OWN).case(controls=rounds(by_doh())))
+    assert view.connects("8.8.8.8:443") is True

@@ -7,7 +7,7 @@ from probe.model.control import ControlKind, ControlReport, KnownVerdict
 from probe.model.failure import FailureCode
 from probe.model.measurement import Measurement
 from probe.model.verdict import Status, Verdict
-from tests.unit.classify.cases import OWN, REAL, Story
+from tests.unit.classify.cases import DOH, OWN, REAL, Story
 from tests.unit.classify.outside import all_well, report
 
 
@@ -64,3 +64,10 @@ def test_what_another_agent_says_itself_is_told_beside_its_view() -> None:
     known = KnownVerdict(target="https://a.example", status=Status.OK)
     told = line(report(Story().dns(OWN), kind=ControlKind.PEER, known=(known,)))
     assert told == "fra-1 (another agent): DNS ok; it says itself: https://a.example ok"
+
+
+def test_the_way_to_a_resolver_is_none_of_the_target() -> None:
+    assert DOH.endpoint is not None
+    way = {"address": DOH.endpoint.address, "port": DOH.endpoint.port}
+    seen = Story().dns(OWN, resolver=DOH).tcp(**way).tls(**way).http(**way).tcp("silent")
+    assert line(report(seen)) == "fra-1 (a control): DNS ok, TCP generic_timeout_error"
