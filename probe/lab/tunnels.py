@@ -86,6 +86,8 @@ class Servers:
         if not server.says:
             await asyncio.sleep(_SETTLES_S)
             os.close(read)
+        if server.after and (await self._lab.run_in_client(list(server.after))).code:
+            raise UnsupportedError("lab", f"{server.program} is not brought to what it must be", "run it by hand")
 
 
 def make_tunnel_certificate() -> tuple[bytes, bytes]:

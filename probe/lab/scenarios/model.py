@@ -226,6 +226,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     """Part of the line that it writes once it listens; empty = it says nothing."""
     needs: tuple[str, ...] = ()
     """Other programs that it starts."""
+    after: tuple[str, ...] = ()
+    """A command that the client runs once it listens, and that must succeed."""
 
 
 class Proven(StrEnum):

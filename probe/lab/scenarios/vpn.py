@@ -34,6 +34,7 @@ from probe.lab.scenarios.vpn_parts import (
     without,
 )
 from probe.lab.scenarios.vpn_shadowsocks import SHADOWSOCKS
+from probe.lab.scenarios.vpn_traps import VPN_TRAPS
 from probe.lab.world.plan import Service, World
 from probe.model.pattern import Pattern
 from probe.model.verdict import Status
@@ -312,6 +313,13 @@ VPN: tuple[Build, ...] = (
         proven=BEFORE,
     ),
     _ike(
+        "counts-sessions",
+        "the server is silent to our address alone, as strongSwan is to one with five sessions half open",
+        untold(own_doing(Pattern.VPN), Status.IMPAIRED),
+        "here",
+        proven=BEFORE,
+    ),
+    _ike(
         "silent-unproven", "a silent server, and nobody ever saw it answer", untold(own_doing(Pattern.VPN)), now="mute"
     ),
     _tls_crypt(
@@ -341,5 +349,6 @@ VPN: tuple[Build, ...] = (
     *WIREGUARD,
     *SHADOWSOCKS,
     *VPN_FLOWS,
+    *VPN_TRAPS,
 )
 """Those with a server of Debian's need it installed."""

@@ -4,11 +4,8 @@ Source: net4people/bbs 490 (frozen after 15 to 20 KB, TLS and UDP alike); Xue et
 Each of these targets asks for its volume: 64 KB through the tunnel.
 """
 
-import base64
 import json
 from urllib.parse import quote
-
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from probe.lab.censor.rules import Drop, Then, Throttle, Volume
 from probe.lab.censor.rules import Rule as CensorRule
@@ -17,6 +14,7 @@ from probe.lab.scenarios.model import Build, Proven, Scenario, Server, Truth
 from probe.lab.scenarios.parts import FINE, own_doing, rules
 from probe.lab.scenarios.vpn_parts import Key, likely, shadowsocks_link, shadowsocks_server, tunnel_scenario, untold
 from probe.lab.world.plan import Trickle, World
+from probe.lab.world.wireguard_keys import CLIENT_KEY, SERVER_KEY, as_text, public_of
 from probe.model.pattern import Pattern
 from probe.model.verdict import Cause, Status
 
@@ -25,20 +23,11 @@ POLICED = Throttle(bytes_per_s=17_000)
 PATIENCE = "5s"
 WIREGUARD_PORT = 51830
 TROJAN_PORT = 8543
-_SERVER_KEY, _CLIENT_KEY = bytes(range(1, 33)), bytes(range(60, 92))
 _INNER_SERVER, _INNER_CLIENT = "10.202.7.1", "10.202.7.2"
 BEFORE, ELSEWHERE, NO = Proven.BEFORE, Proven.ELSEWHERE, Proven.NO
 
 
-def _text(key: bytes) -> str:
-    return base64.b64encode(key).decode()
-
-
-def _public(private: bytes) -> bytes:
-    return X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
-
-
-def wireguard_go() -> Server:
+def wireguard_go(*after: str) -> Server:
     """Return wireguard-go with a device of its own, whose kernel answers echoes."""
     up = (
         "(until wg setconf wgserver '{folder}/wg.conf' 2>/dev/null; do sleep 0.05; done; "
@@ -47,18 +36,18 @@ def wireguard_go() -> Server:
         "WG_SOCKET_DIR='{folder}' exec wireguard-go -f wgserver"
     )
     config = (
-        f"[Interface]\nPrivateKey = {_text(_SERVER_KEY)}\nListenPort = {WIREGUARD_PORT}\n"
-        f"[Peer]\nPublicKey = {_text(_public(_CLIENT_KEY))}\nAllowedIPs = {_INNER_CLIENT}/32\n"
+        f"[Interface]\nPrivateKey = {as_text(SERVER_KEY)}\nListenPort = {WIREGUARD_PORT}\n"
+        f"[Peer]\nPublicKey = {as_text(public_of(CLIENT_KEY))}\nAllowedIPs = {_INNER_CLIENT}/32\n"
     )
     return Server(
         program="sh", words=("-c", up), files={"wg.conf": config}, says="listening",
-        needs=("wireguard-go", "wg", "ip"),
+        needs=("wireguard-go", "wg", "ip"), after=after,
     )  # fmt: skip
 
 
 def wireguard_go_link(address: str) -> str:
     """Return its user's link."""
-    client, server = (quote(_text(key), safe="") for key in (_CLIENT_KEY, _public(_SERVER_KEY)))
+    client, server = (quote(as_text(key), safe="") for key in (CLIENT_KEY, public_of(SERVER_KEY)))
     return (
         f"wireguard://{client}@{address}:{WIREGUARD_PORT}?publickey={server}&address={_INNER_CLIENT}/24"
         f"&ping={_INNER_SERVER}&depth=volume\n"
