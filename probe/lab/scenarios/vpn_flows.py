@@ -29,18 +29,20 @@ BEFORE, ELSEWHERE, NO = Proven.BEFORE, Proven.ELSEWHERE, Proven.NO
 
 def wireguard_go(*after: str) -> Server:
     """Return wireguard-go with a device of its own, whose kernel answers echoes."""
+    # `wg` finds it by a file, which labs side by side must not share.
     up = (
+        "mkdir -p /var/run/wireguard; mount -t tmpfs none /var/run/wireguard || exit; "
         "(until wg setconf wgserver '{folder}/wg.conf' 2>/dev/null; do sleep 0.05; done; "
         f"ip addr add {_INNER_SERVER}/24 dev wgserver; ip link set wgserver up; "
         f"until grep -q ':{WIREGUARD_PORT:04X} ' /proc/net/udp; do sleep 0.05; done; echo listening) & "
-        "WG_SOCKET_DIR='{folder}' exec wireguard-go -f wgserver"
+        "exec wireguard-go -f wgserver"
     )
     config = (
         f"[Interface]\nPrivateKey = {as_text(SERVER_KEY)}\nListenPort = {WIREGUARD_PORT}\n"
         f"[Peer]\nPublicKey = {as_text(public_of(CLIENT_KEY))}\nAllowedIPs = {_INNER_CLIENT}/32\n"
     )
     return Server(
-        program="sh", words=("-c", up), files={"wg.conf": config}, says="listening",
+        program="unshare", words=("-m", "sh", "-c", up), files={"wg.conf": config}, says="listening",
         needs=("wireguard-go", "wg", "ip"), after=after,
     )  # fmt: skip
 
