@@ -32,23 +32,25 @@ class PackedPage:
     """Keeps pieces from one scrape to the next."""
 
     def __init__(self) -> None:
-        self._blocks: list[Block] = []
+        self._blocks: dict[int, Block] = {}
 
     def forget(self) -> None:
         """Let all pieces go, and the chunks that they were made of."""
-        self._blocks = []
+        self._blocks = {}
 
     def take(self, chunks: Sequence[TargetChunk]) -> Iterator["Taken"]:
         """Yield these targets block by block, each with those of its pieces that still hold."""
-        blocks = self._blocks
-        del blocks[-(-len(chunks) // BLOCK_TARGETS) :]
-        for number, start in enumerate(range(0, len(chunks), BLOCK_TARGETS)):
+        blocks = self._blocks  # another scrape may come between two blocks, with more targets or fewer
+        for start in [start for start in blocks if start >= len(chunks)]:
+            del blocks[start]
+        for start in range(0, len(chunks), BLOCK_TARGETS):
             now = tuple(chunks[start : start + BLOCK_TARGETS])
-            if number >= len(blocks):
-                blocks.append(Block(now))
-            elif not _are_same(blocks[number].chunks, now):
-                _renew(blocks[number], now)
-            yield Taken(blocks[number])
+            block = blocks.get(start)
+            if block is None:
+                block = blocks[start] = Block(now)
+            elif not _are_same(block.chunks, now):
+                _renew(block, now)
+            yield Taken(block)
 
 
 class Taken:

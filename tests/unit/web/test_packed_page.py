@@ -102,6 +102,15 @@ def test_a_slow_reader_gets_the_page_it_came_for_and_spoils_no_newer_one():
     assert scrape(list(page.take(newer))) == (plain(newer), 0)
 
 
+def test_a_scrape_of_fewer_targets_may_come_in_the_middle_of_one_of_more():
+    page, chunks = PackedPage(), [chunk(number) for number in range(2 * BLOCK_TARGETS + 3)]
+    long = page.take(chunks)
+    begun = [next(long), next(long)]
+    assert scrape(list(page.take(chunks[:2])))[0] == plain(chunks[:2])
+    assert scrape([*begun, *long])[0] == plain(chunks)
+    assert scrape(list(page.take(chunks)))[0] == plain(chunks)
+
+
 def test_what_is_forgotten_is_made_again():
     page, chunks = PackedPage(), [chunk()]
     scrape(list(page.take(chunks)))
