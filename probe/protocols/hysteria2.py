@@ -192,7 +192,7 @@ SPEC = DialogueSpec(
     start=start,
     parse=parse,
     secrets=("password", "obfs-password"),
-    proves=Depth.DATA,
+    proves=Depth.VOLUME,
     open_proves=Depth.PROOF,
     silent_to_strangers=True,
 )

@@ -16,8 +16,8 @@ from probe.model.errors import ProtocolError
 from probe.protocols.dialogue import Ask, Reached, Receive, Refused, Send
 from probe.protocols.engines.quic import QUICEngine
 from probe.protocols.engines.roots import distrust, load_roots
-from probe.protocols.incoming import Reading
-from probe.protocols.relayed import Errand, Relayed, recognise
+from probe.protocols.incoming import Incoming, Reading
+from probe.protocols.relayed import Errand, Relayed, read_answer
 from probe.protocols.share_link import is_true
 
 WAIT_S = 10.0
@@ -181,37 +181,23 @@ class QuicProxy:
         *,
         proven: tuple[Depth, ...] = (),
     ) -> Reading[Relayed | None]:
-        """Read what the errand's destination says on a stream; `skip` tells how many bytes the proxy puts before.
+        """Read what the errand's destination says on a stream, and carry a volume over it where we are asked to.
 
-        `proven` are the stages that a relayed byte proves, where the proxy itself says nothing.
+        `skip` tells how many bytes the proxy puts before. `proven` are the stages that a relayed byte proves, where
+        the proxy itself says nothing.
 
         Raises:
             ProtocolError: this is not what a destination answers.
             Refused: the proxy ends the stream or the connection instead.
         """
-        wanted = len(errand.data) if errand.kind == "echo" else 5
-        mine = frozenset({stream})
-
-        def has_answer() -> bool:
-            self.take(mine)
-            data = self.streams.get(stream, b"")
-            before = skip(data)
-            return stream in self.finished or (before is not None and len(data) >= before + wanted)
-
-        came = yield from self.wait(has_answer)
-        data = self.streams.get(stream, b"")
-        before = skip(data)
-        if before is not None and len(data) >= before + wanted:
-            relayed = Relayed(answer=recognise(data[before : before + wanted], errand))
-            for depth in (*proven, Depth.DATA):
-                yield Reached(depth)
-            yield from self.close()
-            return relayed
-        self.check_end()
+        inside = _Inside(self, stream, skip)
+        relayed = yield from read_answer(inside, errand, proven=proven, wrap=inside.send)
+        if relayed is None and not inside.began:
+            self.check_end()
         yield from self.close()
-        if came:
+        if relayed is None and inside.ended and not inside.began:
             raise Refused("the stream is closed before anything was relayed")
-        return None
+        return relayed
 
     def check_end(self) -> None:
         """Say how a connection ended that ended early; an end for want of any answer is silence, and no word of it.
@@ -229,6 +215,49 @@ class QuicProxy:
     def _farewell(self) -> str:
         farewell = self.engine.farewell
         return "" if farewell is None else f"code {farewell.code:#x} {farewell.reason}".strip()
+
+
+class _Inside(Incoming):
+    """What comes on a relay's stream behind what the proxy puts before."""
+
+    def __init__(self, proxy: QuicProxy, number: int, skip: Callable[[bytes], int | None]) -> None:
+        super().__init__(WAIT_S)
+        self._proxy = proxy
+        self._number = number
+        self._skip = skip
+        self.began = False
+        """Something was relayed."""
+
+    def more(self) -> Reading[bool]:
+        """Wait for more of the stream; false if none came in time, or it ended.
+
+        Raises:
+            ProtocolError: what stands before is not the proxy's.
+            Refused: the proxy does not relay.
+        """
+        proxy, mine, number = self._proxy, frozenset({self._number}), self._number
+
+        def has_more() -> bool:
+            proxy.take(mine)
+            data = proxy.streams.get(number, b"")
+            before = 0 if self.began else self._skip(data)
+            return number in proxy.finished or (before is not None and len(data) > before)
+
+        yield from proxy.wait(has_more)
+        data = proxy.streams.get(number, b"")
+        before = 0 if self.began else self._skip(data)
+        if before is None or len(data) <= before:
+            self.ended = number in proxy.finished
+            return False
+        proxy.streams[number] = b""
+        self.began = True
+        self.pending += data[before:]
+        return True
+
+    def send(self, data: bytes) -> Reading[None]:
+        """Put bytes into the relay."""
+        self._proxy.engine.connection.send_stream_data(self._number, data)
+        yield from self._proxy.flush()
 
 
 def _is_address(name: str) -> bool:

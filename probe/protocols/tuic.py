@@ -76,6 +76,6 @@ SPEC = DialogueSpec(
     start=start,
     parse=parse,
     secrets=("uuid", "password"),
-    proves=Depth.DATA,
+    proves=Depth.VOLUME,
     open_proves=Depth.PROOF,
 )

@@ -108,6 +108,16 @@ def test_tuic_proves_its_user_by_the_connections_keys_and_relays(peers: Peers) -
     assert peers.talk(tuic.SPEC, TUIC, errand=ECHO).reply.answer == "echo"
 
 
+@pytest.mark.parametrize(
+    ("spec", "port", "params"),
+    [(hysteria2.SPEC, HYSTERIA, {}), (hysteria2.SPEC, SALAMANDER, {"obfs": "salamander"}), (tuic.SPEC, TUIC, {})],
+)
+def test_a_volume_goes_through(peers: Peers, spec: DialogueSpec, port: int, params: Mapping[str, str]) -> None:
+    played = peers.talk(spec, port, params, errand=ECHO, deepest=Depth.VOLUME)
+    assert played.reached == [*FULL, Depth.VOLUME]
+    assert played.reply.carried_bytes == 65536
+
+
 @pytest.mark.parametrize(("spec", "port"), [(hysteria2.SPEC, HYSTERIA), (tuic.SPEC, TUIC)])
 def test_the_default_depth_proves_the_certificate_and_leaves(peers: Peers, spec: DialogueSpec, port: int) -> None:
     played = peers.talk(spec, port, secrets={"uuid": USER.encode()}, deepest=Depth.PROOF)

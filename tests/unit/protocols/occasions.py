@@ -12,9 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
-from aioquic.quic.connection import QuicConnection
-from aioquic.quic.events import QuicEvent, StreamDataReceived
-
 from probe.model.depth import Depth
 from probe.protocols import (
     anyconnect,
@@ -230,7 +227,7 @@ def _engines(folder: Path) -> Iterator[tuple[str, Occasion]]:
     def ask() -> Ask:
         return Ask(
             entropy=fixed_entropy(), host=NAME, address="192.0.2.1", port=443, roots_file=str(roots),
-            params={"sni": NAME, "relay": "192.0.2.9:7", "payload": "echo"}, deepest=Depth.DATA,
+            params={"sni": NAME, "relay": "192.0.2.9:7", "payload": "echo"}, deepest=Depth.VOLUME,
             secrets={"password": b"right", "uuid": test_quic_proxies.USER.encode()}, elapsed_s=time.monotonic,
         )  # fmt: skip
 
@@ -238,16 +235,11 @@ def _engines(folder: Path) -> Iterator[tuple[str, Occasion]]:
     yield "dtls", dataclasses.replace(made, **dice)
     for spec, react in (
         (hysteria2.SPEC, test_quic_proxies.echo_of_hysteria),
-        (tuic.SPEC, lambda: _echo_of_tuic),
+        (tuic.SPEC, lambda: test_quic_proxies.echo_on(0)),
     ):
         serve = lambda r=react: QuicServer(authority, r()).serve  # noqa: E731
-        made = _datagrams(lambda s=spec: s.start(ask()), serve, Depth.DATA)
+        made = _datagrams(lambda s=spec: s.start(ask()), serve, Depth.VOLUME)
         yield spec.name, dataclasses.replace(made, **dice)
-
-
-def _echo_of_tuic(connection: QuicConnection, event: QuicEvent) -> None:
-    if isinstance(event, StreamDataReceived) and event.stream_id == 0:
-        connection.send_stream_data(0, event.data[-64:])
 
 
 def _openvpn_datagrams(pki: Pki) -> Serve:

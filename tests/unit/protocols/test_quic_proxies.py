@@ -202,15 +202,29 @@ def talk(authority, react, spec: DialogueSpec = hysteria2.SPEC, **params: str):
     return play(spec.start(ask), server.serve), server
 
 
+def echo_on(stream: int, reply: bytes = b""):
+    """Answer the request on a stream with this and the errand at its end, and echo all that comes after."""
+    begun = False
+
+    def react(connection, event) -> None:
+        nonlocal begun
+        if isinstance(event, StreamDataReceived) and event.stream_id == stream:
+            connection.send_stream_data(stream, event.data if begun else reply + event.data[-64:])
+            begun = True
+
+    return react
+
+
 def echo_of_hysteria(status: bytes = b"233", reply: bytes = b"\x00\x00\x00"):
     """Log in with this status, then relay to an echo service behind this reply."""
     http: list[H3Connection] = []
+    echo = echo_on(4, reply)
 
     def react(connection, event) -> None:
         if not http:
             http.append(H3Connection(connection))
         if isinstance(event, StreamDataReceived) and event.stream_id == 4:
-            connection.send_stream_data(4, reply + event.data[-64:])
+            echo(connection, event)
             return
         for told in http[0].handle_event(event):
             if isinstance(told, HeadersReceived):
