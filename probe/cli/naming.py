@@ -64,8 +64,7 @@ class Naming:
 
     @functools.cached_property
     def _key(self) -> bytes:
-        key_file = self._privacy.key_file
-        key = load_key(self._store_path, key_file) if self._lasting or key_file else None
+        key = load_key(self._store_path, self._privacy.key_file, make=self._lasting)
         if key is None and self._lasting:
             self.notes.append(NO_KEY)
         self._is_kept = key is not None
@@ -77,7 +76,7 @@ class Naming:
         if not self._is_kept:
             return Identities(key)
         register = load_register(path, dict[str, tuple[Known, ...]])
-        return Identities(key, register, functools.partial(save_register, path))
+        return Identities(key, register, functools.partial(save_register, path) if self._lasting else None)
 
 
 def refuse_without_key(naming: Naming, settings: Settings) -> None:

@@ -4,6 +4,8 @@ import asyncio
 import sys
 from pathlib import Path
 
+import msgspec
+
 from probe.cli.naming import Naming
 from probe.config import find_shipped, shipped_source
 from probe.model.errors import UserError
@@ -39,9 +41,13 @@ def load_named(sources: tuple[TargetSource, ...], defaults: Defaults) -> Loaded:
     return asyncio.run(load_sources(sources, defaults))
 
 
-def settle(loaded: Loaded, settings: Settings) -> Loaded:
-    """Return a list as the agent would have it, and leave nothing behind."""
-    return Naming(settings, lasting=False).settle(loaded)
+def settle(loaded: Loaded, settings: Settings, *, reveal: bool = False) -> Loaded:
+    """Return a list as the agent would have it, and leave nothing behind; `reveal`: with addresses under its ids."""
+    naming = Naming(settings, lasting=False)
+    settled = naming.settle(loaded)
+    if not reveal:
+        return settled
+    return msgspec.structs.replace(settled, targets=tuple(map(naming.veil.lift, settled.targets)))
 
 
 def effective(names: tuple[str, ...], settings: Settings) -> tuple[tuple[TargetSource, ...], Defaults, Limits]:

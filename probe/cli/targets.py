@@ -87,11 +87,12 @@ def _print_over(load: Load) -> None:
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...")
 @_config_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per target and line.")
-def list_targets(sources: tuple[str, ...], config_file: str | None, as_json: bool) -> int:
+@click.option("--reveal", is_flag=True, help="Say of aliases where they lead: for their owner, who has the key.")
+def list_targets(sources: tuple[str, ...], config_file: str | None, as_json: bool, reveal: bool) -> int:
     """Show the targets of lists as the agent sees them; the SOURCEs are those of `lint`."""
     settings = load_config(config_file)
     named, defaults, _ = effective(sources, settings)
-    loaded = settle(load_named(named, defaults), settings)
+    loaded = settle(load_named(named, defaults), settings, reveal=reveal)
     if as_json:
         for target in loaded.targets:
             click.echo(msgspec.json.encode(target))

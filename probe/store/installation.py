@@ -23,15 +23,15 @@ KEY_BYTES = 32
 _T = TypeVar("_T")
 
 
-def load_key(store_path: str, key_file: str = "") -> bytes | None:
-    """Return the key, made where it is missing; `None` = the state folder takes none, and there is none to be read.
+def load_key(store_path: str, key_file: str = "", *, make: bool = True) -> bytes | None:
+    """Return the key, made where it is missing and `make`; `None` = there is none, and the folder takes none.
 
     Raises:
         UserError: `key_file` is named and is no good.
     """
     path = Path(key_file) if key_file else find_path(store_path).with_name(KEY_NAME)
     try:
-        key = _read_or_make(path, make=not key_file)
+        key = _read_or_make(path, make=make and not key_file)
     except OSError as error:
         if key_file:
             raise build_user_error(str(path), error) from None

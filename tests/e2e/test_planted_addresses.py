@@ -134,6 +134,12 @@ def test_the_key_is_its_owners_alone_and_makes_the_same_aliases_again(told: Stag
 
     first = find_id()
     assert find_id() == first
+    listed = {
+        option: told.run("targets", "list", *option, *config).stdout.splitlines() for option in ((), ("--reveal",))
+    }
+    where = {option: next(line for line in lines if line.startswith(first)) for option, lines in listed.items()}
+    assert "closed.wall.example" not in where[()]
+    assert "trojan://closed.wall.example:31194" in where["--reveal",], "its owner may ask which is which"
     key = told.folder / "state" / "installation.key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     key.unlink()
