@@ -55,6 +55,7 @@ class Tunnel(Incoming):
         self.status = ""
         self.padded = False
         self._unread_bytes = 0
+        self._pieces = 0
 
     def open(self, headers: list[tuple[str, str]]) -> Reading[bool]:
         """Ask and wait for the head of the answer; false if none comes.
@@ -80,10 +81,23 @@ class Tunnel(Incoming):
                 return False
         return True
 
-    def send(self, data: bytes) -> Send:
-        """Return what sends these bytes on the stream."""
-        self._connection.send_data(_STREAM, data)
-        return Send(self._connection.data_to_send())
+    def send(self, data: bytes, padding: int = 0) -> Reading[None]:
+        """Send these bytes on the stream, the first pieces padded where both sides do; wait while its window is shut.
+
+        What cannot be sent because the server takes no more is not sent.
+        """
+        if self.padded and self._pieces < _PADDED_FRAMES:
+            data = pad(data, padding)
+        self._pieces += 1
+        while data and not self.ended:
+            room = min(self._connection.local_flow_control_window(_STREAM), self._connection.max_outbound_frame_size)
+            if room <= 0:
+                if not (yield from self.more()):
+                    return
+                continue
+            self._connection.send_data(_STREAM, data[:room])
+            data = data[room:]
+            yield Send(self._connection.data_to_send())
 
     def more(self) -> Reading[bool]:
         """Take what comes, and acknowledge it.
@@ -178,8 +192,13 @@ def start(ask: Ask) -> Dialogue:
     yield Reached(Depth.HELLO)
     if "insecure" not in ask.params:
         yield Reached(Depth.PROOF)
-    yield tunnel.send(pad(errand.data, ask.entropy(1)[0]) if tunnel.padded else errand.data)
-    return (yield from read_answer(Unpadded(tunnel), errand, via="padded" if tunnel.padded else ""))
+    yield from tunnel.send(errand.data, ask.entropy(1)[0])
+    via = "padded" if tunnel.padded else ""
+
+    def wrap(data: bytes) -> Reading[None]:
+        return tunnel.send(data, ask.entropy(1)[0])
+
+    return (yield from read_answer(Unpadded(tunnel), errand, via=via, wrap=wrap))
 
 
 def choose_stack(params: Mapping[str, str]) -> Stack:
@@ -211,6 +230,6 @@ SPEC = DialogueSpec(
     start=start,
     parse=parse,
     secrets=("password",),
-    proves=Depth.DATA,
+    proves=Depth.VOLUME,
     open_proves=Depth.DATA,
 )

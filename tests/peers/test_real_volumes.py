@@ -8,7 +8,7 @@ import time
 import pytest
 
 from probe.model.depth import Depth
-from probe.protocols import anytls, http_proxy, shadowsocks
+from probe.protocols import anytls, http_proxy, naive, shadowsocks
 from probe.protocols.dialogue import Ask
 from tests.dialogues import Played, fixed_entropy, talk_over
 from tests.peers.sing_box import needs_sing_box
@@ -19,6 +19,7 @@ from tests.peers.test_real_vpn_tls_proxies import (
     HTTP_PORT,
     KEYS,
     MODULES,
+    NAIVE_PORT,
     NAME,
     PORTS,
     SECRETS,
@@ -90,3 +91,8 @@ def test_a_volume_goes_through_shadowsocks(pages: Peers, method: str, errand) ->
 def test_a_volume_goes_through_anytls_and_a_web_proxy_in_tls(pages: Peers, errand) -> None:
     check(carry(pages, anytls, ANYTLS_PORT, security="tls", **errand))
     check(carry(pages, http_proxy, HTTP_PORT, tls="1", user="me", **errand))
+
+
+@pytest.mark.parametrize("errand", [ECHO, SITE], ids=["echoes", "pages"])
+def test_a_volume_goes_through_naive(pages: Peers, errand) -> None:
+    check(carry(pages, naive, NAIVE_PORT, user="me", **errand))

@@ -35,6 +35,7 @@ from probe.protocols.wireguard import SPEC as WIREGUARD
 from tests.dialogues import fixed_entropy, ssh_server, wireguard_client
 from tests.dialogues.dtls_server import DTLSServer
 from tests.dialogues.hardship import serve_in_turn
+from tests.dialogues.naive_server import PaddedEcho
 from tests.dialogues.openvpn_server import Pki, Server
 from tests.dialogues.quic_server import NAME, Authority, QuicServer
 from tests.unit.protocols import (
@@ -69,6 +70,8 @@ class Occasion:
     """How deep it goes when nothing is wrong."""
     same_twice: bool = True
     """The same entropy makes the same bytes; false where OpenSSL or the QUIC engine throws dice of its own."""
+    acknowledges: bool = False
+    """What it sends depends on the pieces in which answers come."""
 
 
 def over_stream(answer: Callable[[bytes], bytes]) -> Serve:
@@ -128,7 +131,8 @@ def _relays() -> Iterator[tuple[str, Occasion]]:
     yield "http-proxy, volume", _carrying(http_proxy, test_http_proxy.OPEN)
     yield "trojan, volume", _carrying(trojan, b"", cut=True)
     yield "vless, volume", _carrying(vless, bytes(2), cut=True)
-    yield "naive", _stream(test_naive.begin, lambda: test_naive.FakeServer(padded=True), Depth.DATA)
+    naive = _stream(lambda: test_naive.begin(Depth.VOLUME), PaddedEcho, Depth.VOLUME)
+    yield "naive", dataclasses.replace(naive, acknowledges=True)
     for name, module in test_tls_proxies.MODULES.items():
         begin = lambda m=module: m.start(test_tls_proxies.ask())  # noqa: E731
         yield name, _stream(begin, lambda n=name: serve_in_turn(test_tls_proxies.reply_of(n)), Depth.DATA)

@@ -209,7 +209,9 @@ def test_byte_by_byte_it_ends_as_it_does_whole(
     drops = hold(occasion.begin(), in_chunks(occasion.make_server(), 1))
     assert (drops.how, drops.reached) == (whole.how, whole.reached)
     if occasion.same_twice:
-        assert (drops.reply, drops.sent) == (whole.reply, whole.sent)
+        assert drops.reply == whole.reply
+    if occasion.same_twice and not occasion.acknowledges:
+        assert drops.sent == whole.sent
 
 
 @pytest.mark.parametrize("name", NAMES)

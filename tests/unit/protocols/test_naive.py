@@ -14,6 +14,7 @@ from probe.protocols import naive
 from probe.protocols.dialogue import Ask, Refused, Tcp, Tls
 from tests.dialogues import fixed_entropy
 from tests.dialogues.hardship import GARBAGE, bear_a_stream, play_stream, serve_in_turn, survive, watch
+from tests.dialogues.naive_server import PaddedEcho
 
 ECHO = fixed_entropy()(64)
 
@@ -49,9 +50,9 @@ class FakeServer:
         return self._connection.data_to_send()
 
 
-def begin(**params: str):
+def begin(deepest: Depth = Depth.DATA, **params: str):
     given = {"relay": "[2001:db8::7]:7", "payload": "echo", "user": "me"} | params
-    return naive.start(Ask(entropy=fixed_entropy(), params=given, secrets={"password": b"secret"}))
+    return naive.start(Ask(entropy=fixed_entropy(), params=given, secrets={"password": b"secret"}, deepest=deepest))
 
 
 @pytest.mark.parametrize("padded", [True, False])
@@ -109,6 +110,20 @@ def test_links_hide_the_password() -> None:
     assert (parsed.host, parsed.port, parsed.secrets) == ("proxy.test", 443, {"password": "secret"})
     assert parsed.params == {"insecure": "1", "sni": "other.test", "user": "me"}
     assert naive.SPEC.choose_stack(parsed.params) == (Tcp(), Tls(alpn=("h2", "http/1.1"), verify=False))
+
+
+def test_a_volume_goes_through_a_window_that_opens_as_it_is_read() -> None:
+    played = play_stream(begin(Depth.VOLUME), PaddedEcho())
+    assert played.reached == [Depth.HELLO, Depth.PROOF, Depth.DATA, Depth.VOLUME]
+    assert played.reply.carried_bytes == 65536
+
+
+def test_a_server_that_opens_its_window_no_more_is_silence_after_data() -> None:
+    server = PaddedEcho()
+    server._connection.acknowledge_received_data = lambda *_: None
+    played = play_stream(begin(Depth.VOLUME), server)
+    assert played.reached == [Depth.HELLO, Depth.PROOF, Depth.DATA]
+    assert played.reply is None
 
 
 def test_a_frame_that_does_not_end_is_not_kept() -> None:
