@@ -90,6 +90,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """They tell how far packets got, which is neither good nor bad."""
     timed: bool = False
     """Each outcome says when, and their order matters."""
+    looked_up: bool = False
+    """They are questions to resolvers."""
     experiments: frozenset[str] = frozenset()
     """Ids of the tries in it."""
 
@@ -99,9 +101,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
         return ", ".join(self.outcomes) if self.timed else _count(list(self.outcomes))
 
 
-_AROUND = frozenset((Design.RESOLVERS, Design.NEUTRAL_LOOKUP, Design.SYSTEM, Design.HOLD, Design.PORTS, Design.TRACE))
-"""What tells of the surroundings rather than of the block itself."""
-_LOOKUPS = frozenset((Design.RESOLVERS, Design.NEUTRAL_LOOKUP, Design.SYSTEM))
+_AROUND = frozenset((Design.HOLD, Design.PORTS, Design.TRACE))
+"""What tells of the surroundings rather than of the block itself; and so do lookups, where names are not forged."""
 
 
 def build_comparisons(measurement: Measurement) -> tuple[str, ...]:
@@ -118,12 +119,14 @@ def build_comparisons(measurement: Measurement) -> tuple[str, ...]:
 def build_cells(measurement: Measurement) -> tuple[Cell, ...]:
     """Return the cells of all designs: first those that the verdict rests on, last those of the surroundings."""
     cells = cells_of(measurement.experiments, measurement.observations)
-    decided = _find_deciding(measurement)
+    ids = _find_deciding(measurement)
+    decided = {cell.design for cell in cells if not ids.isdisjoint(cell.experiments)}
     patterns = measurement.verdict.patterns
-    around = _AROUND - _LOOKUPS if patterns and patterns[0].layer == "dns" else _AROUND
+    forged = bool(patterns) and patterns[0].layer == "dns"
 
     def rank(cell: Cell) -> int:
-        return 0 if not decided.isdisjoint(cell.experiments) else 2 if cell.design in around else 1
+        around = cell.design in _AROUND or (cell.looked_up and not forged)
+        return 0 if cell.design in decided else 2 if around else 1
 
     return tuple(sorted(cells, key=rank))
 
@@ -170,6 +173,7 @@ def cells_of(
             failed=sum(one.failure is not None or _was_ended(one) for one in found),
             measured=all(isinstance(one, PathTrace) for one in found),
             timed=design is Design.RESIDUAL,
+            looked_up=all(isinstance(one, DNSLookup) for one in found),
             experiments=frozenset(ids.get((design, what, where), ())),
         )
         for (design, what, where), found in cells.items()

@@ -28,11 +28,11 @@ NOW = 1_795_975_500.0
 """A Sunday in November 2026, 18:05 UTC."""
 WHOLE = {
     7: ("tls.reset.sni.injected", Pattern.TLS_RESET_SNI, Status.BLOCKED, Cause.NETWORK),
-    19: ("dns.injection.race.conflict", Pattern.DNS_INJECTION_RACE, Status.BLOCKED, Cause.NETWORK),
-    31: ("ip.drop.traced", Pattern.IP_DROP, Status.LIKELY_BLOCKED, Cause.NETWORK),
+    19: ("dns.injection.race.truth_shown", Pattern.DNS_INJECTION_RACE, Status.BLOCKED, Cause.NETWORK),
+    31: ("ip.drop.elsewhere_ok", Pattern.IP_DROP, Status.LIKELY_BLOCKED, Cause.NETWORK),
     43: ("http.blockpage.country_fingerprint", Pattern.HTTP_BLOCKPAGE, Status.BLOCKED, Cause.NETWORK),
     55: ("srv.cert_expired.chain_valid", Pattern.SRV_CERT_EXPIRED, Status.SERVER_SIDE, Cause.SERVER),
-    67: ("vpn.closed.unproven", None, Status.INSUFFICIENT, Cause.UNKNOWN),
+    67: ("vpn.closed.unproven", Pattern.VPN, Status.INSUFFICIENT, Cause.UNKNOWN),
 }
 """Number of a target → the golden case that its last measurement is, and how it stands."""
 _KINDS = (
@@ -116,12 +116,9 @@ def make(count: int) -> list[Made]:
 def _rebuild(rule: str, one: Made) -> Measurement:
     """Return a golden case as a measurement of this target; its names stay those of the case."""
     recorded = read(rule, "fires")
-    verdict = msgspec.structs.replace(
-        recorded.verdict,
-        status=one.status,
-        patterns=(one.pattern,) if one.pattern else (),
-        confidence=one.confidence,
-    )
+    found = recorded.verdict
+    assert (found.status, found.cause) == (one.status, one.cause), f"{rule} says something else today"
+    assert found.patterns[:1] == ((one.pattern,) if one.pattern else ())
     return Measurement(
         id=f"01M8{one.number:022}",
         target=one.target,
@@ -131,7 +128,7 @@ def _rebuild(rule: str, one: Made) -> Measurement:
         observations=recorded.case.observations,
         experiments=recorded.case.experiments,
         baseline=recorded.case.baseline,
-        verdict=verdict,
+        verdict=found,
     )
 
 
