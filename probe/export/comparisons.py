@@ -64,6 +64,7 @@ _WHAT = {
 }
 
 
+NOTHING = "nothing"
 _SHAPES = {
     HelloShape.STOCK: "our own hello",
     HelloShape.SMALL: "small hello of a browser's words",
@@ -109,6 +110,8 @@ def build_comparisons(measurement: Measurement) -> tuple[str, ...]:
     """Return one row for each cell of each design, what decided first; places with the same outcome share a row."""
     rows: dict[tuple[str, str], list[str]] = {}
     for cell in build_cells(measurement):
+        if cell.design is Design.ECH and cell.counted == NOTHING:
+            continue  # most zones say nothing of it
         rows.setdefault((cell.what, cell.counted), []).append(cell.where)
     return tuple(
         f"{what}, {places[0]}{f' and {len(places) - 1} more' if len(places) > 1 else ''}: {counted}"
@@ -269,7 +272,7 @@ def _published(lookup: DNSLookup) -> str:
     if config is not None:
         return config.public_name
     failed = lookup.failure is not None and lookup.failure.code is not FailureCode.DNS_NO_ANSWER
-    return say_failure(lookup.failure) if failed and lookup.failure is not None else "nothing"
+    return say_failure(lookup.failure) if failed and lookup.failure is not None else NOTHING
 
 
 def _flow(page: HTTPExchange) -> str:
