@@ -18,7 +18,9 @@ from probe.protocols.flow import FASTEST_FLOW, build_flow_path
 LINE_RUNS = 3
 PAGE_S = 3.0
 RUN_S = 5.0
-"""A run through a reference: its handshake, and enough of its data to tell a frozen or a slow flow from a free one."""
+"""A run through a reference: its handshake, and enough of its data to tell a slow flow from a free one."""
+STALL_S = 3.0
+"""And to see it freeze, which needs no more than a second of silence."""
 FLOW_BYTES = 262144
 """What a reference's port is asked to send: as fast as the line allows."""
 
@@ -51,7 +53,8 @@ def plan_tunnel_flow(
         return ()
     place = Endpoint(address=reference.host, port=reference.port)
     if len(pages) > len(tests):
-        return (carry(run.endpoint, place, reference, len(tests) + 1),)
+        within_s = STALL_S if is_frozen(run) else RUN_S
+        return (carry(run.endpoint, place, reference, len(tests) + 1, within_s),)
     return (_page(run.endpoint, place, reference, len(pages) + 1),)
 
 
@@ -61,12 +64,12 @@ def _tells_nothing(flows: TunnelFlows, tests: int, pages: int) -> bool:
     return passed or len(flows.reference) < tests or len([p for p in flows.harmless if p.status]) < pages
 
 
-def carry(endpoint: Endpoint, place: Endpoint, reference: Target, number: int) -> Experiment:
+def carry(endpoint: Endpoint, place: Endpoint, reference: Target, number: int, within_s: float = RUN_S) -> Experiment:
     """Return one run through a reference."""
     return Experiment(
         id=f"{Design.VOLUME.value}.test.{place}.{endpoint}.{number}", design=Design.VOLUME, step=Step.CONVERSE,
         name=reference.id, name_kind=NameKind.TEST, place=Place.UNRELATED, endpoint=place, about=str(endpoint),
-        within_s=RUN_S, cell=number,
+        within_s=within_s, cell=number,
     )  # fmt: skip
 
 
