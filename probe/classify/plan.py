@@ -9,7 +9,7 @@ import msgspec
 from probe.classify.case import Case
 from probe.classify.facts import build_table
 from probe.classify.plan_answer import plan_deep_answer
-from probe.classify.plan_cross import calls_for_crossing
+from probe.classify.plan_cross import calls_for_crossing, plan_cold_crossing
 from probe.classify.plan_ech import plan_ech
 from probe.classify.plan_entropy import find_stopped
 from probe.classify.plan_flow import plan_flow, wants_flow_echoes
@@ -92,6 +92,7 @@ def plan(case: Case) -> Plan:
         *plan_quic(case, table, hop, found),
         *plan_name(case, table, hop, troubles),
         *plan_path(case, table, hop, troubles),
+        *plan_cold_crossing(case, table, troubles),
         *plan_keyword(case, table, troubles),
         *plan_shapes(case, table, troubles),
         *plan_trace(case, table, troubles),

@@ -2,17 +2,22 @@
 
 Source: VERDICTS sections 2 and 4: the test name at a control's echo ports, each once per cool-down and never the API
 port; before each a neutral name must pass on that same port. Whoever reacts there reacts to the name alone, whatever
-the site's own server thinks of strange names. It is part of the final verdict, for the first one must not wait for it.
+the site's own server thinks of strange names. It is part of the final verdict, for the first one must not wait for it;
+but where a neutral name fails at the site's own place as well, cold places are all there is, and it is tried at once.
 """
 
 from probe.classify.case import Case
 from probe.classify.facts import build_table
-from probe.classify.plan_path import has_trigger
-from probe.classify.tries import Layer
+from probe.classify.pairs import SPOKE
+from probe.classify.plan_path import Chain, has_trigger
+from probe.classify.tries import Layer, Try
 from probe.classify.trouble import Trouble, find_troubles, first_troubled_hop
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Place, Step
 from probe.model.target import Exposure
+
+PATIENCE_S = 5.0
+"""Of each try in the first verdict: by then a first flight was sent again several times."""
 
 
 def calls_for_crossing(case: Case) -> bool:
@@ -34,6 +39,29 @@ def plan_crossing(case: Case) -> tuple[Experiment, ...]:
     )
 
 
+def plan_cold_crossing(case: Case, table: tuple[Try, ...], troubles: tuple[Trouble, ...]) -> tuple[Experiment, ...]:
+    """Return the same at once, where a filter that closes the place to every name leaves nothing to compare there."""
+    own = [t for t in troubles if t.place is Place.OWN and has_trigger(t) and not t.over_quic]
+    stuck = next((t for t in own if Chain(case, table, t).stuck()), None)
+    if stuck is None or not case.echoes or case.cold_start or case.target.exposure is Exposure.PRIVATE:
+        return ()
+    planned = {e.id for e in case.experiments if e.design is Design.CROSS and not e.over_udp}
+    passed = {
+        row.experiment.id
+        for row in table
+        if row.experiment is not None and row.layer is stuck.layer and row.outcome in SPOKE
+    }
+    wanted: list[Experiment] = []
+    for endpoint in case.echoes:
+        neutral = _cross(stuck, endpoint, case.neutral_names[0], NameKind.NEUTRAL, within_s=PATIENCE_S)
+        test = _cross(stuck, endpoint, stuck.name, NameKind.TEST, within_s=PATIENCE_S)
+        if neutral.id not in planned:
+            wanted.append(neutral)
+        elif neutral.id in passed and test.id not in planned:
+            wanted.append(test)
+    return tuple(wanted)
+
+
 def _suspect(case: Case) -> Trouble | None:
     if case.target.exposure is Exposure.PRIVATE or not case.neutral_names:
         return None
@@ -43,7 +71,7 @@ def _suspect(case: Case) -> Trouble | None:
     return next((t for t in found if t.place is Place.OWN and has_trigger(t) and not t.over_quic), None)
 
 
-def _cross(trouble: Trouble, endpoint: Endpoint, name: str, kind: NameKind) -> Experiment:
+def _cross(trouble: Trouble, endpoint: Endpoint, name: str, kind: NameKind, within_s: float = 0.0) -> Experiment:
     over_tls = trouble.layer is Layer.TLS
     return Experiment(
         id=f"{Design.CROSS.value}.{kind.value}.{endpoint}.{trouble.hop}.1",
@@ -56,5 +84,6 @@ def _cross(trouble: Trouble, endpoint: Endpoint, name: str, kind: NameKind) -> E
         path=trouble.path,
         secure=over_tls,
         hop=trouble.hop,
+        within_s=within_s,
         cell=1,
     )

@@ -16,24 +16,26 @@ from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Pending, Place, Step
 from probe.model.target import CheckName, Exposure
 
+LATE_S = 3.0
+"""Of each late test: a first flight was sent four times by then, and ten of them follow one another."""
 LATE_CELLS = 10
 """Numbers of late tries come after these."""
 
 
 def wants_quic_echoes(case: Case, table: tuple[Try, ...]) -> bool:
     """Tell whether the name is silent by QUIC and nothing at its own places tells why, so that echo ports would."""
-    return not case.cold_start and not case.quic_echoes and _stuck_place(case, table) is not None
+    return not case.cold_start and not case.quic_echoes and bool(_stuck_places(case, table))
 
 
 def plan_quic_crossing(case: Case, table: tuple[Try, ...]) -> tuple[Experiment, ...]:
     """Return a neutral name at each of the ports that were kept, and the target's where that was answered."""
-    stuck = _stuck_place(case, table) if case.quic_echoes else None
-    if stuck is None:
+    stuck = _stuck_places(case, table) if case.quic_echoes else ()
+    if not stuck:
         return ()
     outcomes = _crossed(case, table)
     wanted: list[Experiment] = []
     for endpoint in case.quic_echoes:
-        neutral, test = (_cross(case, endpoint, kind, stuck[1]) for kind in (NameKind.NEUTRAL, NameKind.TEST))
+        neutral, test = (_cross(case, endpoint, kind, stuck[0][1]) for kind in (NameKind.NEUTRAL, NameKind.TEST))
         if neutral.id not in outcomes:
             wanted.append(neutral)
         elif outcomes[neutral.id] in SPOKE and test.id not in outcomes:
@@ -42,34 +44,39 @@ def plan_quic_crossing(case: Case, table: tuple[Try, ...]) -> tuple[Experiment, 
 
 
 def quic_later(case: Case, table: tuple[Try, ...]) -> tuple[Pending, ...]:
-    """Return the design that waits for a cold place: a nameless question, five controls, then five tests."""
-    stuck = _stuck_place(case, table)
-    if stuck is None or case.cold_start or _is_told(case, table):
+    """Return the design that waits for a cold place, one of each family: a nameless question, controls, then tests."""
+    stuck = _stuck_places(case, table)
+    if not stuck or case.cold_start or _is_told(case, table):
         return ()
-    endpoint, hop = stuck
-    ping = build(case, endpoint, Step.QUIC_PING, NameKind.NONE, LATE_CELLS + 1, hop)
     numbers = range(LATE_CELLS + 1, LATE_CELLS + 1 + PAIRS)
-    controls = [build(case, endpoint, Step.QUIC, NameKind.NEUTRAL, number, hop) for number in numbers]
-    tests = [build(case, endpoint, Step.QUIC, NameKind.TEST, number, hop) for number in numbers]
-    late = (msgspec.structs.replace(test, about=LATE) for test in tests)
+    controls = [build(case, place, Step.QUIC, NameKind.NEUTRAL, n, hop) for place, hop in stuck for n in numbers]
+    tests = [build(case, place, Step.QUIC, NameKind.TEST, n, hop) for place, hop in stuck for n in numbers]
+    pings = [build(case, place, Step.QUIC_PING, NameKind.NONE, LATE_CELLS + 1, hop) for place, hop in stuck]
+    late = [msgspec.structs.replace(test, about=LATE, within_s=LATE_S) for test in tests]
     return (
         Pending(
             due_in_s=case.cool_down_s,
             question="whether QUIC is dropped for the name or for the address",
-            experiments=(ping, *controls, *late),
+            experiments=(*pings, *controls, *late),
         ),
     )
 
 
-def _stuck_place(case: Case, table: tuple[Try, ...]) -> tuple[Endpoint, int] | None:
-    """Return the first place, and its hop, where the name is silent and a control failed, with none better to ask."""
+def _stuck_places(case: Case, table: tuple[Try, ...]) -> tuple[tuple[Endpoint, int], ...]:
+    """Return the first place of each family, and its hop, where the name is silent and a control failed.
+
+    A family of which another place answers controls has its design there.
+    """
     if not case.neutral_names or case.target.exposure is Exposure.PRIVATE or is_literal(case.target.host):
-        return None
+        return ()
     endpoints, hop = _suspects(case, table)
     here = {endpoint: Here(case, table, endpoint, hop) for endpoint in endpoints[:PLACES_AT_MOST]}
-    if not here or any(one.all_answered and not one.is_stuck for one in here.values()):
-        return None
-    return next(((place, hop) for place, one in here.items() if one.is_silent and one.is_stuck), None)
+    better = {place.family for place, one in here.items() if one.all_answered}
+    first: dict[int, tuple[Endpoint, int]] = {}
+    for place, one in here.items():
+        if one.is_silent and one.is_stuck and place.family not in better:
+            first.setdefault(place.family, (place, hop))
+    return tuple(first.values())
 
 
 def _suspects(case: Case, table: tuple[Try, ...]) -> tuple[list[Endpoint], int]:

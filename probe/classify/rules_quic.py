@@ -43,6 +43,12 @@ def _versions(facts: PathFacts, outcome: Outcome) -> bool:
     return bool(facts.seen(QUIC, outcome, name=NONE))
 
 
+def _named_beside(facts: PathFacts) -> bool:
+    """Tell whether the name alone is silent at a sibling: then it may be what closed this place, even to a question."""
+    named = facts.seen(QUIC, Outcome.SILENT, name=TEST, at=(SIBLING,))
+    return bool(named) and facts.spoke(QUIC, name=NEUTRAL, at=(SIBLING,))
+
+
 def _low_passes(facts: PathFacts) -> bool:
     """Tell whether QUIC with the name went through each time that it came from a low source port."""
     low = facts.seen(Layer.QUIC_LOW, name=TEST, at=(OWN, SIBLING))
@@ -120,7 +126,13 @@ QUIC_RULES: tuple[Rule[PathFacts], ...] = (
     ),
     Rule(
         id="quic.endpoint.anchors_ok",
-        when=lambda f: _silent(f) and f.offers_http3 and _versions(f, Outcome.SILENT) and bool(_anchors(f, Outcome.OK)),
+        when=lambda f: (
+            _silent(f)
+            and f.offers_http3
+            and _versions(f, Outcome.SILENT)
+            and bool(_anchors(f, Outcome.OK))
+            and not _named_beside(f)
+        ),
         pattern=Pattern.QUIC_ENDPOINT,
         cause=UNKNOWN,
         family=A,

@@ -169,3 +169,19 @@ def test_a_silence_under_way_is_silence_enough_for_the_next_step():
         (Design.HTTP3, NameKind.NONE),
         (Design.SOURCE_PORT, NameKind.TEST),
     }
+
+
+def test_what_waits_is_asked_at_a_place_of_each_family():
+    story = stuck()
+    v6 = "2a0d:5600:7::80"
+    story.dns(v6, query_type="AAAA").quic("silent", address=v6)
+    for kind, number in ((NameKind.NEUTRAL, 1), (NameKind.TEST, 2)):
+        there = Endpoint(address=v6, port=443)
+        story.quic(
+            "silent", address=v6, experiment=story.experiment(Design.HTTP3, Step.QUIC, kind, number, endpoint=there)
+        )
+    (pending,) = plan(story.case()).later
+    places = [e.endpoint.address for e in pending.experiments if e.endpoint]
+    assert (places.count(OWN), places.count(v6)) == (11, 11)
+    tests = [e for e in pending.experiments if e.name_kind is NameKind.TEST]
+    assert pending.experiments[-len(tests) :] == tuple(tests), "every control comes first"
