@@ -14,6 +14,7 @@ from probe.daemon.figures import HELD_BACK_S, LAG_LIMIT_S, LoopLag, StartPace
 from probe.daemon.gathering import Gathering
 from probe.daemon.groups import Groups, is_news
 from probe.daemon.probes import Probes
+from probe.daemon.recall import find_evidence
 from probe.daemon.retries import Retries, is_private_tunnel
 from probe.daemon.run_log import log_run
 from probe.episodes import fold, reanchor
@@ -86,6 +87,8 @@ class Agent:
         self._gathering = Gathering(store.load_events(limit=MOST_TOLD) if store is not None else ())
         self._retries = Retries()
         self._memory = EvidenceMemory()
+        self._unread = {n for n, s in states.items() if s.episode is not None and s.episode.status is not Status.OK}
+        """Targets that were failing when an earlier process stopped, of which no run was made since."""
         self._alarm = MassAlarm()
         self._tasks: dict[asyncio.Task[None], Run] = {}
         self._wake = asyncio.Event()
@@ -204,6 +207,10 @@ class Agent:
         return max((time for time in times if time is not None), default=None)
 
     def _wish(self, due: DueRun, target: Target, now_s: float) -> Wish:
+        if target.id in self._unread and self.store is not None:
+            self._unread.discard(target.id)
+            if not self.environment.veil.covers(target):  # what is kept of it has other addresses
+                self._memory.recall(target.id, find_evidence(self.store, target.id, self._clock.wall_s()))
         cites = self._memory.cites(target.id, self._clock.wall_s())
         if due.kind is RunKind.PENDING:
             return Wish(continues=due.continues, pending=due.pending, cites=cites)

@@ -5,7 +5,7 @@ Source: VERDICTS section 4: experiments run on change, or once in 24 h; a later 
 
 from collections.abc import Container
 
-from probe.classify.symptom import Symptom
+from probe.classify.symptom import Symptom, find_symptom
 from probe.model.measurement import Citation, Measurement
 from probe.model.verdict import Status
 
@@ -33,6 +33,12 @@ class EvidenceMemory:
         if measurement.experiments or self._symptoms.get(target_id) != symptom:
             self._kept[target_id] = [measurement]
             self._symptoms[target_id] = symptom
+
+    def recall(self, target_id: str, found: tuple[Measurement, ...]) -> None:
+        """Take up what an earlier process knew, unless something newer is known."""
+        if found and target_id not in self._kept:
+            self._kept[target_id] = list(found)
+            self._symptoms[target_id] = find_symptom(found[0].observations)
 
     def cites(self, target_id: str, wall_s: float) -> tuple[Citation, ...]:
         """Return the evidence that is young enough to stand for another day's experiments."""
