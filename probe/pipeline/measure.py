@@ -323,7 +323,7 @@ class Run:
         self._replan()
 
     async def _take_echoes(self, traffic: Traffic) -> None:
-        if self._environment.controls is not None:
+        if self._environment.controls is not None and not self._echoes.get(traffic):
             cool_down_s, over_udp = self._environment.settings.limits.cool_down_s, traffic is Traffic.DATAGRAM
             self._echoes[traffic] = await self._environment.controls.take_echoes(PAIRS, cool_down_s, over_udp=over_udp)
             self._replan()

@@ -1,5 +1,6 @@
 """QUIC that keeps silent: low source ports, a control's echo ports, and what waits until the place is cold."""
 
+import msgspec
 import pytest
 
 from probe.classify.judge import judge
@@ -12,10 +13,11 @@ from probe.model.pattern import Pattern
 from probe.model.target import Exposure
 from probe.model.verdict import Confidence, Status
 from tests.golden.quic import CONTROL, OFFER, H3Story, failing, paired
-from tests.unit.classify.cases import NAME, NEUTRAL, OTHER, OWN, Story
+from tests.unit.classify.cases import FIT, NAME, NEUTRAL, OTHER, OWN, Story
 from tests.unit.classify.cited import cite
 
 HERE = Endpoint(address=OWN, port=443)
+BOTH = msgspec.structs.replace(FIT, families=(4, 6))
 ECHOES = tuple(Endpoint(address=CONTROL, port=20000 + n) for n in range(5))
 
 
@@ -185,3 +187,21 @@ def test_what_waits_is_asked_at_a_place_of_each_family():
     assert (places.count(OWN), places.count(v6)) == (11, 11)
     tests = [e for e in pending.experiments if e.name_kind is NameKind.TEST]
     assert pending.experiments[-len(tests) :] == tuple(tests), "every control comes first"
+
+
+def test_a_place_that_the_name_may_have_closed_is_not_called_dropped():
+    """At a sibling the name alone is silent; here a question without a name, sent after it, is lost as well."""
+    v6 = "2a0d:5600:7::80"
+    there = Endpoint(address=v6, port=443)
+    story = failing().offers().try_quic(NameKind.NONE, 1, "silent").anchors("ok", "9.9.1.1")
+    rules = {e.rule_id for e in judge(story.case(baseline=BOTH)).evidence}
+    assert "quic.endpoint.anchors_ok" in rules
+    story.dns(v6, query_type="AAAA").quic("silent", address=v6)
+    for number in range(1, 6):
+        neutral = story.experiment(Design.HTTP3, Step.QUIC, NameKind.NEUTRAL, number, endpoint=there)
+        story.quic("ok", address=v6, experiment=neutral)
+        again = story.experiment(Design.HTTP3, Step.QUIC, NameKind.TEST, 10 + number, endpoint=there)
+        story.quic("silent", address=v6, experiment=again)
+    rules = {e.rule_id for e in judge(story.case(baseline=BOTH)).evidence}
+    assert "quic.timeout.sni.neutral_ok" in rules
+    assert "quic.endpoint.anchors_ok" not in rules
