@@ -52,7 +52,7 @@ def _next(case: Case, facts: PathFacts, own: Try) -> list[Experiment]:
     if any(e.id not in done or e.id in case.running for e in here):
         return []
     counted = resends_of(facts)
-    if tests and (counted.is_shown or counted.controls_lost or not any(is_lost(done[e.id]) for e in tests)):
+    if tests and (counted.is_shown or counted.is_lossy or not any(is_lost(done[e.id]) for e in tests)):
         return []
     assert isinstance(own.observation, TCPConnect)
     first = len(tests) + 1

@@ -15,6 +15,9 @@ from probe.model.observation import TCPConnect
 
 BY_CHANCE = 0.05
 """Nobody is accused by it: five lost of ten against none of ten come out so by chance in 3 % of cases."""
+BY_CHANCE_ON_LOSSY_LINES = 0.01
+"""Where the other port loses a packet too: eight of ten against one of ten, 0.6 %."""
+CONTROLS_LOST_AT_MOST = 1
 _ANSWERED = frozenset({Outcome.OK, Outcome.REFUSED})
 _WENT_OUT = _ANSWERED | {Outcome.SILENT, Outcome.RESET}
 
@@ -34,9 +37,15 @@ class Resends(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_shown(self) -> bool:
         """Tell whether so much is lost here, while the same host answers at once on another port."""
-        if self.lost < PAIRS or self.controls < PAIRS or self.controls_lost:
+        if self.lost < PAIRS or self.controls < PAIRS or self.is_lossy:
             return False
-        return fisher_two_sided(self.lost, self.tries, 0, self.controls) <= BY_CHANCE
+        chance = fisher_two_sided(self.lost, self.tries, self.controls_lost, self.controls)
+        return chance <= (BY_CHANCE_ON_LOSSY_LINES if self.controls_lost else BY_CHANCE)
+
+    @property
+    def is_lossy(self) -> bool:
+        """Tell whether the other port loses packets as well, more than one may by accident."""
+        return self.controls_lost > CONTROLS_LOST_AT_MOST
 
 
 def is_lost(row: Try) -> bool:

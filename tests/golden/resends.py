@@ -33,8 +33,8 @@ def sometimes() -> tuple[Half, Half]:
             "Eight first packets of ten are lost at the port, none of nine at another one, which refuses at once.",
         ),
         half(
-            knocks(8, 10, beside_lost=1).case(),
+            knocks(8, 10, beside_lost=2).case(),
             "ok none C2",
-            "The other port loses one as well: it may be the line or the host.",
+            "The other port loses two as well: it may be the line or the host.",
         ),
     )

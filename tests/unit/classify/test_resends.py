@@ -75,13 +75,18 @@ def test_it_never_tries_a_place_more_than_ten_times():
 
 def test_it_stops_where_the_other_port_loses_as_much():
     story = late_page()
-    answer(story, knocking(story), lost=2, beside_lost=1)
+    answer(story, knocking(story), lost=2, beside_lost=2)
     assert knocking(story) == []
 
 
 @pytest.mark.parametrize(("lost", "tries", "beside"), [(4, 10, "ok"), (5, 5, "ok"), (8, 10, "silent")])
 def test_too_few_losses_or_no_comparison_say_nothing(lost, tries, beside):
     assert judge(knocks(lost, tries, beside=beside).case()).status is Status.OK
+
+
+def test_one_packet_that_the_other_port_loses_asks_for_more_losses_here():
+    assert judge(knocks(9, 10, beside_lost=1).case()).status is Status.DEGRADED
+    assert judge(knocks(6, 10, beside_lost=1).case()).status is Status.OK
 
 
 def test_a_place_that_never_answers_is_not_one_that_answers_late():
