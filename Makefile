@@ -31,7 +31,8 @@ format: setup
 
 # Tests mostly wait, so workers share them out; those with a world of their own (labs, daemons, browsers) come after
 # those that time what they measure.
-EXAMS := tests/lab/test_score.py tests/lab/test_score_control.py tests/lab/test_vpn_score.py
+EXAMS := tests/lab/test_score.py tests/lab/test_score_control.py tests/lab/test_vpn_score.py \
+	tests/lab/test_score_masked.py
 TOGETHER := tests/unit tests/golden tests/deploy tests/peers
 test: setup check
 	@$(BIN)/python tests/peers/install.py
