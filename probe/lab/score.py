@@ -13,8 +13,17 @@ from probe.model.verdict import Cause, Status
 
 FINAL_S = 420.0
 """VERDICTS section 4 allows the final verdict so long, in the field."""
-LONGER_S = 200.0 - 3.0
-"""By so much a cool-down of the field (VERDICTS section 4) is longer than the lab's, see `agent.COOL_DOWN`."""
+COOL_DOWN_LONGER_S, ROUND_LONGER_S = 200.0 - 3.0, 30.0 - 3.0
+"""By so much cool-downs and rounds of the field (VERDICTS sections 2 and 4) are longer than the lab's, see `agent`."""
+
+
+def longest_in_the_field_s(said: Said) -> float:
+    """Return how long the final verdict would take outside the lab at most.
+
+    Only what the first run leaves may wait for a cold place; a late run waits for a round, and may hold one within it.
+    """
+    rounds = len(said.cites)
+    return said.final_s + (COOL_DOWN_LONGER_S if rounds else 0.0) + max(0, 2 * rounds - 1) * ROUND_LONGER_S
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +95,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """To the one that is graded, all waiting included; cool-downs are those of the lab."""
     final_worst_s: float | None
     field_worst_s: float | None
-    """The same in the field at most: each late round may wait for a whole cool-down there."""
+    """The same in the field at most, with its cool-down and its rounds."""
 
 
 class Skipped(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +121,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
         grades = {grade: sum(mark.grade is grade for mark in marks) for grade in Grade}
         blamed = [m for m in marks if m.said.cause not in (Cause.UNKNOWN, Cause.NONE)]
         first, final = [m.said.first_s for m in marks], [m.said.final_s for m in marks]
-        field = [m.said.final_s + len(m.said.cites) * LONGER_S for m in marks]
+        field = [longest_in_the_field_s(m.said) for m in marks]
         return Figures(
             scenarios=len(marks),
             exact=grades[Grade.EXACT],

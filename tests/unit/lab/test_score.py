@@ -2,7 +2,7 @@ import msgspec
 
 from probe.lab.grade import Said, grade
 from probe.lab.scenarios.parts import FINE, blocked, gone, hidden, named, own_doing, partly
-from probe.lab.score import LONGER_S, Mark, Score
+from probe.lab.score import COOL_DOWN_LONGER_S, ROUND_LONGER_S, Mark, Score
 from probe.model.pattern import Pattern
 from probe.model.verdict import Cause, Status
 
@@ -99,7 +99,7 @@ def test_the_final_verdict_counts_the_first_run_and_the_wait_as_well():
     mark = Mark(scenario="x", truth=SNI, said=said, grade=grade(SNI, said)[0], why="", wall_s=0.0)
     figures = count(mark)
     assert (figures.first_worst_s, figures.final_worst_s) == (6.0, 12.0)
-    assert figures.field_worst_s == 12.0 + 2 * LONGER_S, "two rounds, each with a cool-down at most"
+    assert figures.field_worst_s == 12.0 + COOL_DOWN_LONGER_S + 3 * ROUND_LONGER_S
 
 
 def test_the_confusion_table_says_what_was_called_what():
