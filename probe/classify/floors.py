@@ -7,7 +7,7 @@ move a TTL by a hop or two, so `net/ttl_floor.py` leaves a margin.
 
 from probe.classify.facts import PathFacts
 from probe.classify.tries import Layer, Try
-from probe.model.experiment import Design
+from probe.model.experiment import Design, NameKind
 from probe.model.path_trace import HopAnswer, HopSeen, PathTrace, TraceKind
 
 TWICE = 2
@@ -16,26 +16,32 @@ _OPENS, _DROPPED = HopAnswer.ANSWERED, HopAnswer.SILENT
 
 def comes_from_elsewhere(facts: PathFacts, ended: HopAnswer) -> bool:
     """Tell whether the name's connections were ended so by packets with another TTL than the server's, at one place."""
-    swept: dict[str, list[PathTrace]] = {}
+    swept: dict[str, list[tuple[NameKind, PathTrace]]] = {}
     for row in facts.rows.by_layer.get(Layer.TRACE, ()):
-        if _is_floored(row) and row.spot in {facts.spot, *facts.siblings}:
-            assert isinstance(row.observation, PathTrace)
-            swept.setdefault(row.spot, []).append(row.observation)
-    return any(_differs(traces, facts.case.neutral_names, ended) for traces in swept.values())
+        floored = _find_floored(row)
+        if floored is not None and row.spot in {facts.spot, *facts.siblings}:
+            swept.setdefault(row.spot, []).append(floored)
+    return any(_differs(traces, ended) for traces in swept.values())
 
 
-def _is_floored(row: Try) -> bool:
-    planned = row.experiment
-    return planned is not None and planned.design is Design.MIN_TTL and isinstance(row.observation, PathTrace)
+def _find_floored(row: Try) -> tuple[NameKind, PathTrace] | None:
+    """Return a look under a floor and whose name it sent: the plan tells the name in question, the others are neutral.
+
+    Not what is configured as neutral: that may be another today, and is not stored with a measurement.
+    """
+    planned, trace = row.experiment, row.observation
+    if planned is None or planned.design is not Design.MIN_TTL or not isinstance(trace, PathTrace):
+        return None
+    return NameKind.TEST if trace.server_name == planned.name else NameKind.NEUTRAL, trace
 
 
-def _differs(traces: list[PathTrace], neutral_names: tuple[str, ...], ended: HopAnswer) -> bool:
-    hellos = [trace for trace in traces if trace.kind is not TraceKind.FLOOR_SYN]
-    server = _server_ttl([hop for trace in traces if trace.kind is TraceKind.FLOOR_SYN for hop in trace.hops])
+def _differs(traces: list[tuple[NameKind, PathTrace]], ended: HopAnswer) -> bool:
+    hellos = [(kind, trace) for kind, trace in traces if trace.kind is not TraceKind.FLOOR_SYN]
+    server = _server_ttl([hop for _, trace in traces if trace.kind is TraceKind.FLOOR_SYN for hop in trace.hops])
     if server is None:
         return False
-    neutral = [hop for trace in hellos if trace.server_name in neutral_names for hop in trace.hops]
-    tests = [hop for trace in hellos if trace.server_name not in neutral_names for hop in trace.hops]
+    neutral = [hop for kind, trace in hellos if kind is NameKind.NEUTRAL for hop in trace.hops]
+    tests = [hop for kind, trace in hellos if kind is not NameKind.NEUTRAL for hop in trace.hops]
     if any((hop.answer is _OPENS) is not (hop.ttl <= server) for hop in neutral):
         return False  # the server's own packets do not all come alike
     below = [hop.answer for hop in tests if 0 < hop.ttl <= server]
