@@ -67,6 +67,8 @@ def _repeat(case: Case, trouble: Trouble, number: int = 1) -> list[Experiment]:
             return []  # a handshake a minute at most: what asks again is the next run
         case _:
             step = Step.HANDSHAKE
+    # On a slow line the connect before it seemed silent, and was repeated in its own name.
+    number += trouble.layer is not Layer.TCP
     return [_at(trouble, Design.REPEAT, step, trouble.name, NameKind.TEST, number)]
 
 

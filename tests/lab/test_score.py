@@ -8,7 +8,7 @@ from tests.lab.held import assert_all_were_judged, hold, tell
 pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(900)]
 
 WALL_S = 360
-EXACT_RATIO = 0.70
+EXACT_RATIO = 0.93
 PATTERN_PRECISION = 0.97
 
 

@@ -149,6 +149,12 @@ def test_a_silent_connect_is_repeated_and_another_port_tried():
     assert [e.step for e in now(port) if e.design is Design.REPEAT and e.endpoint] == [Step.CONNECT]
 
 
+def test_a_request_is_repeated_though_its_slow_connect_was():
+    story = Story(secure=False, port=80).dns(OWN).once_more(Step.CONNECT, "ok").tcp().http("garbage")
+    again = [e for e in now(story) if e.design is Design.REPEAT and e.endpoint]
+    assert [e.step for e in again] == [Step.FETCH]
+
+
 @pytest.mark.parametrize("outcome", ["refused", "unreachable"])
 def test_a_refused_connect_is_repeated(outcome):
     icmp = IcmpError(type=3, code=13, offender="5.62.9.9")
