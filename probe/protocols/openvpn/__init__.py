@@ -76,12 +76,13 @@ def start(ask: Ask) -> Dialogue:
     ask = dataclasses.replace(ask, secrets=unpack_identity(ask.secrets))
     stream = ask.params.get("proto", "udp") == "tcp"
     session = Session(ControlChannel(_choose_wrapping(ask), ask.entropy(8)), Packets(stream=stream))
-    if not (yield from session.greet()):
-        return None
-    yield Reached(Depth.HELLO)
     wrapping = ask.params.get("wrap", "none")
     pins = frozenset(ask.params.get("peer_fingerprint", "").split(",")) - {""}
-    if not (pins or "ca" in ask.secrets) or not goes_to(ask, Depth.PROOF):
+    hello_only = not (pins or "ca" in ask.secrets) or not goes_to(ask, Depth.PROOF)
+    if not (yield from session.greet(hello_only=hello_only)):
+        return None
+    yield Reached(Depth.HELLO)
+    if hello_only:
         return Reply(wrapping=wrapping)
     lack = find_lack(ask, Part.LOGIN)
     wants_in = goes_to(ask, Depth.AUTH) and (bool(lack) or not {"cert", "login"}.isdisjoint(ask.secrets))

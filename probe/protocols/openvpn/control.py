@@ -28,6 +28,8 @@ class ControlChannel:
         self.session = session
         self.peer_session = b""
         """Empty until the server answered our reset."""
+        self.reset_acked = False
+        """Our reset was acked, which needs an OpenVPN and our session id, but no will to speak with us."""
         self._wrapping = wrapping
         self._next_out = 0
         self._next_in = 0
@@ -102,6 +104,7 @@ class ControlChannel:
         if count:
             if body[end : end + 8] != self.session:
                 raise ProtocolError(f"acks another session: {packet[:16].hex()}")
+            self.reset_acked = self.reset_acked or 0 in struct.unpack_from(f"!{count}I", body, 1)
             end += 8
         return body[end:]
 

@@ -60,13 +60,16 @@ class Session:
         """Packets of the data channel that came before anybody read them."""
         self._taken = 0
 
-    def greet(self) -> Generator[Event, bytes | None, bool]:
-        """Send our reset until the server's comes; a stream needs no second one."""
+    def greet(self, *, hello_only: bool) -> Generator[Event, bytes | None, bool]:
+        """Send our reset until the server's comes; a stream needs no second one.
+
+        Where a hello is all that is wanted an ack is one: a server of one peer that has another gives no more.
+        """
         waits = (sum(RESENDS_S),) if self.packets.stream else RESENDS_S
         for wait_s in waits:
             yield Send(self.packets.frame(self.channel.reset()))
             while (yield from self.take(wait_s)) is not None:
-                if self.channel.peer_session:
+                if self.channel.peer_session or (hello_only and self.channel.reset_acked):
                     return True
             if self.packets.ended:
                 return False

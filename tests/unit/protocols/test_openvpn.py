@@ -122,6 +122,21 @@ def test_settings_may_come_in_parts(pki):
     assert talk(pki, Server(pki, pushes=parts)).reached == FULL
 
 
+def test_a_server_that_is_taken_acks_us_which_is_a_hello_and_no_more(pki):
+    ask = Ask(entropy=fixed_entropy(), params={"proto": "udp"})
+    session = play(SPEC.start(ask), []).sent[0].data[1:9]
+    acked = bytes((5 << 3,)) + b"SERVERID" + b"\x01" + bytes(4) + session
+
+    def greeted(answer: bytes, **secrets: bytes) -> Played:
+        again = Ask(entropy=fixed_entropy(), params={"proto": "udp"}, secrets=secrets, deepest=Depth.PROOF)
+        return play(SPEC.start(again), [answer])
+
+    assert greeted(acked).reached == [Depth.HELLO]
+    assert (greeted(acked, ca=pki.ca).reached, greeted(acked, ca=pki.ca).reply) == ([], None)
+    with pytest.raises(ProtocolError, match="another session"):
+        greeted(acked[:-1] + b"?")
+
+
 def test_depth_is_kept_to(pki):
     for depth, reached in ((Depth.HELLO, 1), (Depth.PROOF, 2), (Depth.AUTH, 3)):
         server = Server(pki)
