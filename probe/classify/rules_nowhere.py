@@ -49,7 +49,10 @@ def _intercepted_level(facts: NameFacts) -> Confidence:
 def _injected(kind: str, fits: Callable[[NameFacts, Nowhere], bool]) -> Rule[NameFacts]:
     def fires(facts: NameFacts) -> bool:
         found = lies_nowhere(facts)
-        return found is not None and found.singles_out and not found.is_at_the_door and fits(facts, found)
+        if found is None or not found.singles_out or found.is_at_the_door or not fits(facts, found):
+            return False
+        # From how far it came may not be known: then a resolver outside tells more by itself, and its rules speak.
+        return found.is_afar or not facts.resolver_outside
 
     return Rule(
         id=f"{_PATTERNS[kind].value}.nowhere",
@@ -69,9 +72,10 @@ def _at_the_door(facts: NameFacts) -> bool:
 
 def _intercepted(facts: NameFacts) -> bool:
     found = lies_nowhere(facts)
-    if found is None or not facts.resolver_outside or found.is_at_the_door:
+    if found is None or not facts.resolver_outside or not found.is_afar:
         return False
-    return found.answers_all and _is_the_same_lie(facts, found)
+    # Less than likely says nothing that other rules do not say as well, in their own words.
+    return found.answers_all and _is_the_same_lie(facts, found) and _intercepted_level(facts) >= C2
 
 
 def _is_the_same_lie(facts: NameFacts, found: Nowhere) -> bool:

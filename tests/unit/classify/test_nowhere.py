@@ -6,6 +6,7 @@ from probe.classify.case import Case
 from probe.classify.judge import judge
 from probe.classify.plan import plan
 from probe.model.experiment import Design, NameKind
+from probe.model.failure import FailureCode
 from probe.model.verdict import Cause, Confidence, Status
 from tests.golden.nowhere import AT_THE_DOOR, FORGED, LOST, NX, ask_nobody, behind_a_router, denying
 from tests.unit.classify.cases import DOH, DOT, HOME, ISP, OWN, REAL, Story
@@ -94,3 +95,27 @@ def test_what_nobody_says_is_no_other_resolvers_word() -> None:
     denied = judge(denying(ISP).case())
     doubled = judge(ask_nobody(denying(ISP), LOST, LOST, AT_THE_DOOR).case())
     assert (denied.rule_id, denied.confidence) == (doubled.rule_id, doubled.confidence)
+
+
+def test_where_nothing_tells_how_far_an_answer_came_other_rules_keep_their_word() -> None:
+    without = judge(denying(ISP).case())
+    unknown = judge(ask_nobody(denying(ISP), NX, "45.90.3.3", None).case())
+    assert (
+        (unknown.rule_id, unknown.status)
+        == (without.rule_id, without.status)
+        == (
+            "dns.nxdomain.encrypted_knows",
+            Status.BLOCKED,
+        )
+    )
+
+
+def test_interception_that_proves_no_lie_leaves_a_refusal_its_own_rule() -> None:
+    refused = FailureCode.DNS_REFUSED
+
+    def told() -> Story:
+        story = Story().dns(refused).ask(REAL, DOH).ask(REAL, DOT).validate(REAL)
+        return story.again(refused, times=4).neutrals(times=5)
+
+    verdict = judge(ask_nobody(told(), refused, "45.90.3.3").case())
+    assert (verdict.rule_id, verdict.status) == (judge(told().case()).rule_id, Status.LIKELY_BLOCKED)
