@@ -38,7 +38,7 @@ test: setup check
 	@$(BIN)/python tests/peers/install.py
 	$(BIN)/pytest -n 4 --dist loadfile $(TOGETHER)
 	$(BIN)/pytest -n 3 --dist loadfile $(addprefix --ignore=,$(TOGETHER) $(EXAMS))
-	$(BIN)/pytest -n 2 --dist loadfile $(EXAMS)
+	$(BIN)/pytest -n 3 --dist loadfile $(EXAMS)
 
 bench: setup
 	@$(BIN)/python tests/peers/install.py
