@@ -63,9 +63,17 @@ def talk(
 
 
 def talk_over(
-    begin: Callable[[bytes], Dialogue], sock: socket.socket, *, tls: ssl.SSLContext | None = None, sni: str = ""
+    begin: Callable[[bytes], Dialogue],
+    sock: socket.socket,
+    *,
+    tls: ssl.SSLContext | None = None,
+    sni: str = "",
+    pause_s: float = 0.0,
 ) -> Played:
-    """Run over a connected socket the dialogue that begins with the server's certificate (DER); close the socket."""
+    """Run over a connected socket the dialogue that begins with the server's certificate (DER); close the socket.
+
+    `pause_s` passes before each message is sent, as on a way longer than loopback.
+    """
     udp = sock.type == socket.SOCK_DGRAM
     channel = tls.wrap_socket(sock, server_hostname=sni or None) if tls else sock
     certificate = channel.getpeercert(binary_form=True) or b"" if isinstance(channel, ssl.SSLSocket) else b""
@@ -78,7 +86,11 @@ def talk_over(
             except TimeoutError:
                 return None
 
-        return _drive(begin(certificate), channel.send if udp else channel.sendall, receive)
+        def send(data: bytes) -> None:
+            time.sleep(pause_s)
+            (channel.send if udp else channel.sendall)(data)
+
+        return _drive(begin(certificate), send, receive)
 
 
 def _drive(

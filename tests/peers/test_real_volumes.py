@@ -25,6 +25,7 @@ from tests.peers.test_real_vpn_tls_proxies import (
     SECRETS,
     SHADOWSOCKS_PORTS,
     Peers,
+    pause_for,
     peers,  # noqa: F401 (a fixture)
 )
 
@@ -66,7 +67,8 @@ def carry(peers: Peers, module, port: int, secrets=SECRETS, **params: str) -> Pl
         context = ssl.create_default_context()
         peers.ca.configure_trust(context)
         context.set_alpn_protocols(list(stack[1].alpn))
-    return talk_over(lambda _: module.start(ask), peers.seal.connect(("127.0.0.1", port)), tls=context, sni=NAME)
+    sock = peers.seal.connect(("127.0.0.1", port))
+    return talk_over(lambda _: module.start(ask), sock, tls=context, sni=NAME, pause_s=pause_for(params))
 
 
 def check(played: Played) -> None:
