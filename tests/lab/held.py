@@ -27,7 +27,7 @@ def everything(names, seed):
     return names
 
 
-def hold(request, *, outside, choose=everything, again=False):
+def hold(request, *, outside, choose=everything, again=False, jobs=JOBS):
     """Return the score and the seconds it took, and print it past pytest's capture; `choose` says what is held.
 
     Labs side by side take the processors from each other, and a comparison can lose its moment: with `again`, what was
@@ -36,7 +36,7 @@ def hold(request, *, outside, choose=everything, again=False):
     seed = int(os.environ.get("LAB_SEED") or random.randrange(1_000_000))
     names = choose(tuple(build_scenarios(build_world(seed))), seed)
     started_s = time.monotonic()
-    score = asyncio.run(hold_exam(names, seed=seed, jobs=JOBS, tell=lambda mark: None, outside=outside))
+    score = asyncio.run(hold_exam(names, seed=seed, jobs=jobs, tell=lambda mark: None, outside=outside))
     unsure = tuple(mark.scenario for mark in score.marks if mark.grade in (Grade.CAREFUL, Grade.MISSED))
     if again and unsure:
         _show(request.config, f"  held once more, alone: {', '.join(unsure)}")
@@ -44,7 +44,7 @@ def hold(request, *, outside, choose=everything, again=False):
         settled = tuple(mark for mark in score.marks if mark.scenario not in unsure)
         score = msgspec.structs.replace(score, marks=settled + second.marks)
     wall_s = time.monotonic() - started_s
-    _show(request.config, "\n".join((*render_score(score), f"  {JOBS} labs side by side, {wall_s:.0f} s")))
+    _show(request.config, "\n".join((*render_score(score), f"  {jobs} labs side by side, {wall_s:.0f} s")))
     return score, wall_s
 
 
