@@ -6,12 +6,13 @@ Source: reference sections C.7 and D.3 (`flow.entropy`); VERDICTS section 2 (fiv
 from probe.classify.facts import PathFacts
 from probe.classify.pairs import PAIRS
 from probe.classify.plan_entropy import is_opaque
-from probe.classify.rule import C1, C2, Rule
+from probe.classify.rule import C2, Rule
+from probe.classify.rules_vpn import level_elsewhere
 from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try
 from probe.classify.tunnel_facts import TunnelFacts
 from probe.model.experiment import Design, NameKind, Place
 from probe.model.pattern import Pattern
-from probe.model.verdict import Cause, Confidence, EvidenceFamily
+from probe.model.verdict import Cause, EvidenceFamily
 
 
 def _sent(facts: PathFacts, kind: NameKind) -> tuple[Try, ...]:
@@ -30,11 +31,6 @@ def _reacts_to_bytes(facts: PathFacts) -> bool:
     stopped = [row for row in opaque if row.outcome is broken.outcome]
     passed = [row for row in exempt if row.outcome is Outcome.OK]
     return len(stopped) == len(opaque) >= PAIRS and len(passed) == len(exempt) >= PAIRS
-
-
-def _elsewhere(facts: PathFacts) -> Confidence:
-    """Two rounds from another network count, and our own failure must be no accident."""
-    return C2 if TunnelFacts(facts).rounds_elsewhere() >= 2 and facts.tries_failed >= 2 else C1
 
 
 ENTROPY_RULES: tuple[Rule[PathFacts], ...] = (
@@ -56,7 +52,7 @@ ENTROPY_OUTSIDE_RULES: tuple[Rule[PathFacts], ...] = (
         pattern=Pattern.FLOW_ENTROPY,
         cause=Cause.NETWORK,
         family=EvidenceFamily.CONTROL,
-        level=_elsewhere,
+        level=level_elsewhere,
         reason="From another network the same handshake works at this moment.",
     ),
 )

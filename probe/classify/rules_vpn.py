@@ -39,7 +39,7 @@ def _clock_is_off(facts: PathFacts) -> bool:
     return abs(offset_s) > clock_tolerance_s(facts.case.target)
 
 
-def _elsewhere(facts: PathFacts) -> Confidence:
+def level_elsewhere(facts: PathFacts) -> Confidence:
     """Two rounds from another network count, and our own failure must be no accident."""
     rounds = TunnelFacts(facts).rounds_elsewhere()
     return C2 if rounds >= 2 and facts.tries_failed >= 2 else C1
@@ -127,7 +127,7 @@ VPN_RULES: tuple[Rule[PathFacts], ...] = (
         pattern=Pattern.VPN_BURNED,
         cause=Cause.NETWORK,
         family=B,
-        level=_elsewhere,
+        level=level_elsewhere,
         reason="It worked from here, and now nothing comes back; from another network it works at this moment.",
     ),
     Rule(
@@ -136,7 +136,7 @@ VPN_RULES: tuple[Rule[PathFacts], ...] = (
         pattern=Pattern.IP_DROP,
         cause=Cause.NETWORK,
         family=B,
-        level=_elsewhere,
+        level=level_elsewhere,
         reason="From another network it works at this moment; to us none of the address's ports answers.",
     ),
     Rule(
@@ -145,7 +145,7 @@ VPN_RULES: tuple[Rule[PathFacts], ...] = (
         pattern=Pattern.VPN_DATA_DROP,
         cause=Cause.NETWORK,
         family=B,
-        level=_elsewhere,
+        level=level_elsewhere,
         reason="The server answers and is then cut off; from another network it is not.",
     ),
     Rule(
@@ -154,7 +154,7 @@ VPN_RULES: tuple[Rule[PathFacts], ...] = (
         pattern=Pattern.VPN_ENDPOINT_BLOCK,
         cause=Cause.NETWORK,
         family=B,
-        level=_elsewhere,
+        level=level_elsewhere,
         reason="From another network this server works at this moment, and from here others of its protocol do.",
     ),
     Rule(
@@ -163,7 +163,7 @@ VPN_RULES: tuple[Rule[PathFacts], ...] = (
         pattern=Pattern.VPN,
         cause=Cause.NETWORK,
         family=B,
-        level=_elsewhere,
+        level=level_elsewhere,
         reason="From another network the same handshake works at this moment, from here it does not.",
     ),
     Rule(
@@ -229,7 +229,7 @@ VPN_OUTSIDE_RULES: tuple[Rule[PathFacts], ...] = (
         pattern=Pattern.VPN,
         cause=Cause.NETWORK,
         family=B,
-        level=_elsewhere,
+        level=level_elsewhere,
         reason="From another network the same handshake works at this moment.",
     ),
 )
