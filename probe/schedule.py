@@ -22,7 +22,7 @@ WALL_STEP_S = 2.0
 
 
 JITTER_RATIO = 0.1
-"""Of the interval, either way: two runs of a private endpoint are an interval ± 20 % apart (VERDICTS section 6)."""
+"""Of the interval, either way: two runs of a private endpoint are an interval ± 20 % apart (CONTRACT section 6)."""
 
 
 def _jitter(target_id: str, due_s: float) -> float:

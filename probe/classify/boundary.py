@@ -1,7 +1,8 @@
 """Where on the way two packets part: the one under test ends, the other goes on.
 
-Source: reference section D.7 (TTL sweeps with the packet under test and a control, fresh connections); the neighbour is
-another port of the same address, another address beside it, or another name at the same place.
+Source: Sundara Raman et al., "Network Measurement Methods for Locating and Examining Censorship Devices" (CoNEXT 2022):
+sweeps of the TTL with the packet under test and a control, on fresh connections. The neighbour is another port of the
+same address, another address beside it, or another name at the same place.
 
 What counts: a TTL at which a router said of the control that it passed, and of the packet under test nobody did. A
 router that expires packets without a word, or for some only (ICMP is rate-limited), shows nothing, so several TTLs must

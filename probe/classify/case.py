@@ -54,7 +54,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """The same for what goes by UDP."""
     cool_down_s: float = 200.0
     round_apart_s: float = 30.0
-    """Families B, C and D count from two tries at least this far apart (VERDICTS section 2)."""
+    """Families B, C and D count from two tries at least this far apart (CONTRACT section 2)."""
     cold_start: bool = False
     """The endpoints were left alone for a cool-down before this run: late controls come first."""
     tries: int = 0

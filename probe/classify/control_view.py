@@ -1,6 +1,6 @@
 """What controls saw, asked in the terms of a path: did the same address and port answer them?
 
-Source: VERDICTS section 2, family B: a control reaches the same address and port within 5 minutes; two rounds at least
+Source: CONTRACT section 2, family B: a control reaches the same address and port within 5 minutes; two rounds at least
 30 s apart count, of single-sample data one.
 """
 

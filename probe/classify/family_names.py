@@ -1,8 +1,8 @@
 """The answers for one family of addresses alone, where a name has both and only one of them looks forged.
 
-Some filters answer A questions and let AAAA pass, or the other way round. What our resolver gave for the other
-family is then the site's own, and whoever uses it gets through: the name is not forged as a whole (VERDICTS section 1,
-a family is interfered with).
+Some filters answer A questions and let AAAA pass, or the other way round. What our resolver gave for the other family
+is then the site's own, and whoever uses it gets through: the name is not forged as a whole (CONTRACT section 1, a
+family is interfered with).
 """
 
 from probe.classify.case import Case

@@ -1,4 +1,4 @@
-"""The vantage comes first: when a failure may be judged at all. Source: VERDICTS section 3."""
+"""The vantage comes first: when a failure may be judged at all. Source: CONTRACT section 3."""
 
 from probe.classify.case import Case
 from probe.classify.fold import Folded

@@ -1,8 +1,8 @@
 """Whether what ends a name's connections comes from the server that answers there: by the TTLs with which packets come.
 
-Source: VERDICTS section 2 (an injected packet is an artefact); reference section B.5: a reset that disappears under a
-floor that the server's own packets pass, or passes one that they do not, is another host's. Ways of different length
-move a TTL by a hop or two, so `net/ttl_floor.py` leaves a margin.
+Source: CONTRACT section 2; RFC 5082 for what a TTL tells of the sender. A reset that disappears under a floor that the
+server's own packets pass, or passes one that they do not, is another host's. Ways of different length move a TTL by a
+hop or two, so `net/ttl_floor.py` leaves a margin.
 """
 
 from probe.classify.facts import PathFacts

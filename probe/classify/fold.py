@@ -1,6 +1,6 @@
 """From paths to one answer: what holds for every path a client of this network would take, and what only for some.
 
-Source: VERDICTS section 1, "the fold". Addresses from other resolvers and neighbours are experiments, never paths.
+Source: CONTRACT section 1, "the fold". Addresses from other resolvers and neighbours are experiments, never paths.
 """
 
 import msgspec

@@ -1,8 +1,9 @@
 """What gives a forged answer away beyond its content: who serves at the address, who contradicts himself, how far off.
 
-Source: reference section C.1 (client signatures of injected answers) and section D.3, `dns.injection.other`. A name may
-be answered differently by honest resolvers (CDNs, stale caches), so a difference alone says nothing; each function here
-looks for what no honest difference explains.
+Source: Anonymous et al., "Triplet Censors" (FOCI 2020), and Hoang et al., "How Great is the Great Firewall?" (USENIX
+Security 2021), for what injected answers look like to a client. A name may be answered differently by honest resolvers
+(CDNs, stale caches), so a difference alone says nothing; each function here looks for what no honest difference
+explains.
 """
 
 import ipaddress

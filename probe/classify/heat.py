@@ -1,6 +1,6 @@
 """Heat: another target's measurement triggered a filter at this place less than a cool-down ago.
 
-Source: VERDICTS section 4. What fails there then may be the after-effect of that other trigger, so it is NO_DATA, and
+Source: CONTRACT section 4. What fails there then may be the after-effect of that other trigger, so it is NO_DATA, and
 is tried again once cold. A success counts; so does a failure once a neutral name has passed there since (T C T C), and
 one like those of an earlier run whose evidence is cited: then the heat is the target's own.
 """

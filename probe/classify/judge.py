@@ -137,7 +137,7 @@ def _without_page() -> Folded:
 
 
 def _cause(status: Status, folded: Folded) -> Cause:
-    """Return who did it; below C2 nobody accuses the network (VERDICTS section 1)."""
+    """Return who did it; below C2 nobody accuses the network (CONTRACT section 1)."""
     if status is Status.OK:
         return Cause.NONE
     weak = folded.cause is Cause.NETWORK and folded.confidence < Confidence.C2

@@ -1,8 +1,8 @@
 """Questions to an address at which no resolver is: whoever answers them stands on the way.
 
-Source: Anonymous 2020 (Triplet Censors) and GFWatch: injectors answer whatever goes to port 53, resolver or not; an
-intercepting network carries all of it to a resolver of its own. Only asked where the user names such an address.
-An answer whose TTL is what senders begin with has crossed no router: who gave it stands in one's own network. So may
+Source: Anonymous et al., "Triplet Censors" (FOCI 2020): injectors answer whatever goes to port 53, resolver or not; an
+intercepting network carries all of it to a resolver of its own. Only asked where the user names such an address. An
+answer whose TTL is what senders begin with has crossed no router: who gave it stands in one's own network. So may
 whoever is one router away; and where one's own resolver is at home, it may be that which answers in others' names.
 """
 

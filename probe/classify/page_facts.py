@@ -1,6 +1,6 @@
 """A page that came in the clear, held against what the site itself serves, and where on the way it came from.
 
-Source: VERDICTS section 2 (an injected packet settles); reference section D.7 (TTL-limited requests, test and control).
+Source: CONTRACT section 2 (an injected packet settles); TTL-limited requests as in `boundary.py`.
 """
 
 from probe.classify.boundary import Boundary

@@ -1,6 +1,6 @@
 """Counting the paired design: failed tests against good controls at one place.
 
-What counts toward n (VERDICTS section 2): a failed test counts only if the place was cold, or a control there succeeded
+What counts toward n (CONTRACT section 2): a failed test counts only if the place was cold, or a control there succeeded
 after the previous failure (T C T C).
 """
 
@@ -13,9 +13,9 @@ from probe.model.observation import HTTPExchange, QUICHandshake, TCPConnect, TLS
 SPOKE = frozenset({Outcome.OK, Outcome.ALERT, Outcome.UNTRUSTED})
 """The place answered in TLS, whatever it said: it neither reset, hung up nor kept silent."""
 PAIRS = 5
-"""Fisher exact, two-sided: five failures against five successes give p = 0.008 (VERDICTS section 2)."""
+"""Fisher exact, two-sided: five failures against five successes give p = 0.008 (CONTRACT section 2)."""
 LATE = "late"
-"""Marks tests that follow a cool-down and five good controls: VERDICTS lets all five of them count."""
+"""Marks tests that follow a cool-down and five good controls: all five of them count."""
 FULL_PACKET_BYTES = 1500
 """An answer larger than this came in full-size packets, so the path carries those."""
 

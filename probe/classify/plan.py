@@ -1,7 +1,7 @@
 """Which experiments would change the verdict: `now`, and `later` for those that must wait for a cold endpoint.
 
 A pure function run after every append. It returns only what is not planned yet, so calling it twice asks nothing twice.
-Limits (VERDICTS section 4): at most 10 connections for each address and design, at most 6 at once.
+Limits (CONTRACT section 4): at most 10 connections for each address and design, at most 6 at once.
 """
 
 import msgspec
@@ -113,7 +113,7 @@ def plan_second_round(case: Case) -> tuple[Experiment, ...]:
 
 
 def _inherited(case: Case) -> bool:
-    """An earlier run's experiments still speak of this symptom: nothing is asked again (VERDICTS section 4)."""
+    """An earlier run's experiments still speak of this symptom: nothing is asked again (CONTRACT section 4)."""
     if not case.cites or not case.cites[0].experiments:
         return False
     earlier = case.cites[0].observations

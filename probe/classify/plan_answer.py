@@ -1,6 +1,6 @@
 """Follow-ups about an answer that looks right: do others give it too, and if not, who serves at the address?
 
-Source: VERDICTS section 4 (deep runs) and section 7 (other resolvers are controls). Asking costs two lookups; only an
+Source: CONTRACT section 4 (deep runs) and section 7 (other resolvers are controls). Asking costs two lookups; only an
 answer that nobody else gives is looked into.
 """
 

@@ -1,6 +1,6 @@
 """The name at an address that has nothing to do with it: the other half of name × address.
 
-Source: VERDICTS sections 2 and 4: the test name at a control's echo ports, each once per cool-down and never the API
+Source: CONTRACT sections 2 and 4: the test name at a control's echo ports, each once per cool-down and never the API
 port; before each a neutral name must pass on that same port. Whoever reacts there reacts to the name alone, whatever
 the site's own server thinks of strange names. It is part of the final verdict, for the first one must not wait for it;
 but where a neutral name fails at the site's own place as well, cold places are all there is, and it is tried at once.

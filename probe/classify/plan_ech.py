@@ -1,6 +1,6 @@
 """Follow-ups about encrypted names: does a hello pass that hides the name as the site's own zone asks browsers to?
 
-Source: VERDICTS section 4 (deep runs); RFC 9849. A filter that stops hello after hello with a provider's outer name
+Source: CONTRACT section 4 (deep runs); RFC 9849. A filter that stops hello after hello with a provider's outer name
 leaves browsers stuck that do as the zone says, while all else works. Held against it: the same outer name without ECH,
 a browser's hello with GREASE in its place, and our own by turns.
 """

@@ -1,7 +1,8 @@
 """Follow-ups about filters that drop what looks like nothing: random bytes at a control's echo ports, and exempt ones.
 
-Source: reference section C.7; VERDICTS sections 2 and 4. At each port, used once per cool-down, bytes that such a
-filter lets go come first, by one exemption or another in turn; then as many that it does not. No third party gets any.
+Source: Wu et al. (USENIX Security 2023), algorithm 1; CONTRACT sections 2 and 4. At each port, used once per cool-down,
+bytes that such a filter lets go come first, by one exemption or another in turn; then as many that it does not. No
+third party gets any.
 """
 
 from probe.classify.case import Case

@@ -1,6 +1,6 @@
 """A late follow-up that asks who ends a name's connections: with the server's TTL, or with another?
 
-Source: VERDICTS section 4: the place must be cold again, so it waits for the final verdict. Some eighteen connections,
+Source: CONTRACT section 4: the place must be cold again, so it waits for the final verdict. Some eighteen connections,
 one after another: the limit of ten is that of the first verdict, where several go side by side.
 """
 

@@ -1,10 +1,10 @@
 """Follow-ups about how bytes flow: the same page again and again, in turn with a comparison that may go faster.
 
-Source: reference section C.9; VERDICTS section 4 (ten connections for each address and design). The comparison is the
-same page by the same server with another name in the hello, or, for a page in the clear, over https. Where those are
-slow as well, pages of neutral sites tell what the line can do. Where the server may not be compared with itself, for it
-serves no other name, a control's echo ports send a flow at a steady rate under the name and, before it on the same
-port, under a neutral one. One run at a time: two would share the line.
+Source: Xue et al., "Throttling Twitter" (IMC 2021); CONTRACT section 4 (ten connections for each address and design).
+The comparison is the same page by the same server with another name in the hello, or, for a page in the clear, over
+https. Where those are slow as well, pages of neutral sites tell what the line can do. Where the server may not be
+compared with itself, for it serves no other name, a control's echo ports send a flow at a steady rate under the name
+and, before it on the same port, under a neutral one. One run at a time: two would share the line.
 """
 
 from probe.classify.case import Case

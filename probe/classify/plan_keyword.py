@@ -1,7 +1,6 @@
 """Follow-ups where a neutral host fails like the site's own: is it a word in the address of the page?
 
-Source: reference section D.3 (`http.reset.keyword`); the design is T C T C as for names, with the path varied and the
-host held (VERDICTS section 2).
+The design is T C T C as for names, with the path varied and the host held. Source: CONTRACT section 2.
 """
 
 from probe.classify.case import Case

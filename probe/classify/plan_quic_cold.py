@@ -1,6 +1,6 @@
 """Follow-ups by QUIC at cold places: a control's echo ports at once, and the place itself once it has cooled down.
 
-Source: VERDICTS section 4: designs use cold places first, and what is left waits for the cool-down. A filter that
+Source: CONTRACT section 4: designs use cold places first, and what is left waits for the cool-down. A filter that
 closes a place to everything once it saw the name there leaves no control to hold the name against: then the name goes
 to ports that never saw it, after a neutral one on each (section 2), and five controls and five tests come late.
 """

@@ -1,6 +1,6 @@
 """Follow-ups where a path works, and its connection had to ask again: is that this port, or the line?
 
-Source: VERDICTS section 4 (ten connections for each address and design, six at once). They open and send nothing. One
+Source: CONTRACT section 4 (ten connections for each address and design, six at once). They open and send nothing. One
 lost packet is nothing strange, so two tries decide whether there are more.
 """
 

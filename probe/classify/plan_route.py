@@ -1,6 +1,6 @@
 """The page over HTTP/3 where TLS over TCP fails: another route to the same host, and a way in for the reader.
 
-Source: VERDICTS section 2, family D: twice, as far apart as rounds are. It waits for the final verdict: a site without
+Source: CONTRACT section 2, family D: twice, as far apart as rounds are. It waits for the final verdict: a site without
 HTTP/3 keeps silent for seconds. UDP to that port is cold, whatever was triggered by TCP.
 """
 

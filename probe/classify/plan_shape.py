@@ -1,6 +1,6 @@
 """Follow-ups by hellos of other shapes: what passes where our own hello does not, and the other way round.
 
-Source: VERDICTS section 4 (deep runs; ten connections for each address and design). A filter may read one segment or
+Source: CONTRACT section 4 (deep runs; ten connections for each address and design). A filter may read one segment or
 one record only, or dislike a size: then a browser passes where the agent is stopped, or is stopped where it passes.
 Where the name is the trigger a shape is sent with a neutral name first, because a failure counts only if that passes.
 Where a neutral name fails as well, a browser's hello and our own take turns: each that passes shows the place cold.
@@ -20,9 +20,9 @@ from probe.model.target import CheckName, Exposure, Target
 
 NAMED_SHAPES = (HelloShape.BROWSER, HelloShape.SEGMENTS, HelloShape.RECORDS)
 DEEP_TIMES = 3
-"""Three against three tell a difference (VERDICTS: C1); who makes it is not known anyway."""
+"""Three against three tell a difference (C1); who makes it is not known anyway."""
 AT_MOST = 10
-"""Connections for an address and a design (VERDICTS section 4)."""
+"""Connections for an address and a design (CONTRACT section 4)."""
 _CONTROLS_FIRST = 2
 _ASKED = frozenset({CheckName.WEB, CheckName.TLS})
 

@@ -1,7 +1,7 @@
 """Follow-ups where a name fails now and then: more handshakes on fresh ports, and neutral names between them.
 
-Source: VERDICTS section 4 (ten connections for each address and design, six at once); reference section D.5: a share of
-26 % shows itself in ten tries.
+Source: CONTRACT section 4 (ten connections for each address and design, six at once); a share of 26 %, the weakest seen
+in the field (Wu et al., USENIX Security 2023), shows itself in ten tries.
 """
 
 from probe.classify.case import Case

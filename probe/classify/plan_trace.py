@@ -1,6 +1,6 @@
 """Follow-ups that find the place on the way: traces of test against neighbour, in rounds of a few TTLs each.
 
-Source: VERDICTS section 2 (`ip.*` needs the hop) and section 4: ten connections for each address, six at once. A trace
+Source: CONTRACT section 2 (`ip.*` needs the hop) and section 4: ten connections for each address, six at once. A trace
 opens three at a time, so test and control side by side are six. A place is traced once it has failed twice, and only
 from a fit vantage: an outage must not become a storm of SYNs. Private endpoints get no variants.
 """

@@ -1,6 +1,6 @@
 """Follow-ups about a tunnel: another service of its host, and its protocol with a reference server.
 
-None touches the endpoint's own protocol again before a minute is over (VERDICTS section 6): what is repeated there is
+None touches the endpoint's own protocol again before a minute is over (CONTRACT section 6): what is repeated there is
 pending, and so is what a second round of a control needs.
 """
 

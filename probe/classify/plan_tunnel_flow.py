@@ -1,7 +1,8 @@
 """Follow-ups about how bytes flow through a tunnel: neutral pages, then a reference in turn with pages from its port.
 
-Source: reference section C.9 (paired, interleaved runs); VERDICTS section 4. One run at a time: two would share the
-line. The tunnel's own server is not asked again here: its handshakes keep their distance (`tunnel_later`).
+Source: Xue et al., "Throttling Twitter" (IMC 2021), for paired runs in turn; CONTRACT section 4. One run at a time: two
+would share the line. The tunnel's own server is not asked again here: its handshakes keep their distance
+(`tunnel_later`).
 """
 
 from probe.classify.case import Case

@@ -1,6 +1,6 @@
 """Residual blocking: once a name was sent, a place is dead for us whatever name we send, and after a while it is not.
 
-Source: Bock et al. 2021 (residual censorship, 3- and 4-tuples, 60 to 360 s); the late control of Hyperquack. VERDICTS
+Source: Bock et al. 2021 (residual censorship, 3- and 4-tuples, 60 to 360 s); the late control of Hyperquack; CONTRACT
 section 2: its recovery settles the matter. An outage does not begin when a name is sent, nor twice in that moment; a
 limit on connections does not spare five in a row. So it takes two bouts at one place, each begun by the name, dead for
 a neutral one and then over; five neutral names that passed between them; no neutral name dead at another time; and none

@@ -1,6 +1,6 @@
 """Rules about the name at an address that has nothing to do with it: who reacts there reacts to the name alone.
 
-Source: VERDICTS section 2 (family A, name × address); before each test a neutral name must pass on that same port. The
+Source: CONTRACT section 2 (family A, name × address); before each test a neutral name must pass on that same port. The
 server at that port answers for any name, so a server that is particular about names is no explanation.
 """
 

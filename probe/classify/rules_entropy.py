@@ -1,6 +1,6 @@
 """The rule about filters that drop connections because they look like nothing that is known.
 
-Source: reference sections C.7 and D.3 (`flow.entropy`); VERDICTS section 2 (five of five against none of five).
+Source: Wu et al. (USENIX Security 2023), algorithm 1; CONTRACT section 2 (five of five against none of five).
 """
 
 from probe.classify.facts import PathFacts

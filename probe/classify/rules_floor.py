@@ -1,6 +1,6 @@
 """Rules about what ends a connection with another TTL than the server's: an artefact beside what is said of the name.
 
-Source: VERDICTS section 2. That another host sends it does not say where that host stands, and a server's own guard may
+Source: CONTRACT section 2. That another host sends it does not say where that host stands, and a server's own guard may
 stand before it: so it never speaks alone, only where names were compared five against five at the same address.
 """
 

@@ -1,6 +1,7 @@
 """Rules about flows that are slowed or frozen: paired runs, and what a control gets of the same page.
 
-Source: reference section C.9; VERDICTS sections 1 (degraded: the speed is interfered with) and 2 (n of each family).
+Source: Xue et al., "Throttling Twitter" (IMC 2021), for paired runs; net4people/bbs 490 for flows that freeze; CONTRACT
+sections 1 (degraded: the speed is interfered with) and 2 (n of each family).
 """
 
 import statistics

@@ -1,6 +1,6 @@
 """Rules that hold our silent greeting of a tunnel against a control's, in which nobody's credentials are: family B.
 
-Source: VERDICTS sections 2 and 6. They ask for proof of the credentials like all rules about silence, and for two
+Source: CONTRACT sections 2 and 6. They ask for proof of the credentials like all rules about silence, and for two
 failures of our own. IKE accuses nobody: its servers fall silent to an address that has five sessions half open
 (strongSwan's `block_threshold`), be they ours or our neighbours', and go on answering others.
 """

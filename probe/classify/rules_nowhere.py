@@ -1,7 +1,7 @@
 """Rules about answers from an address at which no resolver is: their sender stands on the way.
 
-Source: reference of DNS injection and interception in `nowhere.py`; VERDICTS section 2: a forged answer that is proven
-settles the matter. An injected answer tells even where our own resolver is at home, which says nothing by itself.
+Source: as in `nowhere.py`; CONTRACT section 2: a forged answer that is proven settles the matter. An injected answer
+tells even where our own resolver is at home, which says nothing by itself.
 """
 
 from collections.abc import Callable

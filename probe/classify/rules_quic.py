@@ -1,6 +1,6 @@
 """Rules about QUIC: a handshake that got no answer, held against other names, no name, and other places.
 
-Source: VERDICTS section 2; a place that never said it speaks QUIC is not accused of anything, and neither is anybody
+Source: CONTRACT section 2; a place that never said it speaks QUIC is not accused of anything, and neither is anybody
 else: silence there is what a server without QUIC sends. A box of one's own may drop UDP as well as the network's, so
 what falls on every place alike names nobody.
 """

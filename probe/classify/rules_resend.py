@@ -1,7 +1,7 @@
 """A rule about connections that come about only when they ask again.
 
-Source: VERDICTS section 1 (`degraded`: usable, and the speed is interfered with; pattern and cause say what and who).
-A filter that closes a port for a while, such as for what a neighbour behind our address asked for, looks like this; so
+Source: CONTRACT section 1 (`degraded`: usable, and the speed is interfered with; pattern and cause say what and who). A
+filter that closes a port for a while, such as for what a neighbour behind our address asked for, looks like this; so
 does a server whose queue is full. Nobody is accused.
 """
 

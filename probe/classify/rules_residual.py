@@ -1,6 +1,6 @@
 """Rules about a filter that remembers us: once the name is sent, the place is dead for any name, and recovers.
 
-Source: VERDICTS section 2 (residual recovery settles); the proof and its bounds are in `residual.py`.
+Source: CONTRACT section 2 (residual recovery settles); the proof and its bounds are in `residual.py`.
 """
 
 from probe.classify.facts import PathFacts

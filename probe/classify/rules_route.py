@@ -1,6 +1,6 @@
 """Rules about another route to the same host: family D. They add to what the failing route says of itself.
 
-Source: VERDICTS section 2: two tries, 30 s apart, within five minutes.
+Source: CONTRACT section 2: two tries, 30 s apart, within five minutes.
 """
 
 from probe.classify.control_view import WITHIN_S

@@ -1,7 +1,7 @@
 """Rules about a hello's shape: a browser's gets through where ours does not, or ours where a browser's does not.
 
-Source: VERDICTS section 4: a difference gives `degraded`; DESIGN section 7: a shape that fails counts only if the same
-shape with a neutral name passes there. A server may be as particular as a filter, so a shape alone accuses nobody.
+Source: CONTRACT section 4: a difference gives `degraded`. A shape that fails counts only if the same shape with a
+neutral name passes there. A server may be as particular as a filter, so a shape alone accuses nobody.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """Rules that rest on where packets end on the way: they come before those that only know that a step failed.
 
-Source: VERDICTS section 2: `ip.*` is blocked only with the hop located before the target's AS while a neighbour passes;
+Source: CONTRACT section 2: `ip.*` is blocked only with the hop located before the target's AS while a neighbour passes;
 an injected packet settles the matter. Whose the hop is, is known only with AS data; without it the place is named and
 nobody accused.
 """

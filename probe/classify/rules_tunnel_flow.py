@@ -1,7 +1,7 @@
 """Rules about what a tunnel carries once it is up: frozen after some bytes, slowed down, or neither.
 
-Source: reference section C.9; VERDICTS sections 1 (degraded: the speed is interfered with), 2 (n of each family) and 6.
-That data came through proves the credentials, so none of these asks for an earlier proof of them.
+Source: as in `tunnel_flows.py`; CONTRACT sections 1 (degraded: the speed is interfered with), 2 (n of each family) and
+6. That data came through proves the credentials, so none of these asks for an earlier proof of them.
 """
 
 import statistics

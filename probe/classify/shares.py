@@ -1,8 +1,9 @@
 """Blocks that strike only a share of connections: how often the name failed, with good ones in between.
 
-Source: reference section D.5: Wald's test with the weakest share seen in the field (26 %) against healthy loss. A
-handshake survives lost packets by its retransmissions, so one in a hundred is generous for the healthy share; where the
-vantage itself loses more, its own loss takes that place.
+Source: Wald, Annals of Mathematical Statistics 16 (1945), the sequential test; the weakest share seen in the field is
+26 % (Wu et al., USENIX Security 2023), held against healthy loss. A handshake survives lost packets by its
+retransmissions, so one in a hundred is generous for the healthy share; where the vantage itself loses more, its own
+loss takes that place.
 """
 
 import msgspec
@@ -17,7 +18,7 @@ HEALTHY, FAILING = 0.01, 0.26
 MOST_SERVERS = 8
 """A balancer of more, with some dead, is taken for chance."""
 BY_CHANCE = 0.01
-"""Five against five come out so by chance in 0.8 % of cases (VERDICTS section 2)."""
+"""Five against five come out so by chance in 0.8 % of cases (CONTRACT section 2)."""
 FAILED_AT_LEAST = 3
 """One failure began the matter and one more may be chance."""
 

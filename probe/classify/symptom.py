@@ -1,6 +1,6 @@
 """How a run failed, in as few words as decide whether an earlier run's evidence still speaks of it.
 
-Source: VERDICTS section 4: experiments run on change, that is on another symptom (stage, code); a later run with the
+Source: CONTRACT section 4: experiments run on change, that is on another symptom (stage, code); a later run with the
 same symptom inherits the evidence by reference.
 """
 

@@ -1,6 +1,6 @@
 """What each pattern means and what must be seen before it is named; `wallprobe patterns` prints it.
 
-Source: VERDICTS section 2 for confidence; the taxonomy's own table of evidence and counter-evidence.
+Source: `model/pattern.py` for the ids; CONTRACT section 2 for what makes evidence enough.
 """
 
 import msgspec

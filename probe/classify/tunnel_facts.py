@@ -15,7 +15,7 @@ from probe.model.proof import Proof, ProofSource
 from probe.model.target import Target
 
 PAIRS = 5
-"""Of each cell: five of five against none of five (VERDICTS section 2)."""
+"""Of each cell: five of five against none of five (CONTRACT section 2)."""
 PASSES = 2
 REMEMBERED_S = 30 * 86400.0
 """Older proof of credentials says little: keys are changed."""

@@ -1,7 +1,7 @@
 """How bytes flow through a tunnel: our own runs, a reference's in turn with harmless pages from its port, and the line.
 
-Source: reference section C.9 (paired interleaved runs, bytes at which a flow freezes); VERDICTS sections 2 and 6. A run
-is a conversation that reached the data stage and was asked to carry some 64 KB more.
+Source: Xue et al. 2021 (paired runs in turn); net4people/bbs 490 (bytes at which a flow freezes); CONTRACT sections 2
+and 6. A run is a conversation that reached the data stage and was asked to carry some 64 KB more.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""What a baseline's sights say about the vantage. Source: VERDICTS section 3."""
+"""What a baseline's sights say about the vantage. Source: CONTRACT section 3."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""Notices that many targets fail at once: then it is the vantage's turn first. Source: VERDICTS section 3."""
+"""Notices that many targets fail at once: then it is the vantage's turn first. Source: CONTRACT section 3."""
 
 from collections import deque
 

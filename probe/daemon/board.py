@@ -19,7 +19,7 @@ from probe.model.verdict import Status, Verdict
 from probe.store.values import Tally
 
 VALID_INTERVALS = 3
-"""A verdict is believed for so many effective intervals: a gap, in the words of VERDICTS section 5."""
+"""A verdict is believed for so many effective intervals: a gap, in the words of CONTRACT section 5."""
 
 
 class Board:

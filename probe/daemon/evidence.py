@@ -1,6 +1,6 @@
 """Remembers, for each failing target, the run whose experiments still speak of it, and when a deep run is due.
 
-Source: VERDICTS section 4: experiments run on change, or once in 24 h; a later run with the same symptom cites them.
+Source: CONTRACT section 4: experiments run on change, or once in 24 h; a later run with the same symptom cites them.
 """
 
 from collections.abc import Container

@@ -1,6 +1,6 @@
 """Finds again, after a restart, the runs whose experiments still speak of a failing target.
 
-Source: VERDICTS section 4: a later run with the same symptom inherits the evidence by reference for a day. Memory had
+Source: CONTRACT section 4: a later run with the same symptom inherits the evidence by reference for a day. Memory had
 it, the database has it: without it the first run after a restart would say less than the last one before.
 """
 

@@ -1,6 +1,6 @@
 """When a private tunnel is tried again: at +2 and +10 minutes after a failure, then at its slots alone.
 
-Source: VERDICTS section 6. Probing must not burn an endpoint that its owner keeps to himself.
+Source: CONTRACT section 6. Probing must not burn an endpoint that its owner keeps to himself.
 """
 
 from probe.model.episode import Fold, Pace, Standing

@@ -1,6 +1,6 @@
 """Verdicts over time: ok, degraded or not reachable, and since when. Pure: a state and a run give the next state.
 
-The contract is VERDICTS section 5; the test for a share of failing runs is that of the reference, section D.5.
+Source: `probe/classify/CONTRACT.md`, section 5; the test for a share of failing runs is in `share.py`.
 """
 
 from probe.episodes.fold import fold, reanchor

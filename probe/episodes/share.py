@@ -1,9 +1,10 @@
 """The share of failing runs, and the test that tells a probabilistic block from healthy loss.
 
-Source: reference section D.5: a sequential probability ratio test with p0 = 0.05 (healthy loss) against p1 = 0.26 (the
-weakest probabilistic block seen in the field), thresholds ln 99 = 4.6 for errors of 1 %; Wilson's interval for a share.
-Deviation: of a row of contrary runs two count, and of five or more none, because such a row is an episode, which has
-its own test. What remains is how often a target changes sides. The sum never falls below zero, as in a one-sided CUSUM.
+Source: Wald, Annals of Mathematical Statistics 16 (1945): a sequential probability ratio test with p0 = 0.05 (healthy
+loss) against p1 = 0.26 (the weakest probabilistic block seen in the field: Wu et al., USENIX Security 2023), thresholds
+ln 99 = 4.6 for errors of 1 %; Wilson's interval for a share. Deviation: of a row of contrary runs two count, and of
+five or more none, because such a row is an episode, which has its own test. What remains is how often a target changes
+sides. The sum never falls below zero, as in a one-sided CUSUM.
 """
 
 import math

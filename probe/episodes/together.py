@@ -1,6 +1,6 @@
 """Changes at the same time, told as one: one pattern, one thing in common, one moment that fits all of them.
 
-Source: VERDICTS section 5: grouped by (pattern, AS, address, upstream, name suffix). Onsets belong together when their
+Source: CONTRACT section 5: grouped by (pattern, AS, address, upstream, name suffix). Onsets belong together when their
 intervals share a moment; the group's onset is what they share. It ends when the last of its members has ended, which
 only good runs say: a member that is measured no more keeps it open.
 """

@@ -59,7 +59,7 @@ def _cut(axis: Axis, number: int, hours: dict[int, bytes], parts: int) -> bytes:
 def _hold(columns: list[bytes], axis: Axis) -> list[bytes]:
     """Return the columns; where nothing was run, what was found before holds, for an hour at most.
 
-    That is the longest interval between two runs, and less than a gap (VERDICTS section 5). Each pass looks as far back
+    That is the longest interval between two runs, and less than a gap (CONTRACT section 5). Each pass looks as far back
     as all before it together, so that few are needed; the nearest always wins.
     """
     left, reach = int(HOUR_S // axis.cell_s), 1

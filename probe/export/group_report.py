@@ -1,6 +1,6 @@
 """A group of endpoints as a person reads it: the verdict, a ladder for each endpoint, what it means, what to do next.
 
-Pure text. Source of the shape: VERDICTS section 8, the second example.
+Pure text. Source of the shape: CONTRACT section 8, the second example.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """Why a verdict is no surer and no weaker: the designs that were run, what would raise it, what could not be done.
 
-Source: VERDICTS section 2. Facts about this measurement only; nothing here judges.
+Source: CONTRACT section 2. Facts about this measurement only; nothing here judges.
 """
 
 import msgspec

@@ -1,6 +1,6 @@
 """A measurement as a person reads it: the verdict first, then what was tried, what came back, and what to do next.
 
-Pure text with marks of meaning; the command line adds colour. Source of the shape: VERDICTS section 8.
+Pure text with marks of meaning; the command line adds colour. Source of the shape: CONTRACT section 8.
 """
 
 from enum import StrEnum

@@ -134,7 +134,7 @@ def describe_event(event: Event) -> str:
 
 
 def is_confirmed(episode: Episode | None, status: Status) -> bool:
-    """Tell whether the confirmed episode is about this status (VERDICTS section 5: reachable, degraded or not)."""
+    """Tell whether the confirmed episode is about this status (CONTRACT section 5: reachable, degraded or not)."""
     return episode is not None and _standing(episode.status) == _standing(status)
 
 

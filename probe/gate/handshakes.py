@@ -1,6 +1,6 @@
 """How often an endpoint was shaken hands with, and which numbers are spent: kept over restarts.
 
-Source: VERDICTS section 6 for the spacing. Times are wall times, because they must outlive a reboot; a clock that was
+Source: CONTRACT section 6 for the spacing. Times are wall times, because they must outlive a reboot; a clock that was
 set back makes nobody wait for longer than one spacing.
 """
 

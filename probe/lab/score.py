@@ -12,9 +12,9 @@ from probe.lab.scenarios.model import Truth
 from probe.model.verdict import Cause, Status
 
 FINAL_S = 420.0
-"""VERDICTS section 4 allows the final verdict so long, in the field."""
+"""CONTRACT section 4 allows the final verdict so long, in the field."""
 COOL_DOWN_LONGER_S, ROUND_LONGER_S = 200.0 - 3.0, 30.0 - 3.0
-"""By so much cool-downs and rounds of the field (VERDICTS sections 2 and 4) are longer than the lab's, see `agent`."""
+"""By so much cool-downs and rounds of the field (CONTRACT sections 2 and 4) are longer than the lab's, see `agent`."""
 
 
 def longest_in_the_field_s(said: Said) -> float:

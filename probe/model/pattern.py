@@ -1,7 +1,7 @@
 """How something is blocked: ids of the form `<layer>.<action>.<qualifier>`, dotted and for ever.
 
-Source: extends the mechanism taxonomy v1 of OONI (ontology.md section 12.3). An inner node is a correct answer:
-a verdict names the deepest node that its evidence supports.
+Source: extends version 1 of the mechanism taxonomy in OONI's ontology (ooni/data). An inner node is a correct answer: a
+verdict names the deepest node that its evidence supports.
 """
 
 from enum import StrEnum

@@ -26,7 +26,7 @@ class CheckName(StrEnum):
 
 
 class Exposure(StrEnum):
-    """How much harm probing can do to an endpoint (VERDICTS: private endpoints get client-identical traffic only)."""
+    """How much harm probing can do to an endpoint (CONTRACT section 6)."""
 
     PUBLIC = "public"
     SHARED = "shared"

@@ -126,7 +126,7 @@ def no_secrets(target: Target) -> Mapping[str, bytes]:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Manners:
-    """How tunnels are spoken with in this run (VERDICTS section 6)."""
+    """How tunnels are spoken with in this run (CONTRACT section 6)."""
 
     deepest: Depth = Depth.PROOF
     """Go no further; a password is sent only beyond `proof`."""

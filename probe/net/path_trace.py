@@ -26,7 +26,7 @@ from probe.protocols.engines.tls import TLSEngine
 from probe.protocols.http1 import OutgoingRequest, build_request
 
 AT_ONCE = 3
-"""A trace and its control run side by side: together six connections (VERDICTS section 4)."""
+"""A trace and its control run side by side: together six connections (CONTRACT section 4)."""
 WAIT_S = 1.7
 IPV6_UNICAST_HOPS = 16
 PATIENCE_S = 5.0

@@ -1,6 +1,6 @@
 """What a run leaves for later, and how that is then done.
 
-Source: VERDICTS section 2: families B to D count from two rounds; each echo port of a control is used once per
+Source: CONTRACT section 2: families B to D count from two rounds; each echo port of a control is used once per
 cool-down, by a neutral name and then by the target's.
 """
 
@@ -19,7 +19,7 @@ from probe.model.verdict import Confidence, EvidenceFamily, Status, Verdict
 
 
 def second_round(case: Case, verdict: Verdict) -> tuple[Pending, ...]:
-    """What a control said once is asked again: family B counts from two rounds (VERDICTS section 2).
+    """What a control said once is asked again: family B counts from two rounds (CONTRACT section 2).
 
     Our own step is tried again with it: a short outage of the server must not become an accusation of the network. So
     is the name at the control's own echo ports, where it means nothing to anybody but a filter.

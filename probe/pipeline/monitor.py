@@ -9,7 +9,7 @@ from probe.pipeline.environment import Environment
 
 ALARM_S = 60.0
 ALARM_APART_S = 5.0
-"""Full looks are coalesced: at most one in this time (VERDICTS section 3)."""
+"""Full looks are coalesced: at most one in this time (CONTRACT section 3)."""
 
 
 class VantageMonitor:

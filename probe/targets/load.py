@@ -1,4 +1,4 @@
-"""How much traffic a list means, before any is sent: VERDICTS section 7 says where it is printed.
+"""How much traffic a list means, before any is sent: CONTRACT section 7 says where it is printed.
 
 The costs of one check are what the profiles were made for: a site with three addresses, asked for A and AAAA, whose
 handshakes and page are small. They are a floor for bytes: what is really sent is counted by the gate.

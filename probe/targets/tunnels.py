@@ -20,7 +20,7 @@ from probe.targets.tunnel_texts import BrokenFileError, Entry, parse_link, parse
 
 TIMEOUT_S = 20.0
 PRIVATE_INTERVAL_S = 1800.0
-"""A private endpoint is asked no oftener, whatever its list says (VERDICTS section 6)."""
+"""A private endpoint is asked no oftener, whatever its list says (CONTRACT section 6)."""
 SPACING_S = 60.0
 """And any other tunnel no oftener than this."""
 ENTRIES_KEPT = 500

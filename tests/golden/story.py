@@ -9,7 +9,7 @@ from probe.model.verdict import Cause, Confidence, Status
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Half:
-    """One case, with the answer that VERDICTS asks for, written down by hand."""
+    """One case, with the answer that the contract asks for, written down by hand."""
 
     case: Case
     says: tuple[Status, Cause, Confidence]

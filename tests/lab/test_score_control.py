@@ -1,4 +1,4 @@
-"""The bars for an agent that has a control: the final verdict in every scenario, against what VERDICTS then permits."""
+"""The bars for an agent that has a control: each final verdict against what the contract then permits."""
 
 import pytest
 

@@ -65,7 +65,7 @@ def likely(*patterns: Pattern) -> Truth:
 def refusable(*patterns: Pattern) -> Truth:
     """Return the truth that the network blocks, in a way that a name's own servers use to refuse a country's resolvers.
 
-    No control tells the two apart: its resolver stands in another country (reference section D.3).
+    No control tells the two apart: its resolver stands in another country.
     """
     return msgspec.structs.replace(hidden(*patterns), outside=Status.IMPAIRED)
 

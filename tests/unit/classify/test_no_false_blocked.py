@@ -92,7 +92,7 @@ steps = st.lists(
 @given(first=st.sampled_from(("reset", "silent")), steps=steps, hot=st.booleans())
 @settings(max_examples=500, deadline=None)
 def test_an_accusation_rests_on_five_counted_failures_and_five_good_controls(first, steps, hot):
-    """Count by hand, for any order of tries (VERDICTS section 2)."""
+    """Count by hand, for any order of tries (CONTRACT section 2)."""
     story = Story().dns(OWN).tcp(hot=hot).tls(first)
     counted, cleared, controls, healed = (0 if hot else 1), False, 0, False
     for number, (kind, outcome) in enumerate(steps):

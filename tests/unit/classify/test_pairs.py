@@ -1,4 +1,4 @@
-"""What counts toward n (VERDICTS section 2): T C T C, hot places, the late design, siblings pooled."""
+"""What counts toward n (CONTRACT section 2): T C T C, hot places, the late design, siblings pooled."""
 
 import msgspec
 import pytest

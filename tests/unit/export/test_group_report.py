@@ -1,4 +1,4 @@
-"""A group as a person reads it: VERDICTS section 8, the second example."""
+"""A group as a person reads it: CONTRACT section 8, the second example."""
 
 import msgspec
 

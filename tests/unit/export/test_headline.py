@@ -1,4 +1,4 @@
-"""The first line names the tunnel that a success came through (VERDICTS section 3)."""
+"""The first line names the tunnel that a success came through (CONTRACT section 3)."""
 
 import msgspec
 
