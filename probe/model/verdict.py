@@ -1,4 +1,4 @@
-"""What we say about a target, axis by axis. VERDICTS is a contract: a weak claim changes what is said."""
+"""What we say about a target, axis by axis; when it may be said is told by `probe/classify/CONTRACT.md`."""
 
 from enum import IntEnum, StrEnum
 
@@ -8,8 +8,8 @@ from probe.model.depth import Depth as Depth  # noqa: PLC0414  exported here too
 from probe.model.experiment import Pending
 from probe.model.pattern import Pattern
 
-RULES_VERSION = 3
-"""Raised whenever a rule's meaning changes; stored with every verdict."""
+RULES_VERSION = 4
+"""Raised whenever a rule is added or means something else; `tests/golden/meaning.py` holds it. Stored with verdicts."""
 
 
 class Status(StrEnum):
