@@ -1,4 +1,4 @@
-"""Every command in README.md and deploy/README.md: run where it can be, else taken apart, and never passed over.
+"""Every command on the pages for users: run where it can be, else taken apart, and never passed over.
 
 A command that no table here names is taken apart: `wallprobe` by its own parser, `make` by a dry run. One that is in
 no table and of neither program fails, so that what is new on a page is tried.
@@ -23,7 +23,7 @@ from tests.deploy.commands import Command, find_commands
 from tests.unit.store.samples import make_ok
 
 ROOT = Path(__file__).parents[2]
-PAGES = (ROOT / "README.md", ROOT / "deploy" / "README.md")
+PAGES = (ROOT / "README.md", ROOT / "deploy" / "README.md", ROOT / "targets" / "README.md")
 NEEDS = {
     "systemctl": "systemd as the first process",
     "podman": "a container engine",

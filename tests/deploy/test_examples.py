@@ -1,4 +1,4 @@
-"""The configurations that README.md and deploy/README.md show are ones: every key is known and every value taken."""
+"""The configurations that the pages for users show are ones: every key is known and every value taken."""
 
 import re
 import textwrap
@@ -16,6 +16,7 @@ from probe.web.protection import Protection
 ROOT = Path(__file__).parents[2]
 _BLOCK = re.compile(r"^( *)```yaml\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 _FRAGMENT = re.compile(r"`((?:web|privacy|tls|knowledge|nowhere|limits|metrics|store): ?[{\[][^`]*[}\]])`")
+PAGES = ("README.md", "deploy/README.md", "targets/README.md")
 HEX = "0123456789abcdef" * 4
 
 
@@ -72,7 +73,7 @@ def test_the_protection_of_the_deploy_page_is_one_and_keeps_strangers_out(folder
 
 @pytest.mark.parametrize(
     "fragment",
-    [found for page in ("README.md", "deploy/README.md") for found in _FRAGMENT.findall((ROOT / page).read_text())],
+    [found for page in PAGES for found in _FRAGMENT.findall((ROOT / page).read_text())],
 )
 def test_a_setting_that_the_text_names_is_known(fragment: str, folder: Path) -> None:
     if "web.yml" in fragment:

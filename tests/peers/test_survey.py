@@ -125,10 +125,10 @@ def normalize(text: str) -> list[str]:
     return [ID.sub("ID", TIME.sub("TIME", line)).rstrip() for line in text.splitlines() if line.strip()]
 
 
-def test_what_lives_at_a_host_is_said_as_the_readme_shows_it(office: Office) -> None:
+def test_what_lives_at_a_host_is_said_as_the_page_shows_it(office: Office) -> None:
     shown = normalize(office.check(NAME))
-    readme = (ROOT / "README.md").read_text()
-    block = readme.split(f"$ wallprobe check {NAME}\n", 1)[1].split("```", 1)[0]
+    page = (ROOT / "targets" / "README.md").read_text()
+    block = page.split(f"$ wallprobe check {NAME}\n", 1)[1].split("```", 1)[0]
     assert shown[-1] == "ended with 0"
     assert normalize(block) == shown[:-1]
 
