@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from probe.classify.answers import comparable
 from probe.classify.control_view import ControlView
-from probe.classify.name_facts import LIES, NameFacts
+from probe.classify.name_facts import NameFacts
+from probe.classify.name_lookups import LIES
 from probe.classify.rule import C1, C2, Rule
 from probe.classify.tries import Outcome
 from probe.model.pattern import Pattern

@@ -1,6 +1,7 @@
 """Rules about the answers to a name. First match speaks; facts are `NameFacts` of one hop."""
 
-from probe.classify.name_facts import LIES, NameFacts
+from probe.classify.name_facts import NameFacts
+from probe.classify.name_lookups import LIES
 from probe.classify.pairs import PAIRS
 from probe.classify.rule import C0, C1, C2, C3, Rule
 from probe.classify.rules_control_name import CONTROL_NAME_RULES

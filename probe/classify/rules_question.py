@@ -4,7 +4,8 @@ import msgspec
 
 from probe.classify.facts import PathFacts
 from probe.classify.fold import path_confidence
-from probe.classify.name_facts import LIES, NameFacts
+from probe.classify.name_facts import NameFacts
+from probe.classify.name_lookups import LIES
 from probe.classify.rule import C0, C1, C2, Rule
 from probe.classify.tries import Layer, Outcome
 from probe.model.failure import FailureCode

@@ -25,17 +25,16 @@ from probe.classify.judge import judge
 from probe.classify.pairs import PAIRS
 from probe.classify.plan import calls_for_echoes, is_calm, is_calm_alone, plan
 from probe.classify.residual import is_moot
-from probe.classify.tries import Layer
+from probe.classify.settled import is_settled
 from probe.classify.tunnel_facts import clock_tolerance_s
 from probe.model.control import ControlReport
 from probe.model.endpoint import Endpoint
-from probe.model.experiment import Design, Experiment, HelloShape, Step, Traffic
+from probe.model.experiment import Design, Experiment, Traffic
 from probe.model.measurement import Measurement
 from probe.model.observation import DNSLookup, Observation, Role, TCPConnect
-from probe.model.pattern import Pattern
 from probe.model.target import CheckName, Target
 from probe.model.vantage import Baseline
-from probe.model.verdict import Confidence, Status, Verdict
+from probe.model.verdict import Status, Verdict
 from probe.net.context import Context, Journal
 from probe.pipeline.asking import build_question
 from probe.pipeline.case import build_case
@@ -55,7 +54,7 @@ RETRY_S = 1.0
 RETRIES = 5
 """Each waits twice as long as the one before: after 31 s a run that may not ask ends, and the next one asks instead."""
 HELD_AT_MOST_S = 30.0
-"""A failure waits this long for a look at the vantage; then it is not judged (VERDICTS section 3)."""
+"""A failure waits this long for a look at the vantage; then it is not judged (CONTRACT section 3)."""
 RECENT_S = 60.0
 """A page in the clear is believed when a look at the vantage this young was fit."""
 
@@ -281,28 +280,12 @@ class Run:
 
     def _settle(self, case: Case, wanted: tuple[Experiment, ...]) -> bool:
         """End everything once the verdict is settled: what is still in flight could not change it."""
-        verdict = judge(case)
-        if verdict.status is not Status.BLOCKED or verdict.confidence is not Confidence.C3:
+        if not is_settled(case, [*(e for e in self._experiments if e.id in self._running), *wanted]):
             return False
-        running = [*(e for e in self._experiments if e.id in self._running), *wanted]
-        of_answer = verdict.patterns[:1] and verdict.patterns[0].layer == Layer.DNS.value
-        # The other resolvers tell a lying resolver from a lying network, and a forged answer leads to whatever else
-        # was settled: both are soon there.
-        awaited = any(e.design is Design.RESOLVERS if of_answer else _is_of_answer(e) for e in running)
-        # A question of the check's own that listens on may have an answer that says more of the forger.
-        awaited = awaited or (bool(of_answer) and _is_asking(case))
-        if awaited and Pattern.DNS_INJECTION_RACE not in verdict.patterns:
-            return False
-        if verdict.patterns[:1] and verdict.patterns[0].layer == Layer.TLS.value and self._may_pass_as_browser(wanted):
-            return False  # where a browser's hello gets through it is not blocked, whoever is shown to stop ours
         self._settled = True
         for task in (*self._spawned, *([self._check] if self._check is not None else [])):
             task.cancel()
         return True
-
-    def _may_pass_as_browser(self, wanted: tuple[Experiment, ...]) -> bool:
-        running = (e for e in self._experiments if e.id in self._running)
-        return any(e.design is Design.HELLO and e.shape is HelloShape.BROWSER for e in (*wanted, *running))
 
     async def _ask_control(self) -> None:
         """Ask for the outside view, once in a run; a control that does not answer is in the report."""
@@ -381,14 +364,3 @@ class Run:
                     return await self._monitor.look_fully_after(boot_s)
                 return await self._monitor.look_after(boot_s)
         return None
-
-
-def _is_asking(case: Case) -> bool:
-    """Tell whether a question of the check's own, to which nothing or something odd came, is still open."""
-    done = {observation.transaction for observation in case.observations}
-    return any(s.layer == Layer.DNS.value and not s.experiment and s.transaction not in done for s in case.silences)
-
-
-def _is_of_answer(experiment: Experiment) -> bool:
-    """Tell whether a follow-up is about the answer to the name, not about what it led to."""
-    return experiment.step is Step.LOOKUP or experiment.design in (Design.ADDRESSES, Design.PROXY)

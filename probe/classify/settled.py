@@ -1,0 +1,43 @@
+"""Whether a verdict is settled while follow-ups are under way: nothing that they find could change it any more."""
+
+from collections.abc import Collection
+
+from probe.classify.case import Case
+from probe.classify.judge import judge
+from probe.classify.tries import Layer
+from probe.model.experiment import Design, Experiment, HelloShape, Step
+from probe.model.pattern import Pattern
+from probe.model.verdict import Confidence, Status
+
+
+def is_settled(case: Case, under_way: Collection[Experiment]) -> bool:
+    """Tell whether the run may end now; `under_way` are the follow-ups in flight, and those that are wanted next."""
+    verdict = judge(case)
+    if verdict.status is not Status.BLOCKED or verdict.confidence is not Confidence.C3:
+        return False
+    layer = verdict.patterns[0].layer if verdict.patterns else ""
+    of_answer = layer == Layer.DNS.value
+    # The other resolvers tell a lying resolver from a lying network, and a forged answer leads to whatever else
+    # was settled: both are soon there.
+    awaited = any(e.design is Design.RESOLVERS if of_answer else _is_of_answer(e) for e in under_way)
+    # A question of the check's own that listens on may have an answer that says more of the forger.
+    awaited = awaited or (of_answer and _is_asking(case))
+    if awaited and Pattern.DNS_INJECTION_RACE not in verdict.patterns:
+        return False
+    # Where a browser's hello gets through it is not blocked, whoever is shown to stop ours.
+    return not (layer == Layer.TLS.value and any(_is_browsers_hello(e) for e in under_way))
+
+
+def _is_of_answer(experiment: Experiment) -> bool:
+    """Tell whether a follow-up is about the answer to the name, not about what it led to."""
+    return experiment.step is Step.LOOKUP or experiment.design in (Design.ADDRESSES, Design.PROXY)
+
+
+def _is_asking(case: Case) -> bool:
+    """Tell whether a question of the check's own, to which nothing or something odd came, is still open."""
+    done = {observation.transaction for observation in case.observations}
+    return any(s.layer == Layer.DNS.value and not s.experiment and s.transaction not in done for s in case.silences)
+
+
+def _is_browsers_hello(experiment: Experiment) -> bool:
+    return experiment.design is Design.HELLO and experiment.shape is HelloShape.BROWSER
