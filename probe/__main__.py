@@ -4,12 +4,15 @@ import os
 import sys
 
 import click
+from click.shell_completion import shell_complete
 
 from probe.cli import main as commands
 from probe.model.errors import UserError
 
 INTERRUPTED = 130
 """128 + SIGINT, as shells report it."""
+COMPLETE = "_WALLPROBE_COMPLETE"
+"""Set by a shell that wants a word completed, or the code with which it does so: `bash_source`, `zsh_complete` ..."""
 
 
 def run_command(arguments: list[str]) -> int:
@@ -18,6 +21,8 @@ def run_command(arguments: list[str]) -> int:
     Our own faults rise: Python shows where and exits with 1.
     """
     try:
+        if instruction := os.environ.get(COMPLETE):
+            return shell_complete(commands, {}, "wallprobe", COMPLETE, instruction)
         # Not `commands.main`: click ends the process itself when the reader of a pipe has gone.
         with commands.make_context("wallprobe", list(arguments)) as context:
             code = commands.invoke(context)

@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 
 import click
+from click.shell_completion import CompletionItem
 
 from probe import __version__
 
@@ -53,12 +54,29 @@ class LazyCommands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands that begin so, from the table, and the options."""
+        named = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [*(CompletionItem(name, help=COMMANDS[name][1]) for name in named), *options]
+
 
 def _is_installed(place: str) -> bool:
     return importlib.util.find_spec(place.partition(":")[0]) is not None
 
 
-@click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyCommands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="""\b
+Examples:
+  wallprobe check https://www.example.org      one question, answered now
+  wallprobe check                              describe this network
+  wallprobe init && wallprobe doctor           a configuration, and whether this host is fit
+  wallprobe run --config.file wallprobe.yml    the agent
+  eval "$(_WALLPROBE_COMPLETE=bash_source wallprobe)"    completion; zsh_source, fish_source
+""",
+)
 @click.version_option(__version__, "--version", message="wallprobe, version %(version)s")
 def main() -> None:
-    """Tell which sites a network blocks, how, and since when."""
+    """Tell which sites and VPN endpoints a network blocks, how, and since when."""

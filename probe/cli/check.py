@@ -12,6 +12,7 @@ from probe.cli.checking import Checking, Outcome
 from probe.cli.deliver import check_textfile, push, render_page, settle_gateway, write_textfile
 from probe.cli.loop import run
 from probe.cli.naming import Naming
+from probe.cli.options import config_option
 from probe.cli.paint import paint
 from probe.cli.printing import Printer
 from probe.cli.process_title import hide_argument
@@ -56,9 +57,7 @@ Examples:
 """
 )
 @click.argument("targets", nargs=-1)
-@click.option(
-    "--config.file", "config_file", metavar="FILE", default="", help="Configuration; built-in defaults without it."
-)
+@config_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per target.")
 @click.option("--verbose", is_flag=True, help="Print every observation.")
 @click.option(

@@ -14,9 +14,15 @@ from probe.targets import calculate_load, needs_acceptance
 from probe.web.protection import Protection
 
 
-@click.group()
+@click.group(
+    epilog="""\b
+Examples:
+  wallprobe config check /etc/wallprobe/wallprobe.yml    all mistakes, and the load of its lists
+  wallprobe config check                                 what holds without a configuration
+"""
+)
 def config() -> None:
-    """Look at the configuration."""
+    """Look at the configuration before an agent does."""
 
 
 @config.command()

@@ -16,6 +16,7 @@ import msgspec
 
 from probe.cli.logs import LogFormat, set_up_logs
 from probe.cli.loop import run as run_loop
+from probe.cli.options import config_option
 from probe.control.certificates import build_server_context, hash_certificate, keep_certificate
 from probe.control.server import Front, build_view, start_control
 from probe.control.settings import EchoSettings, ServeSettings, load_serve_settings
@@ -35,13 +36,19 @@ log = logging.getLogger("wallprobe")
 _CONNECTIONS = WebLimits(connections=2000, handshakes=512, backlog=1024, serve_s=90.0)
 
 
-@click.group()
+@click.group(
+    epilog="""\b
+Examples:
+  wallprobe control token --name home                  a token for an agent, and its line for the server's file
+  wallprobe control serve --config.file control.yml
+"""
+)
 def control() -> None:
-    """Serve the outside view to your own agents, from a host that nobody censors."""
+    """Serve the outside view (a *control*) to your own agents, from a host that nobody censors."""
 
 
 @control.command()
-@click.option("--name", default="agent", help="Whose token it is.")
+@click.option("--name", metavar="NAME", default="agent", show_default=True, help="Whose token it is.")
 def token(name: str) -> None:
     """Make a token: the secret for the client, and the line with its hash for the server's file."""
     secret = make_token()
@@ -58,12 +65,28 @@ Examples:
   wallprobe control serve --config.file control.yml    beyond loopback: tokens or a client CA are needed
 """
 )
-@click.option("--config.file", "config_file", metavar="FILE", default="", help="Configuration; defaults without it.")
+@config_option
 @click.option("--listen", multiple=True, metavar="HOST:PORT", help="Where to serve; repeatable.")
 @click.option("--plain", is_flag=True, help="No TLS; on loopback only, behind a proxy of your own.")
-@click.option("--echo/--no-echo", default=True, help="Serve the echo ports.")
-@click.option("--log.level", "level", type=click.Choice(["debug", "info", "warn", "error"]), default="info")
-@click.option("--log.format", "log_format", type=click.Choice([f.value for f in LogFormat]), default="logfmt")
+@click.option(
+    "--echo/--no-echo", default=True, help="Serve the echo ports, where names are tried far from their sites."
+)
+@click.option(
+    "--log.level",
+    "level",
+    type=click.Choice(["debug", "info", "warn", "error"]),
+    default="info",
+    show_default=True,
+    help="From which level on a line is written.",
+)
+@click.option(
+    "--log.format",
+    "log_format",
+    type=click.Choice([f.value for f in LogFormat]),
+    default="logfmt",
+    show_default=True,
+    help="How a line looks.",
+)
 def serve(config_file: str, listen: tuple[str, ...], plain: bool, echo: bool, level: str, log_format: str) -> None:
     """Measure what agents ask, until told to stop; SIGTERM lets what is under way end."""
     set_up_logs(level, LogFormat(log_format))

@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from probe.cli.history import parse_since
+from probe.cli.options import config_option, store_option
 from probe.cli.output import open_output
 from probe.cli.stored import load_settings
 from probe.model.units import render_size
@@ -26,6 +27,7 @@ Examples:
   wallprobe db backup /var/backups/wallprobe.db
   wallprobe db restore /var/backups/wallprobe.db
   wallprobe db export --since 30d --output history.jsonl
+  wallprobe db vacuum                      while no agent runs
 """
 )
 def db() -> None:
@@ -34,9 +36,7 @@ def db() -> None:
 
 def _at_database(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the flags that say where the database is."""
-    path = click.option("--store.path", "store_path", metavar="FILE", default="", help="The database.")
-    config = click.option("--config.file", "config_file", metavar="FILE", default="", help="Configuration.")
-    return config(path(command))
+    return config_option(store_option(command))
 
 
 def _find(config_file: str, store_path: str) -> Path:

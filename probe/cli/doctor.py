@@ -6,6 +6,7 @@ import click
 import msgspec
 
 from probe.cli.fitness import Finding, Host, Level, look_at
+from probe.cli.options import config_option
 from probe.config.reader import load_config
 from probe.net.capabilities import probe_capabilities
 from probe.net.clock import SystemClock
@@ -23,7 +24,7 @@ Examples:
   sudo -u wallprobe wallprobe doctor --json          as the user that the agent runs as
 """
 )
-@click.option("--config.file", "config_file", metavar="FILE", default="", help="Configuration; defaults without it.")
+@config_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option("--exit-status", is_flag=True, help="Exit 0 = fit, 3 = something must be mended.")
 def doctor(config_file: str, as_json: bool, exit_status: bool) -> int:

@@ -5,6 +5,7 @@ import msgspec
 
 from probe.classify.facts import build_table
 from probe.classify.tries import Try
+from probe.cli.options import config_option
 from probe.cli.paint import paint
 from probe.cli.stored import case_of, load_measurement, open_reader
 from probe.config.reader import load_config
@@ -14,11 +15,15 @@ from probe.export.report import Line, Tone, build_report
 from probe.model.measurement import Measurement
 
 
-@click.command(epilog="Example: wallprobe explain 01JB7Q")
-@click.argument("measurements", nargs=-1, required=True, metavar="MEASUREMENT...")
-@click.option(
-    "--config.file", "config_file", metavar="FILE", default="", help="Configuration; built-in defaults without it."
+@click.command(
+    epilog="""\b
+Examples:
+  wallprobe explain 01JB7Q                 the id that `check` printed, or its beginning
+  wallprobe explain 01JB7Q --json | jq .tries
+"""
 )
+@click.argument("measurements", nargs=-1, required=True, metavar="MEASUREMENT...")
+@config_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object each, with the table of tries.")
 def explain(measurements: tuple[str, ...], config_file: str, as_json: bool) -> None:
     """Show how each MEASUREMENT (an id, or the start of one) came to its verdict."""

@@ -6,6 +6,7 @@ import click
 
 from probe.cli.backfill import read_labels, write_backfill
 from probe.cli.history import parse_since
+from probe.cli.options import config_option, store_option
 from probe.cli.output import open_output
 from probe.cli.stored import load_settings, open_reader
 from probe.export.ooni import can_render, render_ooni
@@ -37,8 +38,8 @@ Examples:
 @click.option("--until", metavar="TIME", default="", help="Only up to then; as --since. For openmetrics.")
 @click.option("--label", "labels", metavar="NAME=VALUE", multiple=True, help="Put on every sample. For openmetrics.")
 @click.option("--scrub", metavar="ADDRESS", multiple=True, help="Take this address out too: a router's public one.")
-@click.option("--config.file", "config_file", metavar="FILE", default="", help="Configuration; defaults without it.")
-@click.option("--store.path", "store_path", metavar="FILE", default="", help="The database.")
+@config_option
+@store_option
 @click.argument("targets", nargs=-1, metavar="[TARGET…]")
 def export(  # one for each flag
     form: str,

@@ -6,6 +6,7 @@ import sys
 import click
 import msgspec
 
+from probe.cli.options import config_option, store_option
 from probe.cli.stored import load_settings, open_reader
 from probe.export.words import render_interval, render_span, render_time
 from probe.model.episode import Episode, Event
@@ -31,8 +32,8 @@ Examples:
 )
 @click.argument("target")
 @click.option("--since", metavar="TIME", default="", help="Only from then on: 7d, 12h, 2026-11-01 or 2026-11-01T14:05.")
-@click.option("--config.file", "config_file", metavar="FILE", default="", help="Configuration; defaults without it.")
-@click.option("--store.path", "store_path", metavar="FILE", default="", help="The database.")
+@config_option
+@store_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object; times are seconds since the epoch.")
 def history(target: str, since: str, config_file: str, store_path: str, as_json: bool) -> None:
     """Show what was found on TARGET (its address, its id, or a part of either) over time. Times are UTC."""

@@ -29,9 +29,18 @@ MEMORY = "state"
 _SEED = click.option("--seed", default=0, show_default=True, help="Draws names and addresses.")
 
 
-@click.group()
+@click.group(
+    epilog="""\b
+Examples:
+  wallprobe lab list                          the scenarios, and what is true in each
+  wallprobe lab run sni-reset                 a shell in the client; $LAB_CONFIG and $LAB_TARGET are set
+  wallprobe lab run dns-race -- dig +short example.org
+  wallprobe lab prove sni-reset               plain sockets meet what the scenario claims
+  wallprobe lab score --scenario sni-reset    the real check, held against the truth
+"""
+)
 def lab() -> None:
-    """A censored Internet in network namespaces: real packets, nothing leaves this machine."""
+    """A censored Internet in network namespaces: real packets, nothing leaves this machine. Needs Linux."""
 
 
 @lab.command(name="list")

@@ -6,7 +6,13 @@ import msgspec
 from probe.classify.taxonomy import TAXONOMY
 
 
-@click.command(epilog="Example: wallprobe patterns tls")
+@click.command(
+    epilog="""\b
+Examples:
+  wallprobe patterns                       all of them, with what each needs
+  wallprobe patterns tls.reset             those that begin so
+"""
+)
 @click.argument("prefix", default="")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per pattern.")
 def patterns(prefix: str, as_json: bool) -> None:

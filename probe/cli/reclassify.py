@@ -4,6 +4,7 @@ import click
 import msgspec
 
 from probe.classify.judge import judge
+from probe.cli.options import config_option
 from probe.cli.stored import case_of, open_reader, open_writer
 from probe.config.reader import load_config
 from probe.knowledge.reference import load_knowledge
@@ -19,7 +20,7 @@ Examples:
   wallprobe reclassify --write      change it
 """
 )
-@click.option("--config.file", "config_file", metavar="FILE", default="", help="Configuration; defaults without it.")
+@config_option
 @click.option("--write", is_flag=True, help="Store the new verdicts; the agent must not run on this database.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per changed measurement.")
 def reclassify(config_file: str, write: bool, as_json: bool) -> None:

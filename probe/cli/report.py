@@ -6,6 +6,7 @@ import click
 
 from probe.cli.export import build_scrubber, find_targets
 from probe.cli.history import parse_since
+from probe.cli.options import config_option, store_option
 from probe.cli.output import open_output
 from probe.cli.stored import load_settings, open_reader
 from probe.export.grid import HOUR_S, Grid, build_grid, fold_hour
@@ -36,8 +37,8 @@ Examples:
 @click.option("--output", metavar="FILE", default="-", help="Where to write; standard output without it.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=500, show_default=True, help="Targets drawn in html.")
 @click.option("--scrub", metavar="ADDRESS", multiple=True, help="Take this address out too: a router's public one.")
-@click.option("--config.file", "config_file", metavar="FILE", default="", help="Configuration; defaults without it.")
-@click.option("--store.path", "store_path", metavar="FILE", default="", help="The database.")
+@config_option
+@store_option
 @click.argument("targets", nargs=-1, metavar="[TARGET…]")
 def report(  # one for each flag
     since: str,

@@ -12,6 +12,7 @@ from probe import __version__
 from probe.cli.config import report_settings
 from probe.cli.logs import LEVELS, LogFormat, set_up_logs
 from probe.cli.loop import run as run_loop
+from probe.cli.options import config_option, store_option
 from probe.cli.service import Service
 from probe.config.reader import load_config
 from probe.config.shipped import shipped_source
@@ -34,7 +35,7 @@ Examples:
   wallprobe run --targets sites-foreign --accept-risk
 """
 )
-@click.option("--config.file", "config_file", metavar="FILE", default="", help="Configuration; defaults without it.")
+@config_option
 @click.option("--config.check", "check_only", is_flag=True, help="Check the configuration and its lists, then exit.")
 @click.option(
     "--config.enable-auto-reload/--no-config.enable-auto-reload",
@@ -61,14 +62,34 @@ Examples:
     help="Answer /-/healthy and /-/ready without a password.",
 )
 @click.option("--web.telemetry-path", "telemetry_path", metavar="PATH", default="", help="Where metrics are: /metrics.")
-@click.option("--web.external-url", "external_url", metavar="URL", default="", help="Under which others reach it.")
-@click.option("--web.route-prefix", "route_prefix", metavar="PATH", default="", help="Before every path; the URL's.")
+@click.option(
+    "--web.external-url",
+    "external_url",
+    metavar="URL",
+    default="",
+    help="The address under which others reach it, behind a proxy.",
+)
+@click.option(
+    "--web.route-prefix",
+    "route_prefix",
+    metavar="PATH",
+    default="",
+    help="What stands before every path; else the path of that URL.",
+)
 @click.option("--web.allow-insecure", "allow_insecure", is_flag=True, help="Serve beyond loopback without protection.")
-@click.option("--store.path", "store_path", metavar="FILE", default="", help="The database.")
+@store_option
 @click.option("--accept-risk", is_flag=True, help="Say that you know what probing listed sites may mean here.")
 @click.option("--alias", is_flag=True, help="Show and store addresses and names of tunnels as aliases alone.")
-@click.option("--log.level", "level", type=click.Choice(list(LEVELS)), default="info")
-@click.option("--log.format", "log_format", type=click.Choice([f.value for f in LogFormat]), default="logfmt")
+@click.option("--log.level", "level", type=click.Choice(list(LEVELS)), default="info", show_default=True,
+              help="From which level on a line is written; one line for each change of a target's state.")  # fmt: skip
+@click.option(
+    "--log.format",
+    "log_format",
+    type=click.Choice([f.value for f in LogFormat]),
+    default="logfmt",
+    show_default=True,
+    help="How a line looks.",
+)
 @click.option(
     "--log.prober",
     "prober",

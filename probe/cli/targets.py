@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from probe.cli.options import config_option
 from probe.cli.sources import effective, load_named, settle
 from probe.config import load_config
 from probe.model.errors import UserError
@@ -16,20 +17,27 @@ from probe.targets.fetch import read_file
 from probe.targets.importing import import_files
 
 SHOWN_NOTES = 20
-_config_option = click.option("--config.file", "config_file", metavar="FILE", help="Configuration to read.")
 _json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 
 
-@click.group()
+@click.group(
+    epilog="""\b
+Examples:
+  wallprobe targets lint sites.yaml                 every mistake with its line, and the load of the list
+  wallprobe targets lint sites-foreign - < more.txt a shipped list by its name, and one from standard input
+  wallprobe targets list --config.file wallprobe.yml --json
+  wallprobe targets import blackbox.yml prometheus.yml -o sites.yaml
+"""
+)
 def targets() -> None:
-    """Look at target lists."""
+    """Look at target lists, and bring them over from other tools."""
 
 
 @targets.command()
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...")
-@_config_option
+@config_option
 @_json_option
-def lint(sources: tuple[str, ...], config_file: str | None, as_json: bool) -> int:
+def lint(sources: tuple[str, ...], config_file: str, as_json: bool) -> int:
     """Check lists line by line, and say what load they are.
 
     A SOURCE is a file, an http_sd URL, the name of a shipped list, or - for standard input; without any, those of the
@@ -85,10 +93,10 @@ def _print_over(load: Load) -> None:
 
 @targets.command(name="list")
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...")
-@_config_option
+@config_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per target and line.")
 @click.option("--reveal", is_flag=True, help="Say of aliases where they lead: for their owner, who has the key.")
-def list_targets(sources: tuple[str, ...], config_file: str | None, as_json: bool, reveal: bool) -> int:
+def list_targets(sources: tuple[str, ...], config_file: str, as_json: bool, reveal: bool) -> int:
     """Show the targets of lists as the agent sees them; the SOURCEs are those of `lint`."""
     settings = load_config(config_file)
     named, defaults, _ = effective(sources, settings)

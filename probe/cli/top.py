@@ -9,6 +9,7 @@ import msgspec
 
 from probe.cli.contact import Visitor, reach, reach_own
 from probe.cli.glances import FileSource, HttpSource, Source
+from probe.cli.options import config_option
 from probe.cli.stored import load_settings
 from probe.export.glance import (
     Glance,
@@ -66,7 +67,7 @@ Without --password-file the password of --user is taken from $WALLPROBE_PASSWORD
 @click.option("--every", "every_s", type=click.FloatRange(0.5, 3600.0), default=2.0, show_default=True,
               metavar="SECONDS", help="How often to look.")  # fmt: skip
 @click.option("--once", is_flag=True, help="Look once and end.")
-@click.option("--config.file", "config_file", metavar="FILE", default="", help="Configuration; defaults without it.")
+@config_option
 @click.option("--store.path", "store_path", metavar="FILE", default="", help="Read this database, and ask no agent.")
 def top(
     url: str, web_config: str, every_s: float, once: bool, config_file: str, store_path: str, **visitor: str

@@ -28,7 +28,7 @@ def collect_versions() -> dict[str, str]:
     return versions
 
 
-@click.command()
+@click.command(epilog="\b\nExample:\n  wallprobe version --json    for a report of a fault")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def version(as_json: bool) -> None:
     """Show the versions of Wallprobe and what it stands on."""

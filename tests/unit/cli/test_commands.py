@@ -2,11 +2,15 @@
 
 import json
 import logging
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
+from probe.__main__ import COMPLETE, run_command
 from probe.cli import COMMANDS, main
 from probe.cli.check import exit_code, parse_targets
 from probe.cli.logs import FieldFormatter, LogFormat
@@ -78,3 +82,49 @@ def test_a_crash_is_logged_in_one_line_with_its_trace() -> None:
     line = FieldFormatter(LogFormat.LOGFMT).format(record)
     assert "ValueError: ours" in line
     assert "\n" not in line
+
+
+def walk(command: click.Command, path: str = "wallprobe") -> Iterator[tuple[str, click.Command, click.Command | None]]:
+    """Yield every command with its name and its group."""
+    if not isinstance(command, click.Group):
+        return
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        inner = command.get_command(context, name)
+        assert inner is not None
+        yield f"{path} {name}", inner, command
+        yield from walk(inner, f"{path} {name}")
+
+
+@pytest.mark.parametrize(("name", "command", "group"), list(walk(main)), ids=lambda value: value if isinstance(value, str) else "")  # fmt: skip # noqa: E501
+def test_every_command_has_an_example_and_a_word_for_each_option(
+    name: str, command: click.Command, group: click.Command | None
+) -> None:
+    pages = [page.epilog or "" for page in (command, group) if page is not None]
+    assert any(re.search(rf"^  (?:.*\| )?(?:sudo -u \w+ )?{name}\b", page, re.MULTILINE) for page in pages), pages
+    unsaid = [option.name for option in command.params if isinstance(option, click.Option) and not option.help]
+    assert unsaid == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_is_given_the_code_that_completes(shell: str, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.setenv(COMPLETE, f"{shell}_source")
+    assert run_command([]) == 0
+    assert "wallprobe" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("wallprobe cla", "plain,classify"),
+        ("wallprobe check --exit", "plain,--exit-status"),
+        ("wallprobe targets l", "plain,lint\nplain,list"),
+        ("wallprobe check --config.file ", "file,"),
+    ],
+)
+def test_words_are_completed(words: str, says: str, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.setenv(COMPLETE, "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
+    assert run_command([]) == 0
+    assert capsys.readouterr().out.strip() == says

@@ -1,0 +1,20 @@
+"""Options that several commands have, told in the same words by all of them."""
+
+import click
+
+config_option = click.option(
+    "--config.file",
+    "config_file",
+    metavar="FILE",
+    default="",
+    type=click.Path(),  # shells complete it; whoever reads it says what is wrong with it
+    help="Configuration; built-in defaults without it.",
+)
+store_option = click.option(
+    "--store.path",
+    "store_path",
+    metavar="FILE",
+    default="",
+    type=click.Path(),
+    help="Database; else store.path of the configuration, $STATE_DIRECTORY, or your state folder.",
+)
