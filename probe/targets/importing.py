@@ -14,6 +14,7 @@ from probe.protocols.marked_yaml import read_yaml
 from probe.targets.blackbox_modules import Module, pairs, parse_modules, plain
 from probe.targets.fetch import find_files
 from probe.targets.formats import decode_list, parse_list
+from probe.targets.gatus_endpoints import parse_endpoints
 from probe.targets.prometheus_jobs import Group, parse_jobs
 
 ReadFile = Callable[[str], bytes]
@@ -28,7 +29,7 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def import_files(paths: Sequence[str], read_file: ReadFile) -> Imported:
-    """Turn files into one list: a blackbox.yml and a prometheus.yml together, and any list that we read.
+    """Turn files into one list: a blackbox.yml and a prometheus.yml together, a Gatus configuration, any list of ours.
 
     Raises:
         UserError: a file cannot be read, or one of the two is missing.
@@ -48,6 +49,10 @@ def import_files(paths: Sequence[str], read_file: ReadFile) -> Imported:
             has_blackbox = True
         elif "scrape_configs" in keys:
             prometheus.append((path, decode_list(data, path)))
+        elif keys & {"endpoints", "services"}:
+            converted, lines = parse_endpoints(read_yaml(decode_list(data, path), path), path)
+            groups.extend(converted)
+            notes.extend(lines)
         else:
             groups.extend(_import_list(path, data, notes))
     if prometheus and not has_blackbox:

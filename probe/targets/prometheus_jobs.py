@@ -15,12 +15,12 @@ from probe.protocols.marked_yaml import read_yaml
 from probe.targets.address import parse_address
 from probe.targets.blackbox_modules import Module, Notes, pairs, plain, words
 from probe.targets.entries import label_problem
+from probe.targets.relabelling import parse_rules, relabel
 
 _READ_KEYS = frozenset(
     {"job_name", "metrics_path", "params", "scrape_interval", "scrape_timeout", "static_configs", "file_sd_configs"}
     | {"relabel_configs", "scheme", "honor_timestamps", "honor_labels"}
 )
-_USUAL_RELABELS = frozenset({"__param_target", "instance", "__address__"})
 _DEFAULT_INTERVAL = "1m"
 
 ReadGroups = Callable[[str], list[dict[str, Any]]]
@@ -53,7 +53,7 @@ def parse_jobs(
     groups: list[Group] = []
     for job in jobs.value:
         groups.extend(_Job(job, modules, notes, read_groups, str(interval)).convert())
-    return groups, tuple(notes.lines)
+    return groups, tuple(dict.fromkeys(notes.lines))
 
 
 class _Job:
@@ -69,23 +69,27 @@ class _Job:
         self.notes = notes
         self.read_groups = read_groups
         self.interval = str(plain(self.values.get("scrape_interval")) or interval)
+        self.rules = parse_rules(self.values.get("relabel_configs"), self.name, notes)
+        self.params: dict[str, str] = {}
         self.entries: dict[str, list[Any]] = {}
 
     def convert(self) -> list[Group]:
         """Return the groups of this job; a job that probes nothing is one note."""
-        if plain(self.values.get("metrics_path")) != "/probe":
+        if not str(plain(self.values.get("metrics_path")) or "").endswith("/probe"):
             self.notes.add(self.line, f"job {self.name!r} is no probe job (metrics_path is not /probe): left out")
             return []
         for key, value in self.values.items():
-            if key not in _READ_KEYS:
+            if key == "http_sd_configs":
+                remedy = "name its URL as `http_sd:` under `targets:` in wallprobe.yml, which follows it"
+                self.notes.add(value.line, f"job {self.name!r}: {key}: {remedy}")
+            elif key not in _READ_KEYS:
                 self.notes.add(value.line, f"job {self.name!r}: {key} has no equivalent")
-        self._check_relabelling()
         params = pairs(self.values.get("params"))
         for key, value in params.items():
             if key not in ("module", "target"):
                 self.notes.add(value.line, f"job {self.name!r}: params.{key} has no equivalent")
         module = next(iter(words(params.get("module"))), "http_2xx")
-        self._add_group(words(params.get("target")), {}, module, self.line)
+        self.params = {f"__param_{key}": next(iter(words(value)), "") for key, value in params.items()}
         self._add_static(module)
         self._add_files(module)
         return [self._group(name, entries) for name, entries in self.entries.items()]
@@ -117,18 +121,22 @@ class _Job:
                     self._add_group(group["targets"], group.get("labels", {}), module, config.line)
 
     def _add_group(self, addresses: list[str], labels: dict[str, str], module_name: str, line: int) -> None:
-        """Add targets that share labels; the label `__param_module` overrides the job's module."""
-        name = labels.get("__param_module", module_name)
-        module = self.modules.get(name)
-        if not addresses:
-            return
-        if module is None:
-            self.notes.add(line, f"job {self.name!r}: module {name!r} is not in the blackbox file: left out")
-            return
-        kept = self._labels(labels, line)
+        """Add targets that share labels: what relabelling makes of each is what is probed, and by which module."""
         for address in addresses:
-            uri = self._uri(address, module, line)
+            own = {"job": self.name, **self.params, **labels, "__address__": address}
+            made = relabel({"__param_module": module_name} | own, self.rules)
+            if made is None:
+                continue  # dropped on purpose
+            # Where nothing hands the address on, it is what was meant.
+            probed, name = made.get("__param_target") or address, made.get("__param_module", module_name)
+            module = self.modules.get(name)
+            if module is None:
+                self.notes.add(line, f"job {self.name!r}: module {name!r} is not in the blackbox file: left out")
+                continue
+            uri = self._uri(probed, module, line)
             if uri:
+                usual = {"job": self.name, "instance": probed, "module": name}
+                kept = self._labels({key: text for key, text in made.items() if usual.get(key) != text}, line)
                 self.entries.setdefault(name, []).append({"uri": uri, "labels": kept} if kept else uri)
 
     def _labels(self, labels: dict[str, str], line: int) -> dict[str, str]:
@@ -151,14 +159,6 @@ class _Job:
         except UserError as error:
             self.notes.add(line, f"job {self.name!r}: {error.what}: left out")
             return ""
-
-    def _check_relabelling(self) -> None:
-        """The pattern that hands the address to the exporter is what we do anyway; anything else is told."""
-        configs = self.values.get("relabel_configs")
-        for config in configs.value if configs is not None and isinstance(configs.value, tuple) else ():
-            members = pairs(config)
-            if plain(members.get("target_label")) not in _USUAL_RELABELS or "regex" in members or "action" in members:
-                self.notes.add(config.line, f"job {self.name!r}: this relabelling has no equivalent")
 
     def _group(self, module_name: str, entries: list[Any]) -> Group:
         module = self.modules[module_name]

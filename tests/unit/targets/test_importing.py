@@ -63,7 +63,7 @@ scrape_configs:
       - {source_labels: [__address__], target_label: __param_target}
       - {source_labels: [__param_target], target_label: instance}
       - {target_label: __address__, replacement: "127.0.0.1:9115"}
-      - {source_labels: [x], target_label: y}
+      - {source_labels: [__address__], modulus: 2, target_label: y, action: hashmod}
   - job_name: api
     metrics_path: /probe
     scrape_interval: 30s
@@ -145,7 +145,7 @@ def test_an_http_module_becomes_request_and_expectations(imported):
         "is Go's syntax, not Python's",
         "prometheus.yml:4: job 'node' is no probe job",
         "job 'web': label target is set by the metrics themselves; it is called exported_target",
-        "job 'web': this relabelling has no equivalent",
+        "job 'web': this relabelling (hashmod) has no equivalent",
         "job 'api': params.debug has no equivalent",
         "job 'api': dns_sd_configs has no equivalent",
         "job 'api': the targets of sd/*.json were copied as they are now",
