@@ -14,7 +14,7 @@ from probe.model.verdict import Depth
 from probe.protocols.carrier import choose_stack, open_carrier, read_carrier
 from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Parsed, Reached, Refused, Send
 from probe.protocols.incoming import Incoming, Reading
-from probe.protocols.link import split_link
+from probe.protocols.link import NotSpokenError, split_link
 from probe.protocols.relayed import plan_errand, read_answer, refuse_web_page
 from probe.protocols.share_link import make_parsed, pick_params, take_password
 from probe.protocols.socks_address import build_address
@@ -141,7 +141,7 @@ def parse(text: str) -> Parsed:
     password = take_password(link)
     params = read_carrier(link.params, security="tls") | pick_params(link.params, frozenset())
     if params["security"] != "tls" or "type" in params:
-        raise ValueError("AnyTLS is spoken in TLS here, and in nothing else")
+        raise NotSpokenError("AnyTLS is spoken in TLS here, and in nothing else")
     return make_parsed(link, params, {"password": password})
 
 

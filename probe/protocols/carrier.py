@@ -4,11 +4,14 @@ Source: the share link proposals of XTLS (github.com/XTLS/Xray-core discussion 7
 `sni`, `host`, `path`; RFC 6455 for the upgrade. A path's `?ed=` only asks clients to send early, so it is left away.
 """
 
+import re
 from collections.abc import Mapping
+from urllib.parse import unquote
 
 from probe.model.verdict import Depth
 from probe.protocols.dialogue import Ask, Reached, Send, Stack, Tcp, Tls
 from probe.protocols.incoming import Incoming, Reading
+from probe.protocols.link import NotSpokenError
 from probe.protocols.relayed import open_incoming
 from probe.protocols.share_link import is_true
 from probe.protocols.websocket import FrameReader, build_upgrade, masked, parse_upgrade, split_head
@@ -16,8 +19,12 @@ from probe.protocols.websocket import FrameReader, build_upgrade, masked, parse_
 PARAMS = frozenset({"security", "type", "sni", "host", "path", "alpn", "insecure"})
 _PLAIN = frozenset({"", "tcp", "raw"})
 _UPGRADES = frozenset({"ws", "httpupgrade"})
-_INSECURE = ("insecure", "allowInsecure", "allow_insecure", "skip-cert-verify")
+_NAME = re.compile(r"[!-~]*").fullmatch
+"""What can stand in a hello or a header."""
+_INSECURE = ("insecure", "allowInsecure", "allowinsecure", "allow_insecure", "skip-cert-verify")
 _BROWSER_ALPN = "h2,http/1.1"
+_OTHERS = frozenset({"grpc", "gun", "h2", "http", "kcp", "mkcp", "quic", "splithttp", "xhttp"})
+"""Carriers that links name and that are not spoken here."""
 
 
 def read_carrier(given: Mapping[str, str], *, security: str) -> dict[str, str]:
@@ -31,15 +38,34 @@ def read_carrier(given: Mapping[str, str], *, security: str) -> dict[str, str]:
     if params["security"] not in ("none", "tls", "reality"):
         raise ValueError("security is none, tls or reality")
     kind = params.pop("type", "").lower()
-    if kind not in _PLAIN | _UPGRADES or given.get("headerType", "none") not in ("none", ""):
-        raise ValueError("its transport is not spoken here; tcp, ws and httpupgrade are")
-    if kind in _UPGRADES:
-        params["type"] = kind
+    if not kind and is_true(given.get("ws", "")):
+        kind, params["path"] = "ws", given.get("wspath") or params.get("path", "/")
+    if given.get("plugin"):
+        raise NotSpokenError("its plugin is not spoken here")
+    # Of a REALITY server only the cover site is asked, whatever its users' streams are carried by.
+    if params["security"] != "reality":
+        _check_kind(kind, given.get("headerType", ""))
+        if kind in _UPGRADES:
+            params["type"] = kind
     if any(is_true(given.get(key, "")) for key in _INSECURE):
         params["insecure"] = "1"
     if "sni" not in params and given.get("peer"):
         params["sni"] = given["peer"]
+    if "alpn" in params:  # some lists encode it once too often
+        params["alpn"] = unquote(params["alpn"])
+    for key in ("sni", "host"):
+        if not _NAME(params.get(key, "")):
+            raise ValueError(f"its {key} is no name")
     return params
+
+
+def _check_kind(kind: str, disguise: str) -> None:
+    if kind not in _PLAIN | _UPGRADES:
+        named = f" {kind}" if kind in _OTHERS else ""
+        raise NotSpokenError(f"its transport{named} is not spoken here; tcp, ws and httpupgrade are")
+    # What the others write there means nothing to them.
+    if kind in _PLAIN and disguise == "http":
+        raise NotSpokenError("its disguise as HTTP (headerType=http) is not spoken here")
 
 
 def choose_stack(params: Mapping[str, str]) -> Stack:

@@ -156,9 +156,9 @@ class DialogueSpec:
     silent_to_strangers: bool = False
     """A healthy server says nothing to wrong credentials, so that silence proves nothing until they are proven."""
     suffixes: tuple[str, ...] = ()
-    """Endings of the files that people have for it, such as `.ovpn`."""
+    """Endings that no other files have than its own, such as `.ovpn`: one is read whatever is in it."""
     recognise: Callable[[str], bool] | None = None
-    """Tells whether a text is such a file, where the ending alone does not say; `None` = the ending does."""
+    """Tells whether a text is such a file, whatever it is called."""
     read_file: Callable[[str], tuple[Parsed, ...]] | None = None
     """Reads such a file: one `Parsed` for each endpoint in it. Raises `ValueError` that says what is wrong, never
     quoting a secret."""

@@ -7,6 +7,8 @@ Readings: status 233 = accepted; any other page = a wrong password, or only a we
 password a server is silent.
 """
 
+import re
+
 from aioquic._buffer import Buffer, BufferReadError
 from aioquic.buffer import UINT_VAR_MAX_SIZE, encode_uint_var
 from aioquic.h3.connection import H3Connection
@@ -18,7 +20,7 @@ from probe.model.depth import Depth
 from probe.model.errors import ProtocolError, UserError
 from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Parsed, Reached, Refused, Udp
 from probe.protocols.incoming import Reading
-from probe.protocols.link import split_link
+from probe.protocols.link import NotSpokenError, split_link
 from probe.protocols.quic_proxy import QuicProxy, read_quic_params
 from probe.protocols.relayed import Errand, goes_to, plan_errand
 from probe.protocols.salamander import Salamander
@@ -27,6 +29,7 @@ from probe.protocols.share_link import make_parsed, pick_params
 ACCEPTED = 233
 _CONNECT = 0x401
 _PADDING_BYTES = 64
+_HOPS = re.compile(r"(:[0-9]+)[,-][0-9,-]+(?=[/?#]|$)")
 _MOST_WORDS_BYTES = 4096
 
 
@@ -158,24 +161,19 @@ def parse(text: str) -> Parsed:
     Raises:
         ValueError: it is not that; the message says what is wrong.
     """
-    scheme, mark, rest = text.strip().partition("://")
-    login, at, place = rest.rpartition("@")
-    authority = place.partition("/")[0].partition("?")[0].partition("#")[0]
-    if "," in authority or "-" in authority.rpartition(":")[2]:
-        # Ports to hop between: the first is as good as any.
-        host, _, ports = authority.rpartition(":")
-        first = ports.replace(",", "-").partition("-")[0]
-        place = f"{host}:{first}{place[len(authority) :]}"
-    link = split_link(f"{scheme}{mark}{login}{at}{place}", 443)
+    # Ports to hop between: the first is as good as any.
+    link = split_link(_HOPS.sub(r"\1", text, count=1), 443)
     password = link.user or ""
     if link.password is not None:
         password = f"{password}:{link.password}"
     if not password:
         raise ValueError("there is no password before @")
     params = read_quic_params(link.params) | pick_params(link.params, frozenset({"obfs"}))
+    if params.get("obfs") == "none":
+        del params["obfs"]
     secrets = {"password": password}
     if params.get("obfs", "salamander") != "salamander":
-        raise ValueError("its obfs is not spoken here; salamander is")
+        raise NotSpokenError("its obfs is not spoken here; salamander is")
     if "obfs" in params:
         secrets["obfs-password"] = link.params.get("obfs-password", "")
         if not secrets["obfs-password"]:

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from probe.model.errors import UserError
 from probe.model.verdict import Depth
 from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Parsed, Reached, Receive, Send, Stack, Tcp, Udp
-from probe.protocols.link import split_link
+from probe.protocols.link import NotSpokenError, split_link
 from probe.protocols.relayed import Errand, Relayed, open_incoming, plan_errand, read_answer, recognise
 from probe.protocols.shadowsocks_2022 import Edition2022, split_keys
 from probe.protocols.shadowsocks_aead import Edition2017
@@ -24,6 +24,19 @@ from probe.protocols.socks_address import build_address
 _UDP_WAITS_S = (1.0, 2.0, 4.0)
 _PARAMS = frozenset({"method", "prefix", "obfs", "obfs-host", "proto"})
 _OBFS_PLUGINS = frozenset({"obfs-local", "simple-obfs"})
+_OTHER_PLUGINS = frozenset({"cloak", "ck-client", "gost-plugin", "kcptun", "shadow-tls", "v2ray-plugin", "xray-plugin"})
+_OTHER_METHODS = frozenset(
+    {"bf-cfb", "camellia-256-cfb", "chacha20", "chacha20-ietf", "none", "plain", "rc4-md5", "salsa20", "table"}
+    | {f"aes-{bits}-{mode}" for bits in (128, 192, 256) for mode in ("cfb", "ctr", "ofb")}
+    | {"xchacha20-ietf-poly1305", "xchacha20-poly1305"}
+)
+_SPELLINGS = {
+    "chacha20-poly1305": "chacha20-ietf-poly1305",
+    "aead_chacha20_poly1305": "chacha20-ietf-poly1305",
+    "aead_aes_128_gcm": "aes-128-gcm",
+    "aead_aes_256_gcm": "aes-256-gcm",
+}
+"""Names that other clients have for a method."""
 
 
 def start(ask: Ask) -> Dialogue:
@@ -109,7 +122,8 @@ def parse(text: str) -> Parsed:
     link = split_link(f"ss://{rest}{mark}{label}", 8388)
     method, password = _split_login(login)
     if method not in KEY_BYTES:
-        raise ValueError(f"its method is not spoken here; choose from {', '.join(KEY_BYTES)}")
+        named = f" {method}" if method in _OTHER_METHODS else ""
+        raise NotSpokenError(f"its method{named} is not spoken here; AEAD ones are, aes-256-gcm for one, and 2022's")
     if is_2022(method):
         split_keys(method, password)
     params = (
@@ -135,7 +149,7 @@ def _split_login(login: str) -> tuple[str, str]:
     method, colon, password = plain.partition(":")
     if not colon or not password:
         raise ValueError("there is no password before @")
-    return method.lower(), password
+    return _SPELLINGS.get(method.lower(), method.lower()), password
 
 
 def _read_plugin(text: str) -> dict[str, str]:
@@ -144,7 +158,8 @@ def _read_plugin(text: str) -> dict[str, str]:
         return {}
     name, *options = text.split(";")
     if name not in _OBFS_PLUGINS:
-        raise ValueError("its plugin is not spoken here; obfs-local is")
+        named = f" {name}" if name in _OTHER_PLUGINS else ""
+        raise NotSpokenError(f"its plugin{named} is not spoken here; obfs-local is")
     given = dict(option.partition("=")[::2] for option in options)
     if given.get("obfs") not in ("http", "tls"):
         raise ValueError("the plugin's obfs is http or tls")

@@ -6,8 +6,10 @@ Errors name what is wrong and where, and never quote a link, because it holds a 
 
 import base64
 import binascii
+import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
 
@@ -99,8 +101,33 @@ def take_password(link: Link) -> str:
     """
     password = link.user if link.password is None else f"{link.user}:{link.password}"
     if not password:
-        raise ValueError("there is no password before @")
+        raise ValueError("there is no password before @ (a # or ? in it is written %23 or %3F)")
     return password
+
+
+_ROCKET = re.compile(r"(?:[^:@\s]*:)?([^:@\s]+)@([^@\s]+)").fullmatch
+_ROCKET_PARAMS = {"obfsParam": "host", "peer": "sni", "obfs": "type"}
+
+
+def unfold_rocket(text: str) -> str:
+    """Return a link as the iPhone's Shadowrocket writes it, base64 of `cipher:uuid@host:port`, in the usual form.
+
+    Any other text comes back as it is.
+    """
+    scheme, _, rest = text.strip().partition("://")
+    rest, _, label = rest.partition("#")
+    body, _, query = rest.partition("?")
+    try:
+        found = _ROCKET(read_base64(body).decode())
+    except (ValueError, UnicodeDecodeError):
+        return text
+    if found is None:
+        return text
+    given = {_ROCKET_PARAMS.get(key, key): value for key, value in parse_qsl(query)}
+    given["type"] = {"websocket": "ws", "none": "tcp"}.get(given.get("type", ""), given.get("type", "tcp"))
+    if is_true(given.get("tls", "")):
+        given.setdefault("security", "reality" if "pbk" in given else "tls")
+    return f"{scheme}://{quote(found[1])}@{found[2]}?{urlencode(given)}#{label}"
 
 
 def make_parsed(link: Link, params: Mapping[str, str], secrets: Mapping[str, str]) -> Parsed:

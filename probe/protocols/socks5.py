@@ -160,7 +160,7 @@ def parse(text: str) -> Parsed:
 SPEC = DialogueSpec(
     name="socks5",
     question="Does a SOCKS5 proxy answer, and relay for us?",
-    schemes=("socks5", "socks5h"),
+    schemes=("socks5", "socks5h", "socks"),
     default_port=1080,
     stack=(Tcp(),),
     start=start,

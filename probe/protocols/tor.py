@@ -142,11 +142,18 @@ def _fetch(incoming: Incoming, circuit: Circuit) -> Reading[str | None]:
 
 
 def parse(text: str) -> Parsed:
-    """Read `tor://host:port[?fingerprint=…&depth=data]`; a page needs no login, so a link alone may ask for it.
+    """Read `tor://host:port[?fingerprint=…&depth=data]`, or a bridge's line `[Bridge] host:port FINGERPRINT`.
+
+    A page needs no login, so a link alone may ask for it.
 
     Raises:
         ValueError: it is not such a link.
     """
+    if "://" not in text:
+        words = text.split()
+        if len(words) < 2:
+            raise ValueError("a bridge's line is written HOST:PORT FINGERPRINT")
+        text = f"tor://{words[-2]}?fingerprint={words[-1]}"
     known = frozenset({"fingerprint", "sni", "depth"})
     parsed = parse_login_link(text, default_port=9001, params=known, secrets=frozenset())
     if "user" in parsed.params or parsed.secrets:

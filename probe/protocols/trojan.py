@@ -10,7 +10,7 @@ import hashlib
 from probe.model.verdict import Depth
 from probe.protocols.carrier import choose_stack, open_carrier, read_carrier
 from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Parsed
-from probe.protocols.link import split_link
+from probe.protocols.link import NotSpokenError, split_link
 from probe.protocols.relayed import plan_errand, read_answer, refuse_web_page
 from probe.protocols.share_link import make_parsed, pick_params, take_password
 from probe.protocols.socks_address import build_address
@@ -56,7 +56,7 @@ def parse(text: str) -> Parsed:
     password = take_password(link)
     params = read_carrier(link.params, security="tls") | pick_params(link.params, frozenset())
     if params["security"] == "reality":
-        raise ValueError("Trojan with REALITY is not spoken here")
+        raise NotSpokenError("Trojan with REALITY is not spoken here")
     return make_parsed(link, params, {"password": password})
 
 

@@ -57,14 +57,17 @@ def parse(text: str) -> Parsed:
         ValueError: it is not that; the message says what is wrong.
     """
     link = split_link(text, 443)
-    if not link.user or link.password is None:
+    user, password = link.user or "", link.password
+    if password is None and ":" in user:  # some clients encode the colon
+        user, _, password = user.partition(":")
+    if not user or password is None:
         raise ValueError("there is no uuid:password before @")
     try:
-        uuids.UUID(link.user)
+        uuids.UUID(user)
     except ValueError:
         raise ValueError("what stands before the colon is no UUID") from None
     params = read_quic_params(link.params) | pick_params(link.params, frozenset())
-    return make_parsed(link, params, {"uuid": link.user, "password": link.password})
+    return make_parsed(link, params, {"uuid": user, "password": password})
 
 
 SPEC = DialogueSpec(

@@ -13,9 +13,9 @@ from probe.protocols import reality
 from probe.protocols.carrier import choose_stack, open_carrier, read_carrier
 from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Parsed, Reached
 from probe.protocols.incoming import Incoming, Reading
-from probe.protocols.link import split_link
+from probe.protocols.link import NotSpokenError, split_link
 from probe.protocols.relayed import plan_errand, read_answer, refuse_web_page
-from probe.protocols.share_link import make_parsed, pick_params
+from probe.protocols.share_link import make_parsed, pick_params, unfold_rocket
 from probe.protocols.socks_address import VMESS, build_host
 
 _VERSION = 0
@@ -105,13 +105,14 @@ def parse(text: str) -> Parsed:
     Raises:
         ValueError: it is not that; the message says what is wrong.
     """
-    link = split_link(text, 443)
+    link = split_link(unfold_rocket(text), 443)
     parse_uuid(link.user or "")
-    if link.params.get("encryption", "none") not in ("none", ""):
-        raise ValueError("its encryption is not spoken here; none is")
     params = read_carrier(link.params, security="none") | pick_params(link.params, frozenset())
-    if params["security"] != "reality" and link.params.get("flow"):
-        raise ValueError("its flow is not spoken here")
+    if params["security"] != "reality":
+        if link.params.get("encryption", "none") not in ("none", ""):
+            raise NotSpokenError("its encryption is not spoken here; none is")
+        if link.params.get("flow"):
+            raise NotSpokenError("its flow is not spoken here; none is")
     return make_parsed(link, params, {"uuid": link.user or ""})
 
 

@@ -11,14 +11,17 @@ from probe.model.errors import UserError
 from probe.model.verdict import Depth
 from probe.protocols.carrier import choose_stack, open_carrier, read_carrier
 from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Parsed, Reached
-from probe.protocols.link import Link, split_link
+from probe.protocols.link import Link, NotSpokenError, split_link
 from probe.protocols.relayed import plan_errand, read_answer, refuse_web_page
-from probe.protocols.share_link import make_parsed, pick_params, read_base64
+from probe.protocols.share_link import make_parsed, pick_params, read_base64, unfold_rocket
 from probe.protocols.vless import parse_uuid, read_user
 from probe.protocols.vmess_header import SECURITIES, Body, BodyReader, Keys, build_request, read_response
 
 _FIELDS = {"net": "type", "tls": "security", "sni": "sni", "host": "host", "path": "path", "alpn": "alpn"}
 """Names in the JSON of a link → names of params."""
+_CIPHERS = {"chacha20-ietf-poly1305": "chacha20-poly1305"}
+_TLS = {"true": "tls", "1": "tls", "false": "none", "0": "none"}
+_PASSED_ON = ("insecure", "allowInsecure", "allow_insecure", "skip-cert-verify", "relay", "payload", "depth")
 
 
 def start(ask: Ask) -> Dialogue:
@@ -54,17 +57,21 @@ def parse(text: str) -> Parsed:
     Raises:
         ValueError: it is neither; the message says what is wrong.
     """
-    if "@" in text:
+    text = unfold_rocket(text)
+    if "@" in text.partition("#")[0]:
         link = split_link(text, 443)
+        if link.password is not None:
+            raise NotSpokenError("this older form of link is not read here")
         given, user, cipher = link.params, link.user or "", link.params.get("encryption", "auto")
     else:
         link, given, user, cipher = _read_json(text.strip().partition("://")[2])
+    cipher = _CIPHERS.get(cipher, cipher)
     parse_uuid(user)
     if cipher not in SECURITIES:
-        raise ValueError(f"its cipher is not spoken here; {', '.join(SECURITIES)} are")
+        raise NotSpokenError(f"its cipher is not spoken here; {', '.join(SECURITIES)} are")
     params = read_carrier(given, security="none") | pick_params(given, frozenset()) | {"cipher": cipher}
     if params["security"] == "reality":
-        raise ValueError("VMess with REALITY is not spoken here")
+        raise NotSpokenError("VMess with REALITY is not spoken here")
     return make_parsed(link, params, {"uuid": user})
 
 
@@ -77,17 +84,18 @@ def _read_json(text: str) -> tuple[Link, dict[str, str], str, str]:
     if not isinstance(fields, dict):
         raise ValueError("its JSON is no object")
     words = {key: str(value) for key, value in fields.items() if isinstance(value, str | int) and value != ""}
-    if words.get("aid", "0") != "0":
-        raise ValueError("its alterId asks for the header without AEAD, which servers gave up in 2022")
-    host, port = words.get("add", ""), words.get("port", "443")
+    # An alterId (`aid`) other than 0 once asked for a header without AEAD; servers have wanted AEAD since 2022, and
+    # today's clients send it whatever the link says.
+    host, port = words.get("add", "").strip(), words.get("port", "443").strip()
     if not host or any(c.isspace() for c in host):
         raise ValueError("there is no host (add)")
     if not port.isascii() or not port.isdigit():
         raise ValueError("its port is no number")
+    words["tls"] = _TLS.get(words.get("tls", "").lower(), words.get("tls", ""))
     given = {name: words[key] for key, name in _FIELDS.items() if key in words} | {
         "headerType": words.get("type", "none")
     }
-    given |= {key: words[key] for key in ("insecure", "allowInsecure", "relay", "payload") if key in words}
+    given |= {key: words[key] for key in _PASSED_ON if key in words}
     link = Link(
         scheme="vmess",
         user=None,

@@ -8,6 +8,7 @@ import base64
 import hashlib
 import struct
 from collections.abc import Callable
+from urllib.parse import quote
 
 from probe.model.errors import ProtocolError
 from probe.protocols.dialogue import Refused
@@ -16,11 +17,15 @@ from probe.protocols.incoming import Incoming, Reading
 _ACCEPT_SALT = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _CONTINUATION, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0, 1, 2, 8, 9, 10
 _HEAD_LIMIT_BYTES = 16384
+_PATH = "/:@!$&'()*+,;=-._~%?[]|"
+"""What stays as it is in a path; a percent sign, because it is encoded already where it stands."""
 
 
 def build_upgrade(host: str, path: str, key: bytes | None) -> bytes:
     """Return the request; without a key it asks for a bare upgrade (`httpupgrade`), after which no frames follow."""
-    head = f"GET {path or '/'} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    # As clients do: links hold paths with blanks, emoji and worse.
+    path = quote(path or "/", safe=_PATH)
+    head = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     if key is not None:
         head += f"Sec-WebSocket-Key: {base64.b64encode(key).decode()}\r\nSec-WebSocket-Version: 13\r\n"
     return head.encode("utf-8", "replace") + b"\r\n"

@@ -20,7 +20,7 @@ from probe.protocols.engines.pinned_tls import open_engine, open_records
 from probe.protocols.engines.roots import distrust
 from probe.protocols.engines.tls import TLSEngine
 from probe.protocols.incoming import Reading
-from probe.protocols.openvpn.config import parse_config
+from probe.protocols.openvpn.config import is_config, parse_config
 from probe.protocols.openvpn.control import ControlChannel
 from probe.protocols.openvpn.data import is_spoken, open_channel
 from probe.protocols.openvpn.framing import Framing, choose_framing
@@ -271,5 +271,6 @@ SPEC = DialogueSpec(
     secrets=("ca", "key", "cert", "cert_key", "login", "pkcs12"),
     proves=Depth.VOLUME,
     suffixes=(".ovpn",),
+    recognise=is_config,
     read_file=parse_config,
 )

@@ -4,7 +4,7 @@ Source: openvpn-manual, "OPTIONS" and "INLINE FILE SUPPORT". Options that do not
 Errors name lines and options, never values.
 """
 
-import shlex
+import re
 
 import msgspec
 
@@ -13,6 +13,7 @@ from probe.protocols.openvpn.data import DIGESTS
 from probe.protocols.openvpn.framing import LEAST_FRAGMENT, choose_framing
 from probe.protocols.openvpn.limits import NOT_SPOKEN, Part
 from probe.protocols.openvpn.login import USUAL_CIPHERS
+from probe.protocols.openvpn.words import split_words
 
 _INLINE = {
     "ca": "ca", "cert": "cert", "key": "cert_key", "tls-auth": "key", "tls-crypt": "key", "tls-crypt-v2": "key",
@@ -24,6 +25,11 @@ _CIPHERS = ("cipher", "data-ciphers", "ncp-ciphers", "data-ciphers-fallback")
 _DEVICES = ("dev", "dev-type")
 _COMPRESSIONS = ("comp-lzo", "compress")
 _MOST_REMOTES = 64
+_REMOTE = re.compile(r"^[ \t]*(?:--)?remote[ \t]+\S", re.MULTILINE).search
+_OPTION = re.compile(
+    r"^[ \t]*(?:--)?(?:client|tls-client|pull|nobind|auth-user-pass|resolv-retry|dev(?:-type)?[ \t]+t[au][pn]\w*|<ca>)",
+    re.MULTILINE,
+).search
 
 
 class _Remote(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +38,7 @@ class _Remote(msgspec.Struct, frozen=True, kw_only=True):
     proto: str = ""
     no_hello: str = ""
     """An option of its own `<connection>` that is not spoken here."""
+    fragment: str = ""
 
 
 class _Reader:
@@ -71,11 +78,11 @@ class _Reader:
             if line.startswith("<") and line.endswith(">") and not line.startswith("</"):
                 block, kept = line[1:-1], []
                 continue
-            words = _split(line, number)
+            words = split_words(line, number)
             if words:
                 self._option(words, connection)
-        if block:
-            raise ValueError(f"<{block}> is not closed")
+        if block or connection is not None:
+            raise ValueError(f"<{block[:40] or 'connection'}> is not closed")
 
     def _close(self, block: str, content: str) -> None:
         if block in _INLINE:
@@ -107,13 +114,15 @@ class _Reader:
         elif name == "key-direction":
             self._direction(value)
         elif name == "auth" and value:
-            self.params["auth"] = value.lower()
+            self.params["auth"] = value.lower().removeprefix("rsa-")
         elif name == "peer-fingerprint" and value != "[inline]":
             self._pin(value)
         elif name in _INLINE:
             self._file(name, rest)
         elif connection is not None and NOT_SPOKEN.get(name) is Part.HELLO:
             connection[Part.HELLO.value] = name
+        elif connection is not None and name == "fragment" and _is_fragment(value):
+            connection[name] = "1"
         else:
             self._inside(name, value)
 
@@ -127,7 +136,7 @@ class _Reader:
             self._cipher(name, value.upper())
         elif name in _COMPRESSIONS:
             self._compress(name, value)
-        elif name == "fragment" and value.isdecimal() and int(value[:6]) >= LEAST_FRAGMENT:
+        elif name == "fragment" and _is_fragment(value):
             self.params["fragment"] = "1"
         elif name == "fragment":
             self.params.setdefault(Part.DATA, name)
@@ -169,13 +178,13 @@ class _Reader:
         self.params["direction"] = value
 
 
-def _split(line: str, number: int) -> list[str]:
-    if not line or line[0] in "#;":
-        return []
-    try:
-        return shlex.split(line, comments=True)
-    except ValueError:
-        raise ValueError(f"line {number}: a quote is not closed") from None
+def _is_fragment(value: str) -> bool:
+    return value.isdecimal() and int(value[:6]) >= LEAST_FRAGMENT
+
+
+def is_config(text: str) -> bool:
+    """Tell whether a text is a client's file: it names a server, and something that only OpenVPN knows."""
+    return _REMOTE(text) is not None and _OPTION(text) is not None
 
 
 def parse_config(text: str) -> tuple[Parsed, ...]:
@@ -212,6 +221,8 @@ def _endpoint(reader: _Reader, remote: _Remote) -> Parsed:
     if not {"cert", "pkcs12"}.isdisjoint(reader.secrets | reader.files):
         kept.append("asks")  # who has a certificate could log in without the password, and would be refused
     params |= {key: reader.params[key] for key in kept if key in reader.params}
+    if remote.fragment:
+        params["fragment"] = remote.fragment
     if remote.no_hello:
         params[Part.HELLO.value] = remote.no_hello
     files = {name: path for name, path in reader.files.items() if name not in reader.secrets}

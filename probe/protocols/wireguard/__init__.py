@@ -225,7 +225,6 @@ SPEC = DialogueSpec(
     proves=Depth.VOLUME,
     open_proves=Depth.REACH,
     silent_to_strangers=True,
-    suffixes=(".conf",),
     recognise=config.is_config,
     read_file=config.parse_config,
     counter="tai64n",

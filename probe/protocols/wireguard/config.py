@@ -15,12 +15,16 @@ from probe.protocols.wireguard.shape import PARAMS as SHAPE_PARAMS
 from probe.protocols.wireguard.tunnel import choose_inner
 
 DEFAULT_PORT = 51820
-_SECTION = re.compile(r"^[ \t]*\[(\w+)\][ \t]*(?:#.*)?$", re.MULTILINE)
+_SECTION = re.compile(r"^[ \t]*\[(\w+)\][ \t]*(?:[#;].*)?\r?$", re.MULTILINE)
 _SECRETS = {"privatekey": "private_key", "presharedkey": "preshared_key"}
 _PUBLIC = {"publickey": "public_key", "peerpublickey": "public_key", "address": "address", "ip": "address"} | {
     name: name for name in (*SHAPE_PARAMS, "ping", "depth")
 }
-_PASSED_OVER = frozenset({"mtu", "keepalive", "persistentkeepalive", "allowedips", "dns", "workers", "name", "label"})
+_PASSED_OVER = re.compile(
+    r"mtu|keepalive|persistentkeepalive|allowedips|dns|workers|name|label|remarks?|flag|tfo|udp|obfs|obfsparam|itime"
+    r"|j[1-3]|ifp\w*|wnoise\w*|enableamnezia"
+).fullmatch
+"""What only steers a client; of AmneziaWG what its first packets do not depend on."""
 _MOST_PEERS = 64
 
 
@@ -55,7 +59,7 @@ def parse_config(text: str) -> tuple[Parsed, ...]:
     peers: list[dict[str, str]] = []
     section: dict[str, str] | None = None
     for number, raw in enumerate(text.splitlines(), 1):
-        line = raw.partition("#")[0].strip()
+        line = "" if raw.lstrip().startswith(";") else raw.partition("#")[0].strip()
         heading = _SECTION.match(line)
         if heading is not None:
             section = interface if heading[1].lower() == "interface" else {}
@@ -105,7 +109,11 @@ def parse_link(text: str) -> Parsed:
     if link.user:
         # A slash or plus in the key may have been left as it is; what is in front of @ is the key alone.
         secrets["private_key"] = link.user.replace(" ", "+")
+    if link.repeated:
+        raise ValueError(f"{min(link.repeated)[:40]} is given twice")
     for given, value in link.params.items():
+        if not value:
+            continue
         name = given.lower().replace("_", "").replace("-", "")
         if name in _SECRETS:
             secrets[_SECRETS[name]] = value.replace(" ", "+")
@@ -113,7 +121,7 @@ def parse_link(text: str) -> Parsed:
             secrets[name] = value
         elif name in _PUBLIC:
             params[_PUBLIC[name]] = value.replace(" ", "+") if name.endswith("publickey") else value
-        elif name not in _PASSED_OVER:
+        elif not _PASSED_OVER(name):
             raise ValueError(f"unknown {given}")
     _check(params, secrets)
     return Parsed(host=link.host, port=link.port, params=params, secrets=secrets, label=link.label)

@@ -11,7 +11,7 @@ from probe.model.verdict import Depth
 from probe.protocols import anytls, reality, trojan, vless, vmess
 from probe.protocols.dialogue import Ask, Refused, Tcp, Tls
 from probe.protocols.vmess_header import Body, Keys, derive
-from probe.protocols.websocket import apply_mask, build_frame, parse_upgrade
+from probe.protocols.websocket import apply_mask, build_frame, build_upgrade, parse_upgrade
 from tests.dialogues import Played, fixed_entropy, play
 from tests.dialogues.feeding import FLOOD, cuts, outcome, truncations
 
@@ -179,3 +179,10 @@ def test_anytls_fills_its_flight_up_and_takes_no_frame_of_a_client() -> None:
     parsed = anytls.parse("anytls://secretword@proxy.example/?sni=cover.example&insecure=1#A")
     assert parsed.params == {"security": "tls", "sni": "cover.example", "insecure": "1"}
     assert parsed.secrets == {"password": "secretword"}
+
+
+@pytest.mark.parametrize(
+    ("path", "sent"), [("/tr🇨🇳 @x", b"/tr%F0%9F%87%A8%F0%9F%87%B3%20@x"), ("/a%2Fb?c=1", b"/a%2Fb?c=1"), ("", b"/")]
+)
+def test_a_path_goes_out_as_clients_send_it(path, sent):
+    assert build_upgrade("a.test", path, None).startswith(b"GET " + sent + b" HTTP/1.1\r\nHost: a.test\r\n")
