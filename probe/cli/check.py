@@ -279,7 +279,7 @@ def _read_target(text: str, given: Given, traits: Traits, *, hidden: bool) -> tu
 
 def _tell_notes(tunnels: Tunnels, traits: Traits, *, hidden: bool) -> tuple[Target, ...]:
     place = tunnels.targets[0].source if hidden and tunnels.targets else ""
-    for note in tunnels.notes:
+    for note in (*(f"{error}; left out" for error in tunnels.mistakes), *tunnels.notes):
         click.echo(f"note: {note.replace(place, 'the file') if place else note}", err=True)
     return tuple(apply_traits(target, traits) for target in tunnels.targets)
 

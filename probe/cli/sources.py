@@ -12,6 +12,7 @@ from probe.model.errors import UserError
 from probe.model.settings import Defaults, Limits, Settings, TargetSource
 from probe.targets import Loaded, load_sources
 from probe.targets.formats import parse_list
+from probe.targets.tunnels import is_tunnel_file
 
 
 def name_sources(names: tuple[str, ...]) -> tuple[TargetSource, ...]:
@@ -26,6 +27,8 @@ def name_sources(names: tuple[str, ...]) -> tuple[TargetSource, ...]:
 def _name_source(name: str) -> TargetSource:
     if name.startswith(("http://", "https://")):
         return TargetSource(http_sd=name, place=name)
+    if is_tunnel_file(name):
+        return TargetSource(uri=name, place=name)
     if name == "-" or Path(name).exists() or "/" in name or "*" in name:
         return TargetSource(file=name, place=name)
     if name in find_shipped() or "." not in name:

@@ -16,6 +16,7 @@ from probe.targets.schemes import FORMS, SCHEMES, Parsed
 from probe.targets.traits import Traits
 from probe.targets.tunnel_texts import find_scheme
 from probe.targets.tunnels import PRIVATE_INTERVAL_S, SPACING_S, Keep, parse_tunnel
+from probe.targets.unspoken import explain_unspoken
 from probe.targets.written_address import MAX_LENGTH, quote_address, split_address, split_scheme
 
 _PAGES = (CheckName.WEB, CheckName.H3)
@@ -42,6 +43,9 @@ def parse_address(
     scheme = find_scheme(text)
     if scheme and scheme not in SCHEMES and scheme in specs_by_scheme():
         return apply_traits(parse_tunnel(text, scheme, source, keep), traits)
+    unspoken = explain_unspoken(scheme) if scheme and scheme not in SCHEMES else None
+    if unspoken is not None:
+        raise UserError(source, str(unspoken), unspoken.remedy)
     simple = _SIMPLE_SITE(text) if len(text) <= MAX_LENGTH else None
     bare_is_clear = simple is not None and not simple[3] and not text.endswith(_TUNNEL_FILES)
     if simple is not None and len(simple[2]) <= 253 and (simple[1] or bare_is_clear):

@@ -135,7 +135,9 @@ def read_address(text: str, place: str, traits: Traits, errors: list[UserError])
         if is_tunnel_place(text):
             if place.startswith(("http://", "https://")):
                 raise UserError(place, "names a file, and the list came by URL", "name files in a list on disk only")
-            return tuple(apply_traits(target, traits) for target in load_tunnels(text).targets)
+            found = load_tunnels(text)
+            errors.extend(found.mistakes)
+            return tuple(apply_traits(target, traits) for target in found.targets)
         return (parse_address(text, source=place, traits=traits),)
     except UserError as error:
         errors.append(error)

@@ -10,7 +10,7 @@ from probe.model.errors import UserError
 from probe.model.target import Target
 from probe.net.context import SecretMissing
 from probe.targets.secret_places import Given, is_named_place, read_place
-from probe.targets.tunnel_texts import Entry, find_link, parse_link, parse_tunnel_text
+from probe.targets.tunnel_texts import Entry, decode_text, find_link, parse_link, parse_tunnel_text
 
 LOGIN = "login"
 """Name of the secret that is a user's name and password."""
@@ -61,7 +61,7 @@ class SecretReader:
 
     def _entries_of(self, path: str) -> tuple[Entry, ...]:
         if path not in self._entries:
-            text = read_place(path).decode("utf-8", "surrogateescape")
+            text = decode_text(read_place(path))
             self._entries[path] = parse_tunnel_text(text, "" if is_named_place(path) else path).entries
         return self._entries[path]
 

@@ -4,16 +4,24 @@ Errors name lines and what is wrong with them, and never quote one, because it m
 """
 
 import dataclasses
+import itertools
 import re
 from pathlib import PurePath
 
 from probe.protocols import load_specs, specs_by_scheme
 from probe.protocols.dialogue import DialogueSpec, Parsed
-from probe.protocols.link import split_link
+from probe.protocols.link import NotSpokenError, split_link
 from probe.protocols.share_link import read_base64
+from probe.targets.unspoken import explain_text, explain_unspoken, is_unspoken
 
 MOST_LINES = 10_000
 _LINK = re.compile(r"""([a-z][a-z0-9+.-]*)://[^\s"']+""", re.IGNORECASE)
+_RELAY = re.compile(r"[^:]+:[0-9]{1,5}|\[[0-9a-f:]+\]:[0-9]{1,5}", re.IGNORECASE).fullmatch
+_FINGERPRINT = re.compile(r"\$?[0-9a-f]{40}", re.IGNORECASE).fullmatch
+_BARE_BRIDGE = "tor"
+"""A bridge without a disguise is an address and a fingerprint."""
+_SCHEME = re.compile(r"(?<!\S)([a-z][a-z0-9+.-]*)://", re.IGNORECASE).finditer
+_SITE = re.compile(r"(?:https?://|[a-z0-9-]+(?:\.[a-z0-9-]+)+(?:[:/\s]|$))", re.IGNORECASE).match
 _COMMENTS = ("#", "//", ";")
 
 
@@ -35,6 +43,7 @@ class Mistake:
 
     line: int
     what: str
+    remedy: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -47,49 +56,70 @@ class TunnelText:
     """A client's own file, all of whose endpoints are ways into one tunnel."""
 
 
+def decode_text(data: bytes) -> str:
+    """Return the text of a file, whatever editor it was saved with; bytes that are no text come back as they were."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", "replace")
+    return data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
+
+
 def parse_tunnel_text(text: str, file_name: str = "") -> TunnelText:
-    """Read a text of whatever kind; `file_name` helps to tell, where there is one.
+    """Read a text of whatever kind; the ending of `file_name` tells where the text does not.
 
     Raises:
         BrokenFileError: it is a client's file with a mistake; the message says which.
         ValueError: it is none of these; the message says what is wrong.
     """
     suffix = PurePath(file_name).suffix.lower()
-    ending_known = suffix in _known_suffixes()
-    for spec in load_specs().values():
-        if spec.read_file is None or (ending_known and suffix not in spec.suffixes):
-            continue
-        if ending_known if spec.recognise is None else spec.recognise(text):
-            try:
-                found = spec.read_file(text)
-            except ValueError as error:
-                raise BrokenFileError(str(error)) from None
-            return TunnelText(tuple(Entry(spec, parsed) for parsed in found), is_client_file=True)
-    if ending_known:
-        raise ValueError("this is no client's file of a protocol known here")
+    readers = [spec for spec in load_specs().values() if spec.read_file is not None]
+    known = [spec for spec in readers if spec.recognise is not None and spec.recognise(text)]
+    for spec in known or [spec for spec in readers if suffix in spec.suffixes]:
+        assert spec.read_file is not None
+        try:
+            found = spec.read_file(text)
+        except ValueError as error:
+            raise BrokenFileError(str(error)) from None
+        return TunnelText(tuple(Entry(spec, parsed) for parsed in found), is_client_file=True)
     return _parse_lines(text)
+
+
+def holds_only_tunnels(text: str) -> bool:
+    """Tell a client's file, a subscription or a list of links from a list that holds sites as well."""
+    try:
+        if parse_tunnel_text(text).is_client_file:
+            return True
+    except NotSpokenError:
+        pass
+    except ValueError:
+        return False
+    return not any(_SITE(line) for line in _split(text))
 
 
 def parse_link(text: str) -> Entry:
     """Read one link or bridge line.
 
     Raises:
+        NotSpokenError: it is known what it is, and not spoken here.
         ValueError: it is none; the message says what is wrong and quotes nothing.
     """
     scheme = find_scheme(text)
     spec = specs_by_scheme().get(scheme)
     if spec is None:
-        raise ValueError("no link of a protocol that is spoken here")
+        raise explain_unspoken(scheme) or ValueError("no link of a protocol that is spoken here")
+    # Links that went through a web page.
+    text = text.replace("&amp;", "&")
     return Entry(spec, spec.parse(text) if spec.parse is not None else _plain(text, spec))
 
 
 def find_scheme(text: str) -> str:
     """Return the scheme of a link, or the first word of a bridge line in small letters; empty = neither."""
-    if "://" in text:
-        return text.partition("://")[0].strip().lower()
     words = text.split()
-    if len(words) > 2 and words[0].lower() == "bridge":
+    if len(words) > 1 and words[0].lower() == "bridge":
         del words[0]
+    if words and "://" in words[0]:
+        return words[0].partition("://")[0].lower()
+    if len(words) == 2 and _RELAY(words[0]) and _FINGERPRINT(words[1]):
+        return _BARE_BRIDGE
     return words[0].lower() if len(words) > 1 else ""
 
 
@@ -99,29 +129,48 @@ def find_link(line: str) -> str | None:
     return found[0].rstrip(",") if len(found) == 1 else None
 
 
-def _known_suffixes() -> frozenset[str]:
-    return frozenset(suffix for spec in load_specs().values() for suffix in spec.suffixes)
-
-
 def _parse_lines(text: str) -> TunnelText:
     lines = _split(text)
-    if not any(find_scheme(line) in specs_by_scheme() for line in lines):
+    if not any(_is_named(find_scheme(line)) for line in lines):
         try:
             lines = _split(read_base64(text).decode())
         except (ValueError, UnicodeDecodeError):
-            raise ValueError("this is neither a client's file, nor links, nor base64 of links") from None
+            neither = "this is neither a client's file, nor links, nor base64 of links"
+            raise explain_text(text) or ValueError(neither) from None
     entries: list[Entry] = []
     mistakes: list[Mistake] = []
     for number, line in enumerate(lines, 1):
         if not line or line.startswith(_COMMENTS):
             continue
-        try:
-            entries.append(parse_link(line))
-        except ValueError as error:
-            mistakes.append(Mistake(number, str(error)))
+        for part in _part(line):
+            try:
+                entries.append(parse_link(_undress(part)))
+            except ValueError as error:
+                mistakes.append(Mistake(number, str(error), error.remedy if isinstance(error, NotSpokenError) else ""))
+    if not entries and mistakes:
+        first = mistakes[0]
+        raise NotSpokenError(f"line {first.line}: {first.what}", first.remedy or "copy the links again")
     if not entries:
-        raise ValueError(f"line {mistakes[0].line}: {mistakes[0].what}" if mistakes else "there is no link in it")
+        raise ValueError("there is no link in it")
     return TunnelText(tuple(entries), tuple(mistakes))
+
+
+def _is_named(scheme: str) -> bool:
+    return scheme in specs_by_scheme() or is_unspoken(scheme)
+
+
+def _part(line: str) -> list[str]:
+    """Return the links of a line that holds several."""
+    at = [found.start() for found in _SCHEME(line) if found[1].lower() in specs_by_scheme()]
+    return [line[start:end].strip() for start, end in itertools.pairwise((0, *at[1:], len(line)))] if at else [line]
+
+
+def _undress(line: str) -> str:
+    """Return the link of a line that begins with a bullet, a number or a word."""
+    if _is_named(find_scheme(line)):
+        return line
+    found = find_link(line)
+    return found if found is not None and _is_named(find_scheme(found)) else line
 
 
 def _split(text: str) -> list[str]:

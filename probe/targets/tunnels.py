@@ -12,11 +12,20 @@ import msgspec
 from probe.model.errors import UserError
 from probe.model.target import CheckName, Exposure, GroupMode, SecretRef, Target
 from probe.protocols.dialogue import DialogueSpec, Parsed
+from probe.protocols.link import NotSpokenError
 from probe.targets.hosts import HostError, bracket, parse_host
 from probe.targets.identity import make_id
 from probe.targets.secret_places import Given, is_named_place, place_of_file, read_place
 from probe.targets.secret_reading import SecretReader
-from probe.targets.tunnel_texts import BrokenFileError, Entry, parse_link, parse_tunnel_text
+from probe.targets.tunnel_texts import (
+    BrokenFileError,
+    Entry,
+    Mistake,
+    decode_text,
+    holds_only_tunnels,
+    parse_link,
+    parse_tunnel_text,
+)
 
 TIMEOUT_S = 20.0
 PRIVATE_INTERVAL_S = 1800.0
@@ -24,8 +33,11 @@ PRIVATE_INTERVAL_S = 1800.0
 SPACING_S = 60.0
 """And any other tunnel no oftener than this."""
 ENTRIES_KEPT = 500
+_LINES_NAMED = 8
+LEAVE_OUT = "copy the link again, or leave the line out"
 STDIN = "standard input"
-_ENDINGS = (".ovpn", ".conf", ".txt", ".list", ".sub")
+_CLIENT_ENDINGS = (".ovpn", ".conf", ".sub")
+_ENDINGS = (*_CLIENT_ENDINGS, ".txt", ".list", ".yaml", ".yml", ".json")
 
 Keep = Callable[[Mapping[str, str]], dict[str, SecretRef]]
 """Takes secrets and returns what a target holds in their place."""
@@ -35,6 +47,8 @@ class Tunnels(msgspec.Struct, frozen=True, kw_only=True):
     """The endpoints of one file or list, and what was wrong with its other lines."""
 
     targets: tuple[Target, ...]
+    mistakes: tuple[UserError, ...] = ()
+    """One for each reason that a line is no endpoint."""
     notes: tuple[str, ...] = ()
 
 
@@ -48,6 +62,18 @@ def is_tunnel_place(text: str) -> bool:
     try:
         return ("/" in text or text.lower().endswith(_ENDINGS)) and Path(text).expanduser().is_file()
     except (OSError, RuntimeError):  # a folder that we may not enter; a `~name` that is nobody's
+        return False
+
+
+def is_tunnel_file(text: str) -> bool:
+    """Tell whether this names a file in which tunnels stand and nothing else: no list with sites among its lines."""
+    if not is_tunnel_place(text):
+        return False
+    if is_named_place(text) or text.lower().endswith(_CLIENT_ENDINGS):
+        return True
+    try:
+        return holds_only_tunnels(decode_text(read_place(place_of_file(text))))
+    except UserError:
         return False
 
 
@@ -96,6 +122,8 @@ def parse_tunnel(text: str, scheme: str, source: str, keep: Keep | None = None) 
     """
     try:
         entry = parse_link(text)
+    except NotSpokenError as error:
+        raise UserError(source, str(error), error.remedy) from None
     except ValueError as error:
         raise UserError(
             source, f"{scheme}://…: {error}", f"write {scheme}://HOST:PORT, or copy the link again"
@@ -122,11 +150,12 @@ def parse_tunnel(text: str, scheme: str, source: str, keep: Keep | None = None) 
 
 
 def _build_all(data: bytes, place: str, refer: Callable[[int, Entry], dict[str, SecretRef]]) -> Tunnels:
-    text = data.decode("utf-8", "surrogateescape")
     try:
-        found = parse_tunnel_text(text, "" if is_named_place(place) or place == STDIN else place)
+        found = parse_tunnel_text(decode_text(data), "" if is_named_place(place) or place == STDIN else place)
     except BrokenFileError as error:
         raise UserError(place, str(error), "mend it, or take the file again from whoever gave it to you") from None
+    except NotSpokenError as error:
+        raise UserError(place, str(error), error.remedy) from None
     except ValueError as error:
         remedy = "give a client's file such as office.ovpn, or share links, one per line"
         raise UserError(place, str(error), remedy) from None
@@ -137,14 +166,38 @@ def _build_all(data: bytes, place: str, refer: Callable[[int, Entry], dict[str, 
             group=group if len(found.entries) > 1 or found.is_client_file else "",
             group_mode=GroupMode.ANY if len(found.entries) > 1 or found.is_client_file else GroupMode.LABEL,
         )
-        for number, entry in enumerate(found.entries[:ENTRIES_KEPT])
+        for number, entry in _list_once(found.entries)[:ENTRIES_KEPT]
     ]
-    notes = [f"{place}:{mistake.line}: {mistake.what}; the line is left out" for mistake in found.mistakes]
+    notes: list[str] = []
     if len(found.entries) > ENTRIES_KEPT:
         notes.append(f"{place}: the first {ENTRIES_KEPT} of {len(found.entries)} endpoints are taken")
     if any(entry.spec.takes_over and entry.parsed.secrets for entry in found.entries[:ENTRIES_KEPT]):
         notes.append(f"{place}: a handshake draws its user's session to this host; give the probe a key of its own")
-    return Tunnels(targets=tuple(targets), notes=tuple(notes))
+    return Tunnels(targets=tuple(targets), mistakes=_join_mistakes(found.mistakes, place), notes=tuple(notes))
+
+
+def _list_once(entries: tuple[Entry, ...]) -> list[tuple[int, Entry]]:
+    """Return the entries with their numbers, each endpoint once: some files name one again to try it again."""
+    seen: dict[tuple[object, ...], tuple[int, Entry]] = {}
+    for number, entry in enumerate(entries):
+        parsed = entry.parsed
+        words = (tuple(sorted(part.items())) for part in (parsed.params, parsed.secrets, parsed.files))
+        seen.setdefault((entry.spec.name, parsed.host, parsed.port, *words), (number, entry))
+    return list(seen.values())
+
+
+def _join_mistakes(mistakes: tuple[Mistake, ...], place: str) -> tuple[UserError, ...]:
+    """Return one error for each reason: half of a subscription may be of one kind that is not spoken here."""
+    lines: dict[str, list[Mistake]] = {}
+    for mistake in mistakes:
+        lines.setdefault(mistake.what, []).append(mistake)
+    joined: list[UserError] = []
+    for what, alike in lines.items():
+        numbers = [str(mistake.line) for mistake in alike]
+        more = f" and {len(numbers) - _LINES_NAMED} more" if len(numbers) > _LINES_NAMED else ""
+        where = f"{place}:{', '.join(numbers[:_LINES_NAMED])}{more}"
+        joined.append(UserError(where, what, alike[0].remedy or LEAVE_OUT))
+    return tuple(joined)
 
 
 def _build(spec: DialogueSpec, parsed: Parsed, secrets: dict[str, SecretRef], where: str) -> Target:

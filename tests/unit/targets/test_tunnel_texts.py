@@ -46,8 +46,9 @@ def test_a_file_of_links_is_one_group_of_private_endpoints(links):
         {"uuid": USER.encode()},
         {"password": PASSWORD.encode()},
     ]
-    assert len(found.notes) == 1
-    assert "links.txt:5" in found.notes[0]
+    assert len(found.mistakes) == 1
+    assert found.mistakes[0].where.endswith("links.txt:5")
+    assert "ShadowsocksR" in found.mistakes[0].what
     assert PASSWORD not in repr(found)
 
 
