@@ -7,8 +7,6 @@ from probe.classify.volumes import SOME_BYTES, is_stalled, rate_of, stall_at
 from probe.model.experiment import Design, NameKind, Place, Step
 from probe.model.observation import Ending, HTTPExchange
 
-SAME_SIZE = 0.9
-
 
 def is_same_page(twin: HTTPExchange, page: HTTPExchange) -> bool:
     """Tell whether another route to the server brought the same page, as far as it came."""

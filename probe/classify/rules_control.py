@@ -1,4 +1,7 @@
-"""Rules that hold a path against what controls saw at the same address and port: family B, beside the layers' own."""
+"""Rules that hold a path against what controls saw at the same address and port: family B, beside the layers' own.
+
+A bare success of a control says who, never more of how than was seen from here.
+"""
 
 from collections.abc import Callable
 
@@ -327,5 +330,3 @@ DOWN_RULES: tuple[Rule[PathFacts], ...] = (
         cause=Cause.SERVER,
     ),
 )
-CONTROL_RULES = (*CONNECT_RULES, *HANDSHAKE_RULES, *EXCHANGE_RULES, *PAGE_RULES, *DOWN_RULES)
-"""First match speaks. A bare success of a control says who, never more of how than was seen from here."""

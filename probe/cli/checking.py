@@ -13,6 +13,7 @@ from probe.cli.wiring import open_environment, open_monitor
 from probe.gate import Gate
 from probe.gate.remote import GateUnreachable, RemoteGate
 from probe.gate.shared import FOLDER, SharedHandshakes
+from probe.gate.wire import SOCKET_NAME
 from probe.model.errors import UserError
 from probe.model.measurement import Citation, Measurement
 from probe.model.observation import DNSLookup, Role, TCPConnect
@@ -262,7 +263,7 @@ def refuse_rejected_logins(store: Store, targets: list[Target]) -> None:
 
 def gate_socket(settings: Settings) -> Path:
     """Return where a daemon with these settings serves its gate: beside its database."""
-    return find_path(settings.store.path).with_name("gate.sock")
+    return find_path(settings.store.path).with_name(SOCKET_NAME)
 
 
 def _cite(measurement: Measurement, clock: Clock) -> Citation:

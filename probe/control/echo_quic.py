@@ -49,7 +49,6 @@ class QuicEcho:
         self._open: dict[_Key, QuicConnection] = {}
         self._timers: dict[_Key, asyncio.TimerHandle] = {}
         self._ends_s: dict[_Key, float] = {}
-        self.accepted_total = 0
 
     def take(self, sock: socket.socket, data: bytes, peer: Peer) -> None:
         """Take a datagram that came to a port; what is no QUIC is left unanswered."""
@@ -84,7 +83,6 @@ class QuicEcho:
         )
         self._open[key] = connection
         self._ends_s[key] = self._clock() + LONGEST_LIFE_S
-        self.accepted_total += 1
         return connection
 
     def _flush(self, sock: socket.socket, key: _Key) -> None:

@@ -19,11 +19,9 @@ class VantageMonitor:
         self._environment = environment
         self._clock: Clock = environment.stack.clock
         self._looking: asyncio.Task[Baseline] | None = None
-        self._looking_since_s = 0.0
         self.latest: Baseline | None = None
         """The newest one, quick or full."""
         self.latest_full: Baseline | None = None
-        self.taken_total = 0
         self._alarmed_until_s = float("-inf")
         self._turn = -1
 
@@ -75,7 +73,6 @@ class VantageMonitor:
                 await asyncio.sleep(early_s)
                 continue
             if self._looking is None:
-                self._looking_since_s = self._clock.boot_s()
                 self._looking = asyncio.get_running_loop().create_task(self._look(quick=quick))
             await asyncio.shield(self._looking)
 
@@ -90,7 +87,6 @@ class VantageMonitor:
             self.latest = baseline
             if not quick:
                 self.latest_full = baseline
-            self.taken_total += 1
             return baseline
         finally:
             self._looking = None

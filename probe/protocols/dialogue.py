@@ -153,8 +153,6 @@ class DialogueSpec:
     """The deepest stage that this dialogue can reach with credentials."""
     open_proves: Depth = Depth.HELLO
     """The deepest stage that it can reach without any."""
-    silent_to_strangers: bool = False
-    """A healthy server says nothing to wrong credentials, so that silence proves nothing until they are proven."""
     suffixes: tuple[str, ...] = ()
     """Endings that no other files have than its own, such as `.ovpn`: one is read whatever is in it."""
     recognise: Callable[[str], bool] | None = None

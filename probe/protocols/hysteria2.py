@@ -192,5 +192,4 @@ SPEC = DialogueSpec(
     secrets=("password", "obfs-password"),
     proves=Depth.VOLUME,
     open_proves=Depth.PROOF,
-    silent_to_strangers=True,
 )

@@ -188,5 +188,4 @@ SPEC = DialogueSpec(
     secrets=("cert",),
     proves=Depth.PROOF,
     open_proves=Depth.REACH,
-    silent_to_strangers=True,
 )

@@ -185,5 +185,4 @@ SPEC = DialogueSpec(
     secrets=("password",),
     proves=Depth.VOLUME,
     open_proves=Depth.REACH,
-    silent_to_strangers=True,
 )

@@ -1,38 +1,20 @@
-"""What the share links of proxies have in common, and the lists of them that people subscribe to.
+"""What the share links of proxies have in common.
 
-No standard says what a subscription is; custom does: lines of links, usually as one base64 text.
 Errors name what is wrong and where, and never quote a link, because it holds a password.
 """
 
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from urllib.parse import parse_qsl, quote, urlencode
-
-import msgspec
 
 from probe.protocols.dialogue import Parsed
 from probe.protocols.link import Link, check_depth
 from probe.protocols.relayed import split_relay
 
-_MOST_TEXT = 8 * 1024 * 1024
 _RELAY_PARAMS = ("relay", "payload", "depth")
-
-
-class ListedLink(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of a subscription."""
-
-    line: int
-    text: str
-
-
-class Subscription(msgspec.Struct, frozen=True, kw_only=True):
-    """The links of a list, and the lines that hold none."""
-
-    links: tuple[ListedLink, ...]
-    bad_lines: tuple[int, ...]
 
 
 def read_base64(text: str) -> bytes:
@@ -46,31 +28,6 @@ def read_base64(text: str) -> bytes:
         return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
     except (binascii.Error, ValueError):
         raise ValueError("this is not base64") from None
-
-
-def split_subscription(text: str, schemes: Iterable[str]) -> Subscription:
-    """Read a list of links, plain or as one base64 text; line numbers are those of the decoded list.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    if len(text) > _MOST_TEXT:
-        raise ValueError("this is longer than any subscription")
-    if "://" not in text:
-        try:
-            text = read_base64(text).decode()
-        except (ValueError, UnicodeDecodeError):
-            raise ValueError("this is neither a list of links nor base64 of one") from None
-    known = tuple(f"{scheme}://" for scheme in schemes)
-    links: list[ListedLink] = []
-    bad: list[int] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        stripped = line.strip()
-        if stripped.lower().startswith(known):
-            links.append(ListedLink(line=number, text=stripped))
-        elif stripped and not stripped.startswith(("#", "//", ";")):
-            bad.append(number)
-    return Subscription(links=tuple(links), bad_lines=tuple(bad))
 
 
 def pick_params(given: Mapping[str, str], known: frozenset[str]) -> dict[str, str]:

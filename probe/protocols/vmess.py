@@ -120,5 +120,4 @@ SPEC = DialogueSpec(
     secrets=("uuid",),
     proves=Depth.VOLUME,
     open_proves=Depth.REACH,
-    silent_to_strangers=True,
 )

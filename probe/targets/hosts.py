@@ -9,8 +9,6 @@ import re
 
 import idna
 
-MAX_NAME = 253
-
 is_plain_name = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9_-]{1,63}\.)*(?!\d+\Z)(?!0x)[a-z0-9_-]{1,63}", re.ASCII).fullmatch
 """Match a canonical name; its last label is never a number (WHATWG URL, "ends in a number")."""
 

@@ -14,7 +14,6 @@ import msgspec
 
 from probe.lab.world.plan import Answer, Countdown, HangUp, Mute, Page, Redirect, Site, Trickle
 
-HEAD_LIMIT_BYTES = 65536
 IDLE_S = 30.0
 REASONS = {200: "OK", 204: "No Content", 301: "Moved Permanently", 302: "Found", 308: "Permanent Redirect"}
 _SENTENCE = "the harbour council said on tuesday that its new reading room will open to visitors before the winter"

@@ -68,10 +68,6 @@ class TLSEngine:
         """Take encrypted bytes from the wire; `open` reads them."""
         self._incoming.write(data)
 
-    def add_end(self) -> None:
-        """Take the end of the wire."""
-        self._incoming.write_eof()
-
     @property
     def has_input(self) -> bool:
         """Tell whether there are bytes that `open` has not looked at."""

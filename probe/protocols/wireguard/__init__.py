@@ -224,7 +224,6 @@ SPEC = DialogueSpec(
     secrets=("private_key", "preshared_key", *shape.DECOYS),
     proves=Depth.VOLUME,
     open_proves=Depth.REACH,
-    silent_to_strangers=True,
     recognise=config.is_config,
     read_file=config.parse_config,
     counter="tai64n",

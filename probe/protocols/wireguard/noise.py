@@ -17,7 +17,6 @@ from probe.model.errors import ProtocolError
 
 KEY_BYTES = 32
 TAG_BYTES = 16
-INITIATION_BYTES = 148
 RESPONSE_BYTES = 92
 COOKIE_BYTES = 64
 _NO_PSK = bytes(KEY_BYTES)
