@@ -4,6 +4,7 @@ When the disk refuses, the batch is kept and tried again, later and later; meanw
 """
 
 import contextlib
+import logging
 import sqlite3
 import threading
 import time
@@ -19,6 +20,7 @@ from probe.store.queue import JobQueue
 from probe.store.recorder import Recorder
 from probe.store.retention import Trimmer
 
+log = logging.getLogger("wallprobe")
 BATCH_JOBS = 200
 BATCH_S = 1.0
 _POLL_S = 0.1
@@ -65,13 +67,11 @@ class Writer(threading.Thread):
         self._progress = threading.Condition()
         self._batch: Jobs = []
         self._retry_s = 0.0
-        self._last_error: BaseException | None = None
         self.measurements_total = 0
         self.unfit_total = 0
         """Jobs that cannot be stored whatever the disk says."""
         self.commit_failures_total = 0
         self.last_commit_at = 0.0
-        self.last_commit_s = 0.0
 
     def add(self, job: Job) -> bool:
         """Queue a job from the one thread that may; `False` = no room, it is lost."""
@@ -149,7 +149,6 @@ class Writer(threading.Thread):
 
     def _commit(self) -> bool:
         """Write the batch in one transaction; `False` = the disk refused and the batch is kept."""
-        started_s = time.monotonic()
         try:
             self._transact(self._batch)
         except _UNFIT:
@@ -157,7 +156,7 @@ class Writer(threading.Thread):
         except (sqlite3.Error, MemoryError) as error:
             self._refused(error)
             return False
-        self._accepted(self._batch, time.monotonic() - started_s)
+        self._accepted(self._batch)
         self._batch = []
         return True
 
@@ -173,7 +172,7 @@ class Writer(threading.Thread):
                 self._refused(error)
                 return False
             else:
-                self._accepted(self._batch[:1], 0.0)
+                self._accepted(self._batch[:1])
             del self._batch[:1]
         self._notify()
         return True
@@ -196,9 +195,8 @@ class Writer(threading.Thread):
         """Run something of our own in a transaction; a refusal is counted, and that is all."""
         try:
             return action()
-        except (sqlite3.Error, *_UNFIT) as error:
+        except (sqlite3.Error, *_UNFIT):
             self._roll_back()
-            self._last_error = error
             self.commit_failures_total += 1
             return False
 
@@ -215,17 +213,19 @@ class Writer(threading.Thread):
                 self._connection.execute("ROLLBACK")
         self._recorder.rolled_back()
 
-    def _accepted(self, jobs: Jobs, took_s: float) -> None:
+    def _accepted(self, jobs: Jobs) -> None:
+        if self._retry_s:
+            log.warning("the database takes writes again")
         self._retry_s = 0.0
-        self._last_error = None
         self.measurements_total += sum(isinstance(job, AddRun) for job, _ in jobs)
         self.last_commit_at = self._clock.wall_s()
-        self.last_commit_s = took_s
         self.queue.done(jobs)
         self._notify()
 
     def _refused(self, error: BaseException) -> None:
-        self._last_error = error
+        """Count a refusal and wait longer for the next; only the first of a row is told."""
+        if not self._retry_s:
+            log.error("the database cannot be written, measuring goes on", extra={"error": str(error)})
         self.commit_failures_total += 1
         self._retry_s = min(max(self._retry_s * 2, _RETRY_S[0]), _RETRY_S[1])
 

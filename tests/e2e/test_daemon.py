@@ -274,4 +274,5 @@ def test_a_disk_that_runs_full_stops_the_storing_and_nothing_else(stage: Stage, 
     before = runs(daemon, "https://closed-1.wall.example")
     daemon.wait_for(lambda: runs(daemon, "https://closed-1.wall.example") > before)
     assert "Traceback" not in daemon.log
+    assert daemon.log.count("the database cannot be written") == 1, "a refusal is told, and not at every try"
     assert daemon.stop() < 10

@@ -63,7 +63,7 @@ def wait_for(condition: "object", timeout_s: float = 10.0) -> None:
         time.sleep(0.01)
 
 
-def test_a_full_disk_loses_nothing_that_the_queue_can_hold(disk: Disk) -> None:
+def test_a_full_disk_loses_nothing_that_the_queue_can_hold(disk: Disk, caplog: pytest.LogCaptureFixture) -> None:
     disk.fill_up()
     disk.writer.start()
     for number in range(50):
@@ -77,6 +77,10 @@ def test_a_full_disk_loses_nothing_that_the_queue_can_hold(disk: Disk) -> None:
     figures = disk.writer.stats()
     assert (figures.queued, figures.dropped_total, figures.measurements_total) == (0, 0, 50)
     assert disk.count("observations") == disk.count("tallies") == 50
+    assert [(record.message, getattr(record, "error", "")) for record in caplog.records] == [
+        ("the database cannot be written, measuring goes on", "database or disk is full"),
+        ("the database takes writes again", ""),
+    ]
 
 
 def test_counts_are_right_after_a_batch_was_rolled_back(disk: Disk) -> None:
