@@ -25,7 +25,7 @@ from probe.model.observation import (
 )
 from probe.protocols.ooni_failure import parse_alert, parse_failure
 from probe.protocols.ooni_json import Control, ControlStatus, read_text
-from probe.protocols.ooni_measures import UNKNOWN_ADDRESS, read_endpoint
+from probe.protocols.ooni_measures import UNKNOWN_ADDRESS, read_address, read_endpoint, write_url
 from probe.protocols.redirect import WebAddress
 
 _DNS_GOOGLE = Resolver(transport=Transport.DOH, server_name="dns.google")
@@ -79,11 +79,14 @@ def build_control_observations(control: Control, site: WebAddress) -> tuple[Obse
 
 
 def _read_dns(control: Control, host: str, numbers: "itertools.count[int]") -> list[DNSLookup]:
-    """The helper gives one list for both families, and `null` for a name that has no address."""
+    """The helper gives one list for both families, and `null` for a name that has no address.
+
+    Helpers before 2022 list the aliases they came by as well: an alias is no address.
+    """
     if control.dns is None or ":" in host or host.replace(".", "").isdigit():
         return []
     failure = parse_failure(control.dns.failure, Stage.RESOLVE)
-    addresses = control.dns.addrs or []
+    addresses = [address for given in control.dns.addrs or () if (address := read_address(given))]
     lookups = []
     for query_type in ("A", "AAAA"):
         mine = [address for address in addresses if (":" in address) == (query_type == "AAAA")]
@@ -160,8 +163,6 @@ def _read_page(
     named = [endpoint for endpoint in mine if endpoint.address in found]
     literal = Endpoint(address=UNKNOWN_ADDRESS, port=site.port)
     length = max(page.body_length or 0, 0)
-    host = f"[{site.host}]" if ":" in site.host else site.host
-    place = host if site.port == (443 if site.secure else 80) else f"{host}:{site.port}"
     return [
         HTTPExchange(
             transaction=next(numbers),
@@ -169,7 +170,7 @@ def _read_page(
             t_s=0.0,
             endpoint=(named or mine or [literal])[0],
             method="GET",
-            url=f"{'https' if site.secure else 'http'}://{place}{site.path}",
+            url=write_url(site),
             secure=site.secure,
             status=status if 100 <= status <= 999 else 0,
             headers=tuple((name, read_text(value)) for name, value in (page.headers or {}).items()),

@@ -1,7 +1,8 @@
 """OONI's failure strings, read into ours and written from ours.
 
-Source: OONI spec df-007 ("errors"); the test helper's own words (probe-cli, `internal/oohelperd`); the Twisted names of
-the probes before 2020, which the archive still holds; Go's texts for TLS alerts (RFC 8446 section 6).
+Source: OONI spec df-007 ("errors"); the test helper's own words (probe-cli, `internal/oohelperd`); the names that the
+probes before 2020 took from Twisted and Measurement Kit, which the archive still holds; Go's texts for TLS alerts
+(RFC 8446 section 6).
 """
 
 from probe.model.failure import Failure, FailureCode, Stage
@@ -22,13 +23,20 @@ _OTHER_WORDS = {
     "android_dns_cache_no_data": FailureCode.DNS_NO_ANSWER,
     "connect_error": FailureCode.UNKNOWN,
     "connection_already_closed": FailureCode.CONNECTION_ABORTED,
+    "connection_done": FailureCode.EOF,
     "connection_refused_error": FailureCode.CONNECTION_REFUSED,
+    "deferred_timeout_error": FailureCode.TIMEOUT,
     "dns_bogon_error": FailureCode.DNS_MISBEHAVING,
     "dns_lookup_error": FailureCode.DNS_MISBEHAVING,
     "dns_name_error": FailureCode.DNS_NXDOMAIN,
+    "dns_name_failure": FailureCode.DNS_SERVFAIL,
     "dns_reply_with_wrong_query_id": FailureCode.DNS_MISBEHAVING,
     "dns_server_failure": FailureCode.DNS_SERVFAIL,
     "host_unreachable_error": FailureCode.HOST_UNREACHABLE,
+    "http_invalid_redirect_url": FailureCode.HTTP_INVALID_REDIRECT,
+    "no_answer": FailureCode.DNS_NO_ANSWER,
+    "ssl_unknown_autority": FailureCode.SSL_UNKNOWN_AUTHORITY,
+    "task_timed_out": FailureCode.TIMEOUT,
     "tcp_timed_out_error": FailureCode.TIMEOUT,
     "timed_out": FailureCode.TIMEOUT,
 }
@@ -58,11 +66,13 @@ _ALERTS = {
     "no application protocol": 120,
 }
 _FREE_TEXTS = {
+    "certificate verify failed": FailureCode.SSL_INVALID_CERTIFICATE,
     "stopped after too many redirects": FailureCode.TOO_MANY_REDIRECTS,
     "stopped after 10 redirects": FailureCode.TOO_MANY_REDIRECTS,
     "tls: first record does not look like a TLS handshake": FailureCode.SSL_FAILED_HANDSHAKE,
+    "ssl_error": FailureCode.SSL_FAILED_HANDSHAKE,
 }
-"""What OONI has no word for: its free text is all there is to go by."""
+"""What OONI has no word for: its free text is all there is to go by, here Go's and, of 2017 to 2020, OpenSSL's."""
 
 
 def parse_failure(text: str | None, stage: Stage) -> Failure | None:

@@ -1,7 +1,8 @@
 """Where each record of an OONI measurement belongs: which redirect hop, and whether a client would have gone there.
 
 Probes since 0.5 tag every record with `depth=N`. Those before do not: there a request's place in the list tells its
-hop (newest first), and other records belong to the hop that asks for their name.
+hop (newest first), and other records belong to the hop that asks for their name. The Python probes until 2020 list each
+retry of a request that failed as well, and Measurement Kit leaves out the redirects before the last page.
 """
 
 import functools
@@ -75,19 +76,51 @@ def read_name(name: str) -> str:
         return name.lower()
 
 
-def order_requests(keys: TestKeys) -> list[tuple[int, Transaction]]:
+def order_requests(site: WebAddress, keys: TestKeys) -> list[tuple[int, Transaction]]:
     """Return the requests with their hops, the first hop first."""
     requests = list(reversed(keys.requests or ()))
     tagged = [(read_depth(transaction.tags), transaction) for transaction in requests]
     if any(depth is not None for depth, _ in tagged):
         return sorted(((depth or 0, transaction) for depth, transaction in tagged), key=lambda pair: pair[0])
-    return list(enumerate(requests[: MAX_HOPS + 1]))
+    return _count_hops(site, requests)
+
+
+def _count_hops(site: WebAddress, requests: list[Transaction]) -> list[tuple[int, Transaction]]:
+    """Return untagged requests with their hops: a retry stays in its hop, and what is elsewhere was led there."""
+    counted: list[tuple[int, Transaction]] = []
+    number, before = 0, None
+    for transaction in requests:
+        if before is None:
+            number = 0 if _is_at(site, transaction) else 1
+        elif not _is_retry(before, transaction):
+            number += 1
+        if number > MAX_HOPS:
+            break
+        counted.append((number, transaction))
+        before = transaction
+    return counted
+
+
+def _is_at(site: WebAddress, transaction: Transaction) -> bool:
+    """Tell whether a request goes to the site itself; one that does not say where does."""
+    try:
+        asked = parse_site(transaction.request.url if transaction.request is not None else "")
+    except ProtocolError:
+        return True
+    return (asked.secure, asked.host, asked.port) == (site.secure, site.host, site.port)
+
+
+def _is_retry(before: Transaction, transaction: Transaction) -> bool:
+    """Tell whether a request asks again for what failed just before, without an answer."""
+    answered = before.response is not None and bool(before.response.code)
+    asked, again = (one.request.url if one.request is not None else "" for one in (before, transaction))
+    return asked == again and before.failure is not None and not answered
 
 
 def find_hops(site: WebAddress, keys: TestKeys) -> dict[int, Hop]:
     """Return the hops that the records tell of, the first always among them."""
     sites: dict[int, WebAddress] = {0: site}
-    for number, transaction in order_requests(keys):
+    for number, transaction in order_requests(site, keys):
         here = sites.get(number)
         asked = transaction.request.url if transaction.request is not None else ""
         if number and here is None:

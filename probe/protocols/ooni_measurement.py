@@ -14,10 +14,10 @@ from probe.model.experiment import Experiment
 from probe.model.observation import DNSLookup, HTTPExchange, Observation, TCPConnect, TLSHandshake
 from probe.model.vantage import Vantage
 from probe.protocols.ooni_control import build_control_report
-from probe.protocols.ooni_hops import Hop, find_hops, order_requests, parse_site
+from probe.protocols.ooni_hops import find_hops, order_requests, parse_site
 from probe.protocols.ooni_json import Connect, Query, TestKeys, Top, parse_top
 from probe.protocols.ooni_measures import build_endpoint, read_asn, read_country, read_time
-from probe.protocols.ooni_pages import build_page
+from probe.protocols.ooni_pages import build_page, imply_redirect
 from probe.protocols.ooni_places import Places
 from probe.protocols.ooni_steps import Timeline, build_connect, build_handshake, build_lookup
 from probe.protocols.redirect import WebAddress
@@ -69,7 +69,7 @@ def parse_measurement(data: bytes) -> OoniMeasurement:
     site = parse_site(top.input)
     keys = _bound(top.test_keys)
     started_at = read_time(top.measurement_start_time)
-    observations, experiments = _build_observations(keys, find_hops(site, keys), started_at)
+    observations, experiments = _build_observations(keys, site, started_at)
     helper = next(iter((top.test_helpers or {}).values()), None)
     return OoniMeasurement(
         input=top.input,
@@ -117,9 +117,10 @@ def _build_vantage(top: Top, observations: tuple[Observation, ...]) -> Vantage:
 
 
 def _build_observations(
-    keys: TestKeys, hops: dict[int, Hop], started_at: float
+    keys: TestKeys, site: WebAddress, started_at: float
 ) -> tuple[tuple[Observation, ...], tuple[Experiment, ...]]:
     """Return all that was seen, in the order in which the steps ended."""
+    hops = find_hops(site, keys)
     places, times = Places(hops), Timeline()
     hosts = frozenset(hop.site.host for hop in hops.values())
     steps: list[Observation | None] = []
@@ -135,7 +136,10 @@ def _build_observations(
         endpoint = build_endpoint(flow.ip, flow.port) if flow is not None else None
         steps.append(build_handshake(handshake, endpoint, places, times, started_at))
     seen = [step for step in steps if step is not None]
-    for number, transaction in order_requests(keys):
+    requests = order_requests(site, keys)
+    if requests and requests[0][0] and {0, 1} <= hops.keys():
+        seen += imply_redirect(hops[0], hops[1], times, seen)
+    for number, transaction in requests:
         if number in hops:
             seen += build_page(transaction, hops[number], places, times, seen)
     return tuple(sorted(seen, key=_order)), places.experiments

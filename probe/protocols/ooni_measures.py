@@ -1,10 +1,11 @@
-"""Small parts of OONI records: endpoints, AS numbers, times of day."""
+"""Small parts of OONI records: endpoints, URLs, AS numbers, times of day."""
 
 import datetime
 import functools
 import ipaddress
 
 from probe.model.endpoint import Endpoint
+from probe.protocols.redirect import WebAddress
 
 UNKNOWN_ADDRESS = "0.0.0.0"
 """Stands where OONI does not say which address a page came from."""
@@ -35,6 +36,13 @@ def read_address(text: str) -> str | None:
         return str(ipaddress.ip_address(text))
     except ValueError:
         return None
+
+
+def write_url(site: WebAddress) -> str:
+    """Return the URL of an address, without the port that its scheme has anyway."""
+    host = f"[{site.host}]" if ":" in site.host else site.host
+    place = host if site.port == (443 if site.secure else 80) else f"{host}:{site.port}"
+    return f"{'https' if site.secure else 'http'}://{place}{site.path}"
 
 
 def read_asn(text: str | None) -> int:

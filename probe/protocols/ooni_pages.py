@@ -13,8 +13,8 @@ from probe.model.observation import DNSLookup, HTTPExchange, Observation, Role, 
 from probe.protocols.http_content import extract_title
 from probe.protocols.ooni_failure import DNS_CODES, TLS_CODES, parse_alert, parse_failure
 from probe.protocols.ooni_hops import Hop
-from probe.protocols.ooni_json import HTTPResponse, Transaction, read_bytes, read_text
-from probe.protocols.ooni_measures import UNKNOWN_ADDRESS, read_endpoint
+from probe.protocols.ooni_json import HTTPRequest, HTTPResponse, Transaction, read_bytes, read_text
+from probe.protocols.ooni_measures import UNKNOWN_ADDRESS, read_endpoint, write_url
 from probe.protocols.ooni_places import SYSTEM, Places, role_of
 from probe.protocols.ooni_steps import ENDINGS, Timeline
 
@@ -46,6 +46,18 @@ def build_page(
     if not status and failure is None:
         return implied
     return [*implied, _build_exchange(record, hop, endpoint, experiment, times, status, failure)]
+
+
+def imply_redirect(hop: Hop, following: Hop, times: Timeline, steps: list[Observation]) -> list[Observation]:
+    """Return the redirect that a probe followed from its first page without recording it, and what is under it."""
+    endpoint = _find_endpoint(hop, steps)
+    connected = any(isinstance(o, TCPConnect) and o.endpoint == endpoint and o.hop == hop.number for o in steps)
+    record = Transaction(
+        request=HTTPRequest(url=write_url(hop.site)),
+        response=HTTPResponse(code=302, headers={"Location": write_url(following.site)}),
+    )
+    implied = [] if connected else _imply_connection(record, hop, endpoint, times, None)
+    return [*implied, _build_exchange(record, hop, endpoint, "", times, 302, None)]
 
 
 def _find_endpoint(hop: Hop, steps: list[Observation]) -> Endpoint:

@@ -168,6 +168,44 @@ def test_an_old_redirect_to_a_name_that_is_denied_becomes_a_lookup():
     assert lookups[1].failure.code is FailureCode.DNS_NXDOMAIN
 
 
+def test_retries_of_the_python_probes_stay_in_their_hop():
+    failed = old_page("http://www.example.com/", failure="response_never_received") | {"response": None}
+    found = old(url="http://www.example.com/", queries=[old_query(NAME, EXAMPLE)], requests=[failed] * 3)
+    pages = of(HTTPExchange, found)
+    assert [(seen.hop, seen.status) for seen in pages] == [(0, 0)] * 3
+    assert {seen.failure.code for seen in pages} == {FailureCode.UNKNOWN}
+
+
+def test_a_retry_that_is_led_on_is_followed_into_the_next_hop():
+    first = old_page("http://www.example.com/", failure="generic_timeout_error")
+    led = old_page("http://www.example.com/", 302, location="/x")
+    found = old(url="http://www.example.com/", requests=[old_page("http://www.example.com/x"), led, first])
+    assert [seen.hop for seen in of(HTTPExchange, found)] == [0, 0, 1]
+
+
+def test_measurement_kit_leaves_out_the_redirects_before_the_last_page():
+    at_80 = {"ip": EXAMPLE, "port": 80, "status": {"success": True, "blocked": False}}
+    found = old(
+        url="http://www.example.com/",
+        queries=[old_query(NAME, EXAMPLE)],
+        connects=[at_80],
+        requests=[old_page("https://www.example.com/")],
+    )
+    led, shown = of(HTTPExchange, found)
+    assert (led.hop, led.secure, led.status, led.location) == (0, False, 302, "https://www.example.com/")
+    assert (shown.hop, shown.secure, shown.status, shown.endpoint.port) == (1, True, 200, 443)
+    assert [(seen.hop, seen.endpoint.port) for seen in of(TCPConnect, found)] == [(0, 80), (1, 443)]
+
+
+def test_an_alias_among_a_helpers_addresses_is_no_address():
+    measurement = copy.deepcopy(WORLDS["websiteDownNXDOMAIN"])
+    measurement["test_keys"]["control"]["dns"] = {"failure": None, "addrs": ["alias.example.net"]}
+    (lookup, *_), nobody = read(measurement).control.observations, FailureCode.DNS_NO_ANSWER
+    assert (lookup.addresses, lookup.failure.code) == ((), nobody)
+    measurement["test_keys"]["control"]["dns"]["addrs"].append(EXAMPLE)
+    assert [o.addresses for o in read(measurement).control.observations if isinstance(o, DNSLookup)] == [(EXAMPLE,)]
+
+
 def test_a_field_of_the_wrong_type_costs_itself_alone():
     measurement = copy.deepcopy(WORLDS["successWithHTTPS"])
     measurement["probe_asn"] = 137
@@ -276,6 +314,11 @@ def test_any_bytes_are_a_control_or_a_protocol_error(data):
         ("unknown_failure: remote error: tls: unrecognized name", FailureCode.TLS_ALERT),
         ("unknown_failure: stopped after too many redirects", FailureCode.TOO_MANY_REDIRECTS),
         ("response_never_received", FailureCode.UNKNOWN),
+        ("deferred_timeout_error", FailureCode.TIMEOUT),
+        ("http_invalid_redirect_url", FailureCode.HTTP_INVALID_REDIRECT),
+        ("ssl_unknown_autority", FailureCode.SSL_UNKNOWN_AUTHORITY),
+        ("ssl_error: error:14007086:SSL routines: certificate verify failed", FailureCode.SSL_INVALID_CERTIFICATE),
+        ("ssl_error: error:1408F10B:SSL routines: wrong version number", FailureCode.SSL_FAILED_HANDSHAKE),
         ("", FailureCode.UNKNOWN),
     ],
 )
