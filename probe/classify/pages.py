@@ -7,8 +7,10 @@ the large protection services document for their own customers.
 import re
 
 from probe.classify.case import Case
-from probe.model.fingerprint import Fingerprint, FoundIn, Matching, Reference
+from probe.classify.print_index import index_of
+from probe.model.fingerprint import Fingerprint, Reference
 from probe.model.observation import HTTPExchange
+from probe.protocols.http_content import decode_text, find_charset
 
 _CHALLENGE_MARKS = (
     b"cf-chl-",
@@ -45,37 +47,17 @@ def fingerprint_of(case: Case, page: HTTPExchange) -> Fingerprint | None:
 
 
 def find_fingerprint(page: HTTPExchange, reference: Reference) -> Fingerprint | None:
-    """Return the block page fingerprint that this answer matches; a known false positive suppresses all others."""
-    body = page.body[:_SEARCHED_BYTES].decode("utf-8", "replace")
+    """Return the block page fingerprint that this answer matches; a known false positive suppresses all others.
+
+    The text is what a reader would see: pages of the countries in question often come in charsets of their own.
+    """
     headers = [(name.lower(), value) for name, value in page.headers]
-    found = [print_ for print_ in reference.fingerprints if _matches(print_, body, page.title, headers)]
+    content_type = next((value for name, value in headers if name == "content-type"), "")
+    body = decode_text(page.body[:_SEARCHED_BYTES], find_charset(page.body, content_type))
+    found = index_of(reference.fingerprints).match_page(body, page.title, headers)
     if any(print_.suppresses for print_ in found):
         return None
-    return next(iter(sorted(found, key=lambda f: not f.expected_countries)), None)
-
-
-def _matches(fingerprint: Fingerprint, body: str, title: str, headers: list[tuple[str, str]]) -> bool:
-    match fingerprint.found_in:
-        case FoundIn.BODY:
-            return _compare(fingerprint, body)
-        case FoundIn.TITLE:
-            return _compare(fingerprint, title)
-        case FoundIn.HEADER:
-            return any(_compare(fingerprint, value) for name, value in headers if name == fingerprint.header)
-        case FoundIn.DNS:
-            return False
-
-
-def _compare(fingerprint: Fingerprint, text: str) -> bool:
-    match fingerprint.matching:
-        case Matching.CONTAINS:
-            return fingerprint.pattern in text
-        case Matching.PREFIX:
-            return text.startswith(fingerprint.pattern)
-        case Matching.FULL:
-            return text == fingerprint.pattern
-        case Matching.REGEXP:
-            return re.search(fingerprint.pattern, text) is not None
+    return min(found, key=lambda print_: not print_.expected_countries, default=None)
 
 
 def is_challenge(page: HTTPExchange) -> bool:

@@ -59,7 +59,7 @@ def page_later(case: Case, table: tuple[Try, ...]) -> tuple[Pending, ...]:
         return ()
     page = pages[-1]
     found = fingerprint_of(case, page)
-    if found is None or case.vantage.country_code in found.expected_countries or not _encrypted_worked(table):
+    if found is None or found.settles_in(case.vantage.country_code) or not _encrypted_worked(table):
         return ()
     return (
         Pending(

@@ -55,7 +55,7 @@ def _known_page(facts: PathFacts) -> bool:
 def _country_page(facts: PathFacts) -> bool:
     page = _page(facts)
     found = fingerprint_of(facts.case, page) if page is not None and _known_page(facts) else None
-    return found is not None and facts.case.vantage.country_code in found.expected_countries
+    return found is not None and found.settles_in(facts.case.vantage.country_code)
 
 
 def _other_page_encrypted(facts: PathFacts) -> bool:

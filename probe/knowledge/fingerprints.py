@@ -13,7 +13,11 @@ from probe.model.errors import UserError
 from probe.model.fingerprint import Fingerprint, FoundIn, Matching
 
 COLUMNS = ("name", "scope", "location_found", "pattern_type", "pattern", "expected_countries")
-SCOPES = frozenset({"nat", "isp", "prod", "inst", "vbw", "fp", "gov", "cdn", "server", "injec"})
+SCOPES = frozenset(
+    {"nat", "isp", "prod", "inst", "vbw", "fp", "gov", "cdn", "server", "injec", "injb", "prov", ""}
+)  # fmt: skip
+_NOWHERE = "ZZ"
+"""What stands for "not known" in their lists as in a vantage of ours: it is no country that could match."""
 _COUNTRIES = re.compile(r"[^A-Za-z]+")
 
 
@@ -73,6 +77,8 @@ def _read_row(row: dict[str, str]) -> Fingerprint:
         matching=matching,
         pattern=pattern,
         expected_countries=tuple(
-            code.upper() for code in _COUNTRIES.split(row["expected_countries"]) if len(code) == 2
+            code.upper()
+            for code in _COUNTRIES.split(row["expected_countries"])
+            if len(code) == 2 and code.upper() != _NOWHERE
         ),
     )

@@ -26,12 +26,16 @@ class Matching(StrEnum):
     REGEXP = "regexp"
 
 
+NATIONAL = frozenset({"nat", "isp", "gov"})
+"""Scopes whose block pages a country or its providers show, not a school, a firm or a product that anyone can buy."""
+
+
 class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
     """One known page, header or answer."""
 
     name: str
     scope: str
-    """`nat`, `isp`, `prod`, `inst`, `vbw`; `fp` = known false positive: a match suppresses."""
+    """`nat`, `isp`, `prod`, `inst`, `vbw`; `fp` = known false positive: a match suppresses. Empty = not said."""
     found_in: FoundIn
     header: str = ""
     """Lower-case header name when `found_in` is a header."""
@@ -44,6 +48,10 @@ class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
     def suppresses(self) -> bool:
         """Tell whether a match means "not a block page"."""
         return self.scope == "fp"
+
+    def settles_in(self, country: str) -> bool:
+        """Tell whether a match seen from a country is that country's own block page."""
+        return self.scope in NATIONAL and country in self.expected_countries
 
 
 class Reference(msgspec.Struct, frozen=True, kw_only=True):

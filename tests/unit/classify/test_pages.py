@@ -44,6 +44,31 @@ def test_a_fingerprint_looks_where_it_says(fingerprint, hit):
     assert (match(answer, fingerprint) is not None) is hit
 
 
+@pytest.mark.parametrize(
+    ("charset", "header"), [("windows-1251", True), ("windows-1251", False), ("koi8-r", True), ("utf-8", False)]
+)
+def test_a_phrase_is_found_in_the_charset_that_the_page_is_in(charset, header):
+    words = "Доступ к ресурсу ограничен"
+    meta = b"" if header else f'<meta charset="{charset}">'.encode()
+    headers = (("Content-Type", f"text/html; charset={charset}"),) if header else ()
+    answer = page(body=meta + words.encode(charset), headers=headers)
+    assert match(answer, mark("ресурсу ограничен")) is not None
+
+
+@pytest.mark.parametrize("charset", ["punycode", "unicode_escape", "hex", "nonsense"])
+def test_a_charset_that_is_none_is_read_as_utf_8(charset):
+    answer = page(body=b"a-" * 20000 + "é order".encode(), headers=(("Content-Type", f"x; charset={charset}"),))
+    assert match(answer, mark("é order")) is not None
+
+
+@pytest.mark.parametrize(("scope", "settles"), [("nat", True), ("isp", True), ("inst", False), ("vbw", False)])
+def test_only_a_countrys_own_pages_settle(scope, settles):
+    story = Story(**CLEAR).dns(OWN).tcp().http(body=b"closed by the ministry")
+    known = Reference(fingerprints=(mark("by the ministry", scope=scope, expected_countries=("XA",)),))
+    said = judge(story.case(reference=known, vantage=Vantage(country_code="XA")))
+    assert (said.status is Status.BLOCKED) is settles
+
+
 def test_a_known_false_positive_suppresses_every_match():
     answer = page(body=b"By order of the ministry", title="Denied")
     assert match(answer, mark("ministry"), mark("Denied", FoundIn.TITLE, scope="fp")) is None

@@ -70,6 +70,20 @@ def test_a_bad_row_is_one_error_and_the_rest_is_read(row):
     assert str(errors[0]).startswith("f.csv:2: no fingerprint: ")
 
 
+@pytest.mark.parametrize("scope", ["injb", "prov", ""])
+def test_scopes_that_their_files_hold_besides_are_read_and_settle_nothing(scope):
+    (found,), errors = parse_fingerprints(f"{HEAD}a,{scope},,dns,full,x,5,ID,,,\n", "f.csv")
+    assert not errors
+    assert not found.settles_in("ID")
+
+
+def test_a_country_that_is_not_known_matches_none():
+    (found,), _ = parse_fingerprints(f'{HEAD}a,nat,,body,contains,x,5,",ZZ,GR",,,\n', "f.csv")
+    assert found.expected_countries == ("GR",)
+    assert found.settles_in("GR")
+    assert not found.settles_in("ZZ")
+
+
 def test_a_file_of_the_operator_is_added_and_changes_the_version(tmp_path):
     path = tmp_path / "prints.csv"
     path.write_text(HEAD + "mine,isp,,body,contains,xyz,,DE,,,\nbad\n")
