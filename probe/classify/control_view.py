@@ -108,6 +108,10 @@ class ControlView:
         """Tell whether controls asked for the name and were given nothing."""
         return bool(self._lookups) and all(read_dns(o) in _LOST for o in self._lookups)
 
+    def denies_name(self) -> bool:
+        """Tell whether controls asked for the name and were told that it does not exist."""
+        return bool(self._lookups) and all(read_dns(o) is Outcome.NO_SUCH_NAME for o in self._lookups)
+
     @functools.cached_property
     def _lookups(self) -> list[DNSLookup]:
         return [o for o in self._seen if isinstance(o, DNSLookup) and o.name == self._case.target.host]

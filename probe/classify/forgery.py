@@ -10,9 +10,12 @@ import ipaddress
 from collections.abc import Iterable
 
 from probe.classify.answers import agrees, values_of
+from probe.classify.case import Case
+from probe.classify.pages import fingerprint_of
+from probe.classify.print_index import index_of
 from probe.classify.tries import ENCRYPTED, Outcome, Try
 from probe.model.experiment import Design, NameKind
-from probe.model.observation import DNSLookup, TLSHandshake, Transport
+from probe.model.observation import DNSLookup, HTTPExchange, TLSHandshake, Transport
 
 NAMES_AT_LEAST = 2
 """So many unrelated sites must be served at one address before it is called a proxy."""
@@ -109,3 +112,17 @@ def from_other_distance(test: Iterable[DNSLookup], neutral: Iterable[DNSLookup])
 def _ttls(lookups: Iterable[DNSLookup]) -> list[int]:
     replies = (lookup.accepted for lookup in lookups if lookup.resolver.transport is Transport.UDP)
     return [reply.ip_ttl for reply in replies if reply is not None and reply.ip_ttl is not None]
+
+
+def gives_block_page(lookups: Iterable[DNSLookup], case: Case) -> bool:
+    """Tell whether an answer holds an address or alias that lists know for block pages of the vantage's country."""
+    index, country = index_of(case.reference.fingerprints), case.vantage.country_code
+    answers = (answer for o in lookups if o.accepted is not None for answer in o.accepted.answers)
+    return any(known.settles_in(country) for answer in answers for known in index.match_answer(answer.value))
+
+
+def shows_block_page(rows: Iterable[Try], case: Case) -> bool:
+    """Tell whether a page that came in the clear, and not for an experiment, reads like a block page."""
+    pages = (row.observation for row in rows if row.experiment is None)
+    clear = (page for page in pages if isinstance(page, HTTPExchange) and not page.secure and page.status)
+    return any(fingerprint_of(case, page) is not None for page in clear)

@@ -5,10 +5,9 @@ import functools
 from probe.classify.answers import agrees, comparable, contradict, values_of
 from probe.classify.forgery import find_proxies, find_two_faced, from_other_distance
 from probe.classify.name_lookups import LIES, NameLookups
-from probe.classify.pages import fingerprint_of
 from probe.classify.tries import Layer, Outcome, is_bogus, is_nobody, is_teredo
 from probe.model.experiment import Design, NameKind
-from probe.model.observation import DNSLookup, HTTPExchange, TLSHandshake, Transport
+from probe.model.observation import DNSLookup, TLSHandshake, Transport
 from probe.model.target import CheckName
 
 CERTIFICATE_DATES = (9, 10)
@@ -45,8 +44,12 @@ class NameFacts(NameLookups):
     @functools.cached_property
     def invented(self) -> bool:
         """Tell whether our resolver gives a public address for a name that encrypted ones say does not exist."""
-        denied = self.encrypted_deny(Outcome.NO_SUCH_NAME) >= 2
-        return denied and bool(self.own_addresses) and not any(map(is_bogus, self.own_addresses)) and not self.validated
+        return self.encrypted_deny(Outcome.NO_SUCH_NAME) >= 2 and self.gives_unproven
+
+    @property
+    def gives_unproven(self) -> bool:
+        """Tell whether all that our resolver gives is public addresses which no certificate proves to be the name's."""
+        return bool(self.own_addresses) and not any(map(is_bogus, self.own_addresses)) and not self.validated
 
     @functools.cached_property
     def leads_nowhere(self) -> bool:
@@ -65,13 +68,6 @@ class NameFacts(NameLookups):
         """Tell whether our resolver's replies about the name come from elsewhere than those about neutral names."""
         neutral = [lookup for _, lookup in self.at_own(NameKind.NEUTRAL)]
         return from_other_distance([lookup for _, lookup in self.at_own()], neutral)
-
-    @functools.cached_property
-    def lands_on_block_page(self) -> bool:
-        """Tell whether what an address given to us sent in the clear reads like a block page."""
-        pages = (r.observation for r in self.table if r.experiment is None and r.address in self.own_addresses)
-        clear = (page for page in pages if isinstance(page, HTTPExchange) and not page.secure and page.status)
-        return any(fingerprint_of(self.case, page) is not None for page in clear)
 
     @functools.cached_property
     def none_works(self) -> bool:

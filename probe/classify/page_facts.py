@@ -50,6 +50,12 @@ def is_moved_in_the_clear(facts: PathFacts) -> bool:
     return leads_to(encrypted) != leads_to(page)
 
 
+def is_moved_untold(facts: PathFacts) -> bool:
+    """Tell whether we are redirected to another site in the clear, and nothing is known of the site's https page."""
+    page = clear_page(facts)
+    return page is not None and facts.encrypted_page is None and moves_away(page) and not facts.hop
+
+
 def is_other_in_the_clear(facts: PathFacts) -> bool:
     """Tell whether the page in the clear is plainly none that the site serves over https."""
     page, encrypted = clear_page(facts), facts.encrypted_page
@@ -74,12 +80,18 @@ def reads_like_block_page(facts: PathFacts) -> bool:
     return page is not None and not own and fingerprint_of(facts.case, page) is not None
 
 
-def landed_on_block_page(facts: PathFacts) -> bool:
-    """Tell whether the redirects that begin here end at a known block page."""
+def landing_page(facts: PathFacts) -> HTTPExchange | None:
+    """Return the last answer of the redirects that begin here; `None` = they were not followed."""
     pages = [
         o for o in facts.case.observations if isinstance(o, HTTPExchange) and not o.experiment and o.hop > facts.hop
     ]
-    return bool(pages) and fingerprint_of(facts.case, pages[-1]) is not None
+    return pages[-1] if pages else None
+
+
+def landed_on_block_page(facts: PathFacts) -> bool:
+    """Tell whether the redirects that begin here end at a known block page."""
+    page = landing_page(facts)
+    return page is not None and fingerprint_of(facts.case, page) is not None
 
 
 def path_pairs(facts: PathFacts) -> int:

@@ -12,7 +12,9 @@ from probe.classify.pages import differ, fingerprint_of, is_challenge
 from probe.classify.pairs import SPOKE
 from probe.classify.rule import C0, C1, C2, Rule
 from probe.classify.rules_control_page import (
+    gets_another_page,
     got_same_address,
+    is_sent_away,
     is_sent_elsewhere,
     stays_for_control,
 )
@@ -282,9 +284,20 @@ PAGE_RULES: tuple[Rule[PathFacts], ...] = (
     _compared(
         "http.redirect.to_block_page.control_differs",
         is_sent_elsewhere,
-        stays_for_control,
+        lambda f, view: stays_for_control(f, view) and (f.encrypted_page is not None or gets_another_page(f, view)),
         Pattern.HTTP_REDIRECT,
-        "In the clear we are led to what reads like a block page; neither over https nor from a control is that so.",
+        "In the clear we are led to what reads like a block page; a control is not.",
+    ),
+    Rule(
+        id="http.redirect.control_differs",
+        when=lambda f: is_sent_away(f) and gets_another_page(f, ControlView.of(f.case)),
+        pattern=Pattern.HTTP_REDIRECT,
+        cause=Cause.UNKNOWN,
+        family=B,
+        family_of=lambda f: ControlView.of(f.case).method(lambda view: gets_another_page(f, view)),
+        level=C1,
+        reason="In the clear we are led to another site's page, a control gets plainly another one without being led;"
+        " the server may choose by country, or somebody on the way may.",
     ),
     _compared(
         "http.blockpage.fingerprint.control_differs",

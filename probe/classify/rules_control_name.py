@@ -7,6 +7,7 @@ from probe.classify.control_view import ControlView
 from probe.classify.name_facts import NameFacts
 from probe.classify.name_lookups import LIES
 from probe.classify.rule import C1, C2, Rule
+from probe.classify.rules_forgery import has_block_answer
 from probe.classify.tries import Outcome
 from probe.model.pattern import Pattern
 from probe.model.verdict import Cause, Confidence, EvidenceFamily
@@ -93,6 +94,13 @@ def _denied(outcome: Outcome, pattern: Pattern, what: str) -> Rule[NameFacts]:
     )
 
 
+def _invented(facts: NameFacts) -> bool:
+    """Alone a control's word is not enough where more can be asked: names that only a firm's network knows exist."""
+    if not _asked(facts) or not facts.gives_unproven or not ControlView.of(facts.case).denies_name():
+        return False
+    return facts.case.single_sample or facts.encrypted_deny(Outcome.NO_SUCH_NAME) >= 1
+
+
 CONTROL_NAME_RULES: tuple[Rule[NameFacts], ...] = (
     _compared(
         "dns.injection.bogon.control_differs",
@@ -100,6 +108,13 @@ CONTROL_NAME_RULES: tuple[Rule[NameFacts], ...] = (
         Pattern.DNS_INJECTION_BOGON,
         "We are given no public address, a control is given the site's.",
         when=lambda f: f.bogon and _outside(f),
+    ),
+    _compared(
+        "dns.injection.blockpage.control_differs",
+        _false,
+        Pattern.DNS_INJECTION_BLOCKPAGE,
+        "We are given an address known for block pages of this country, a control is given the site's.",
+        when=lambda f: has_block_answer(f) and _outside(f),
     ),
     _compared(
         "dns.control_differs.refuted",
@@ -120,6 +135,15 @@ CONTROL_NAME_RULES: tuple[Rule[NameFacts], ...] = (
         "A control is given no address for the name either.",
         when=lambda f: f.own_outcome in LIES,
         cause=Cause.OUTAGE,
+    ),
+    Rule(
+        id="srv.no_such_name.control_denies",
+        when=_invented,
+        pattern=Pattern.SRV_NO_SUCH_NAME,
+        cause=Cause.OUTAGE,
+        family=B,
+        level=lambda f: C2 if f.encrypted_deny(Outcome.NO_SUCH_NAME) or f.none_works else C1,
+        reason="Our resolver gives an address for a name that, a control is told, does not exist.",
     ),
 )
 """They come after what encrypted resolvers settle, and before what is only seen."""

@@ -2,13 +2,35 @@
 
 from probe.classify.control_view import ControlView
 from probe.classify.facts import PathFacts, host_of
-from probe.classify.page_facts import is_moved_in_the_clear, landed_on_block_page, leads_to
+from probe.classify.page_facts import (
+    REFUSAL,
+    is_moved_in_the_clear,
+    is_moved_untold,
+    landed_on_block_page,
+    landing_page,
+    leads_to,
+)
+from probe.classify.pages import differ
 from probe.model.observation import HTTPExchange
 
 
 def is_sent_elsewhere(facts: PathFacts) -> bool:
-    """Tell whether we are led to a block page in the clear, and nowhere over https."""
-    return is_moved_in_the_clear(facts) and landed_on_block_page(facts)
+    """Tell whether we are led to a block page in the clear, and not over https as far as that is known."""
+    return (is_moved_in_the_clear(facts) or is_moved_untold(facts)) and landed_on_block_page(facts)
+
+
+def is_sent_away(facts: PathFacts) -> bool:
+    """Tell whether a redirect in the clear ends at another site's page that came in the clear as well."""
+    landing = landing_page(facts)
+    return is_moved_untold(facts) and landing is not None and not landing.secure and 0 < landing.status < REFUSAL
+
+
+def gets_another_page(facts: PathFacts, view: ControlView) -> bool:
+    """Tell whether a control was not led where we were, and what it got in the end is plainly another page."""
+    landing, theirs = landing_page(facts), view.page
+    if landing is None or theirs is None or theirs.status >= REFUSAL or not stays_for_control(facts, view):
+        return False
+    return differ(landing, theirs)
 
 
 def stays_for_control(facts: PathFacts, view: ControlView) -> bool:

@@ -1,5 +1,6 @@
 """Rules about answers that nobody honest gives: the address serves everybody, or the servers contradict themselves."""
 
+from probe.classify.forgery import gives_block_page, shows_block_page
 from probe.classify.name_facts import NameFacts
 from probe.classify.rule import C1, C2, C3, Rule
 from probe.classify.tries import Outcome
@@ -23,6 +24,20 @@ def _proxy_level(facts: NameFacts) -> Confidence:
 
 def _is_served_by_proxy(facts: NameFacts) -> bool:
     return bool(facts.proxies) and facts.disputed and facts.resolver_outside
+
+
+def has_block_answer(facts: NameFacts) -> bool:
+    """Tell whether our resolver gave what is known for this country's block pages, and nothing proves it true."""
+    return gives_block_page([lookup for _, lookup in facts.own], facts.case) and not facts.own_addresses & facts.truth
+
+
+def _lands_on_block_page(facts: NameFacts) -> bool:
+    """Tell whether what an address given to us sent in the clear reads like a block page."""
+    return shows_block_page([row for row in facts.table if row.address in facts.own_addresses], facts.case)
+
+
+def _block_answer_level(facts: NameFacts) -> Confidence:
+    return C3 if facts.settles and facts.persists else C1
 
 
 def _block_page_level(facts: NameFacts) -> Confidence:
@@ -51,8 +66,26 @@ FORGERY_RULES: tuple[Rule[NameFacts], ...] = (
         reason="Every answer in the clear leads to a proxy, which serves unrelated sites too; encrypted ones do not.",
     ),
     Rule(
+        id="dns.resolver.manipulated.block_answer",
+        when=lambda f: has_block_answer(f) and f.disputed and f.others_clean and f.resolver_outside,
+        pattern=Pattern.DNS_RESOLVER_MANIPULATED,
+        cause=Cause.NETWORK,
+        family=ARTEFACT,
+        level=_block_answer_level,
+        reason="Only our own resolver gives an address known for block pages of this country.",
+    ),
+    Rule(
+        id="dns.injection.blockpage.block_answer",
+        when=lambda f: has_block_answer(f) and f.disputed and f.resolver_outside,
+        pattern=Pattern.DNS_INJECTION_BLOCKPAGE,
+        cause=Cause.NETWORK,
+        family=ARTEFACT,
+        level=_block_answer_level,
+        reason="The answer is an address known for block pages of this country; encrypted resolvers disagree.",
+    ),
+    Rule(
         id="dns.resolver.manipulated.block_page",
-        when=lambda f: f.disputed and f.others_clean and f.resolver_outside and f.lands_on_block_page,
+        when=lambda f: f.disputed and f.others_clean and f.resolver_outside and _lands_on_block_page(f),
         pattern=Pattern.DNS_RESOLVER_MANIPULATED,
         cause=Cause.NETWORK,
         family=ARTEFACT,

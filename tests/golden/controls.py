@@ -6,9 +6,10 @@ from probe.model.experiment import Design, NameKind, Place, Step
 from probe.model.failure import FailureCode
 from probe.model.fingerprint import Fingerprint, FoundIn, Matching, Reference
 from probe.model.path_trace import HopAnswer, TraceKind
+from probe.model.vantage import Vantage
 from tests.golden.story import Half, golden, half
 from tests.golden.traces import trace
-from tests.unit.classify.cases import HOME, NAME, OWN, REAL, Story
+from tests.unit.classify.cases import DOH, HOME, NAME, OWN, REAL, Story
 from tests.unit.classify.outside import all_well, rounds
 
 NX, NO_ANSWER, REFUSED = FailureCode.DNS_NXDOMAIN, FailureCode.DNS_NO_ANSWER, FailureCode.DNS_REFUSED
@@ -155,6 +156,46 @@ _denying(
     "The name's own servers may not answer our resolver: nobody is accused.",
     half(judged(denied(LOST, answer=LOST), all_well()), _DEAD, "The resolver is silent for neutral names as well."),
 )
+
+
+@golden("dns.injection.blockpage.control_differs")
+def block_answer() -> tuple[Half, Half]:
+    def tell(country: str) -> Case:
+        known = Fingerprint(
+            name="page", scope="nat", found_in=FoundIn.DNS, matching=Matching.FULL, pattern=OWN,
+            expected_countries=(country,),
+        )  # fmt: skip
+        story = Story().dns(OWN).tcp("silent").again(OWN).once_more(Step.CONNECT, "silent").neutrals()
+        return judged(
+            story,
+            Story().dns(REAL).tcp(address=REAL),
+            reference=Reference(fingerprints=(known,)),
+            vantage=Vantage(country_code="XA"),
+        )
+
+    return (
+        half(tell("XA"), LIKELY, "Twice this country's block page for us, twice the site's address for a control."),
+        half(tell("XB"), OPEN, "The address is known for another country's block page: nobody is accused."),
+    )
+
+
+@golden("srv.no_such_name.control_denies")
+def ghost() -> tuple[Half, Half]:
+    def tell(*, encrypted: object) -> Story:
+        return Story(**CLEAR).dns(OWN).tcp().http().ask(encrypted, DOH).again(OWN)
+
+    return (
+        half(
+            judged(tell(encrypted=NX), Story().dns(NX)),
+            DOWN,
+            "A control and an encrypted resolver say that the name does not exist: what we are given is made up.",
+        ),
+        half(
+            judged(tell(encrypted=OWN), Story().dns(NX)),
+            "ok none C2",
+            "An encrypted resolver gives the address too: a control's zone may lag behind.",
+        ),
+    )
 
 
 @golden("srv.no_such_name.control_too")

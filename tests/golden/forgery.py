@@ -5,8 +5,9 @@ import msgspec
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Place, Step
 from probe.model.failure import FailureCode
-from probe.model.fingerprint import Reference
+from probe.model.fingerprint import Fingerprint, FoundIn, Matching, Reference
 from probe.model.observation import DNSLookup
+from probe.model.vantage import Vantage
 from tests.golden.pages import BLOCKED_BODY, MINISTRY
 from tests.golden.story import Half, golden, half
 from tests.unit.classify.cases import DOH, DOT, NAME, OTHER, OWN, QUAD9, REAL, Story
@@ -183,3 +184,43 @@ def nowhere() -> tuple[Half, Half]:
             "One of them gives the same address: the name exists.",
         ),
     )
+
+
+PAGE_AT, HERE = "94.73.22.7", Vantage(country_code="XA")
+LISTED = Reference(
+    fingerprints=(
+        Fingerprint(
+            name="page", scope="isp", found_in=FoundIn.DNS, matching=Matching.FULL, pattern=PAGE_AT,
+            expected_countries=("XA",),
+        ),
+        Fingerprint(
+            name="school", scope="inst", found_in=FoundIn.DNS, matching=Matching.FULL, pattern=BOX,
+            expected_countries=("XA",),
+        ),
+    )
+)  # fmt: skip
+"""A provider's block page of this country, and a school's."""
+
+
+def listed(answer: str, clear: str) -> Story:
+    """Tell of an address at which nothing answers, and of what resolvers outside give, in private and in the clear."""
+    story = Story().dns(answer).tcp("silent", address=answer).once_more(Step.CONNECT, "silent", address=answer)
+    story.ask(REAL, DOH).ask(REAL, DOT).ask(clear, QUAD9)
+    return story.again(answer, times=2).neutrals(times=3)
+
+
+def _block_answer(rule: str, clear: str, about: str) -> None:
+    @golden(rule)
+    def tell() -> tuple[Half, Half]:
+        return (
+            half(listed(PAGE_AT, clear).case(reference=LISTED, vantage=HERE), "blocked network C3", about),
+            half(
+                listed(BOX, clear if clear == REAL else BOX).case(reference=LISTED, vantage=HERE),
+                "impaired unknown C1",
+                "The address is known for a school's block page: not a country's, nor a provider's.",
+            ),
+        )
+
+
+_block_answer("dns.resolver.manipulated.block_answer", REAL, "Our resolver alone gives a provider's block page.")
+_block_answer("dns.injection.blockpage.block_answer", PAGE_AT, "All answers in the clear give a provider's block page.")

@@ -100,6 +100,30 @@ def to_block_page_from_here() -> tuple[Half, Half]:
     )
 
 
+@golden("http.redirect.control_differs")
+def sent_away() -> tuple[Half, Half]:
+    def outside(**answer: Any) -> Story:
+        return Story(**CLEAR).dns(OWN).tcp().http(**answer)
+
+    def inside(title: str) -> Story:
+        story = Story(**CLEAR).dns(OWN).tcp().http(status=302, headers=AWAY).tcp(address="5.62.200.1", hop=1)
+        return story.http(address="5.62.200.1", hop=1, title=title)
+
+    site = {"title": "Morning Gazette"}
+    return (
+        half(
+            judged(inside("Notice of closure"), outside(**site)),
+            "impaired unknown C1",
+            "Led to a page of another site, which a control neither is led to nor gets.",
+        ),
+        half(
+            judged(inside("Morning Gazette, national edition"), outside(**site)),
+            "ok none C2",
+            "Led to another site, which shows the page that a control gets as well.",
+        ),
+    )
+
+
 def _own_redirect(rule: str, code: FailureCode, about: str) -> None:
     @golden(rule)
     def tell() -> tuple[Half, Half]:

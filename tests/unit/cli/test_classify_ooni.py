@@ -88,7 +88,7 @@ def test_a_cut_gzip_gives_what_came_before_the_cut(capsysbinary, report, tmp_pat
         ("dnsBlockingNXDOMAIN", "likely_blocked", "dns.nxdomain"),
         ("dnsHijackingToLocalhostWithHTTPS", "likely_blocked", "dns.injection.bogon"),
         ("dnsHijackingToProxyWithHTTPSURL", "ok", ""),
-        ("ghostDNSBlockingWithHTTPS", "down", "srv.down"),
+        ("ghostDNSBlockingWithHTTPS", "down", "srv.no_such_name"),
         ("httpBlockingConnectionReset", "likely_blocked", "http.reset"),
         ("httpDiffWithConsistentDNS", "impaired", "http"),
         ("redirectThenSuccess", "ok", ""),
