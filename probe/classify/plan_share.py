@@ -1,18 +1,21 @@
 """Follow-ups where a name fails now and then: more handshakes on fresh ports, and neutral names between them.
 
 Source: CONTRACT section 4 (ten connections for each address and design, six at once); a share of 26 %, the weakest seen
-in the field (Wu et al., USENIX Security 2023), shows itself in ten tries.
+in the field (Wu et al., USENIX Security 2023), shows itself in ten tries, that is once at least. Whether it is one is
+for Wald's test to say: where it leaves that open, later rounds go on, with as many neutral names as tests, by turns.
 """
 
 from probe.classify.case import Case
 from probe.classify.pairs import PAIRS
 from probe.classify.shares import count_share
 from probe.classify.tries import Layer, Try, is_literal
-from probe.model.experiment import Design, Experiment, NameKind, Place, Step
+from probe.model.experiment import Design, Experiment, NameKind, Pending, Place, Step
 from probe.model.observation import TLSHandshake
 from probe.model.target import Exposure
 
 TRIES = 10
+TRIES_AT_MOST = 40
+"""With all that follows later: of a share of 26 % fewer than one in a hundred are still open then."""
 AT_ONCE = 5
 PATIENCE_S = 5.0
 """Each try; a silent one would hold up the rest for the whole timeout."""
@@ -23,16 +26,10 @@ def plan_share(case: Case, table: tuple[Try, ...]) -> tuple[Experiment, ...]:
 
     They are made once the name has failed and come through as well, or as many as the user asked for.
     """
-    own = tuple(row for row in table if row.hop == 0 and row.place in (Place.OWN, Place.SIBLING))
-    # What one family alone meets is no share: each is looked at for itself.
-    families = [tuple(row for row in own if (":" in row.address) is v6) for v6 in (False, True)]
-    mixed = next((rows for rows in families if count_share(rows).is_mixed), None)
-    own = mixed or own
-    first = next((row for row in own if row.experiment is None and row.layer is Layer.TLS), None)
-    if first is None or case.cold_start or case.target.exposure is Exposure.PRIVATE or not case.neutral_names:
-        return ()
-    seen = first.observation
-    if not isinstance(seen, TLSHandshake) or not seen.server_name or is_literal(seen.server_name):
+    mixed = _mixed_rows(table)
+    own = mixed or _own_rows(table)
+    seen = _first_handshake(case, own)
+    if seen is None or case.cold_start:
         return ()
     wanted = TRIES if mixed else min(case.tries, TRIES)
     named = (Design.SHARE, Design.SNI)
@@ -46,6 +43,51 @@ def plan_share(case: Case, table: tuple[Try, ...]) -> tuple[Experiment, ...]:
         return tuple(_build(seen, case.neutral_names[0], Design.SNI, n) for n in range(controls + 1, PAIRS + 1))
     room = min(wanted, tests + AT_ONCE)
     return tuple(_build(seen, seen.server_name, Design.SHARE, n) for n in range(tests + 1, room + 1))
+
+
+def share_later(case: Case, table: tuple[Try, ...]) -> tuple[Pending, ...]:
+    """Return ten more of the name and of neutral ones by turns, where those made so far leave it open.
+
+    One failure is followed up where the user asked for tries; else it takes a second one: the first began the matter.
+    """
+    own = _mixed_rows(table)
+    seen = _first_handshake(case, own)
+    if seen is None:
+        return ()
+    share = count_share(own, case.baseline.loss_ratio if case.baseline is not None else 0.0)
+    asked = [e for run in (case, *case.cites) for e in run.experiments if e.endpoint == seen.endpoint]
+    last = max((e.cell for e in asked if e.design is Design.SHARE), default=0)
+    if not share.is_open or share.failed < (1 if case.tries else 2) or not TRIES <= last < TRIES_AT_MOST:
+        return ()
+    more = [
+        _build(seen, name, design, number)
+        for number in range(last + 1, last + TRIES + 1)
+        for name, design in ((seen.server_name, Design.SHARE), (case.neutral_names[0], Design.SNI))
+    ]
+    question = "whether the name fails more often than by chance"
+    return (Pending(due_in_s=case.round_apart_s, question=question, experiments=tuple(more)),)
+
+
+def _own_rows(table: tuple[Try, ...]) -> tuple[Try, ...]:
+    return tuple(row for row in table if row.hop == 0 and row.place in (Place.OWN, Place.SIBLING))
+
+
+def _mixed_rows(table: tuple[Try, ...]) -> tuple[Try, ...]:
+    """Return what was tried over the family in which the name failed and came through; empty = in none.
+
+    What one family alone meets is no share: each is looked at for itself.
+    """
+    own = _own_rows(table)
+    families = (tuple(row for row in own if (":" in row.address) is v6) for v6 in (False, True))
+    return next((rows for rows in families if count_share(rows).is_mixed), ())
+
+
+def _first_handshake(case: Case, own: tuple[Try, ...]) -> TLSHandshake | None:
+    """Return the handshake of the check's own that more are to follow; `None` = none may."""
+    first = next((row.observation for row in own if row.experiment is None and row.layer is Layer.TLS), None)
+    if not isinstance(first, TLSHandshake) or not first.server_name or is_literal(first.server_name):
+        return None
+    return None if case.target.exposure is Exposure.PRIVATE or not case.neutral_names else first
 
 
 def _build(seen: TLSHandshake, name: str, design: Design, number: int) -> Experiment:

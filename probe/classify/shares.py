@@ -60,8 +60,17 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
             or healthy >= FAILING
         ):
             return False
-        decided = decide_sequentially(self.failed, self.good, healthy=healthy, failing=FAILING)
-        return decided is Decision.FAILING
+        return self._decide() is Decision.FAILING
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether more tries would decide: the name failed, too seldom to say so and too often for chance."""
+        forbidden = not self.is_mixed or self.in_turn or max(HEALTHY, self.loss_ratio) >= FAILING
+        return not forbidden and not self.is_shown and self._decide() is not Decision.HEALTHY
+
+    def _decide(self) -> Decision:
+        healthy = max(HEALTHY, self.loss_ratio)
+        return decide_sequentially(self.failed, self.good, healthy=healthy, failing=FAILING)
 
 
 def count_share(rows: tuple[Try, ...], loss_ratio: float = 0.0) -> Share:

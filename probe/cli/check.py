@@ -70,7 +70,10 @@ Examples:
     "--worked", metavar="DATE", default="", help="Tunnels: they worked with these credentials on that day (2026-11-20)."
 )
 @click.option(
-    "--tries", default=0, type=click.IntRange(0, 10), help="So many more handshakes: finds what strikes only some."
+    "--tries",
+    default=0,
+    type=click.IntRange(0, 10),
+    help="So many more handshakes: finds what strikes only some; --wait goes on while that is open.",
 )
 @click.option(
     "--depth",

@@ -149,7 +149,13 @@ class Checking:
             await asyncio.sleep(delay_s)
             earlier.append(measurement)
             cites = tuple(_cite(one, environment.stack.clock) for one in earlier)
-            late = Wish(cites=cites, continues=measurement.id, pending=pending, body_limit_bytes=CHECK_BODY_BYTES)
+            late = Wish(
+                cites=cites,
+                continues=measurement.id,
+                pending=pending,
+                tries=self._tries,
+                body_limit_bytes=CHECK_BODY_BYTES,
+            )
             measurement = await self._measure(environment, monitor, target, late)
         survey = self._surveys.get(target.id)
         if survey is not None and _has_address(measurement):

@@ -24,6 +24,7 @@ from probe.classify.greeting import leave_open
 from probe.classify.judge import judge
 from probe.classify.pairs import PAIRS
 from probe.classify.plan import calls_for_echoes, is_calm, is_calm_alone, plan
+from probe.classify.plan_share import share_later
 from probe.classify.residual import is_moot
 from probe.classify.settled import is_settled
 from probe.classify.tunnel_facts import clock_tolerance_s
@@ -185,9 +186,12 @@ class Run:
         verdict = judge(case)
         unjudged = verdict.status is Status.INSUFFICIENT and self._target.check is not CheckName.VPN
         unfit = self._baseline is None or not self._baseline.fit
-        if self._wish.greets or verdict.status is Status.OK or (unjudged and unfit):
+        if self._wish.greets or (unjudged and unfit):
             return leave_open(verdict) if self._wish.greets else verdict
-        return msgspec.structs.replace(verdict, pending=(*plan(case).later, *second_round(case, verdict)))
+        more = share_later(case, build_table(case))
+        if verdict.status is not Status.OK:
+            more = (*plan(case).later, *second_round(case, verdict), *more)
+        return msgspec.structs.replace(verdict, pending=more)
 
     def _case(self) -> Case:
         return build_case(

@@ -3,15 +3,18 @@
 import msgspec
 import pytest
 
+from probe.classify.facts import build_table
 from probe.classify.judge import judge
 from probe.classify.plan import plan
+from probe.classify.plan_share import share_later
 from probe.classify.shares import Share
 from probe.classify.tries import Outcome
-from probe.model.experiment import Design, NameKind
+from probe.model.experiment import Design, NameKind, Step
 from probe.model.target import Exposure
 from probe.model.verdict import Cause, Status
-from tests.golden.shares import sometimes
+from tests.golden.shares import HERE, sometimes
 from tests.unit.classify.cases import FIT, OWN, Story
+from tests.unit.classify.cited import cite
 
 MIXED = Share(failed=3, good=8, controls=5, controls_failed=0, outcome=Outcome.SILENT)
 
@@ -63,3 +66,73 @@ def test_a_name_that_failed_and_came_through_is_tried_again_without_being_asked(
 def test_a_private_endpoint_is_left_alone():
     story = Story(exposure=Exposure.PRIVATE).dns(OWN).tcp().tls().http()
     assert share(story, tries=10) == []
+
+
+def later(story, **fields):
+    case = story.case(**fields)
+    return share_later(case, build_table(case))
+
+
+def go_on(came):
+    """Return a late run: a handshake of the name and one of a neutral name by turns."""
+    story = Story()
+    for number, outcome in enumerate(came, 11):
+        for design, kind, met in ((Design.SHARE, NameKind.TEST, outcome), (Design.SNI, NameKind.NEUTRAL, "ok")):
+            planned = story.experiment(design, Step.HANDSHAKE, kind, number, endpoint=HERE)
+            story.tcp(experiment=planned).tls(met, experiment=planned)
+    return story
+
+
+def test_what_ten_tries_leave_open_is_tried_ten_times_more_in_turn_with_neutral_names():
+    (pending,) = later(sometimes("silent", 2, 9), round_apart_s=30.0)
+    assert pending.due_in_s == 30.0
+    assert [e.name_kind for e in pending.experiments] == [NameKind.TEST, NameKind.NEUTRAL] * 10
+    assert [e.cell for e in pending.experiments[::2]] == list(range(11, 21))
+    assert len({e.id for e in pending.experiments}) == 20
+
+
+def test_a_single_failure_goes_on_only_where_tries_were_asked_for():
+    assert later(sometimes("silent", 1, 10)) == ()
+    assert later(sometimes("silent", 1, 10), tries=10) != ()
+
+
+@pytest.mark.parametrize(
+    ("story", "why"),
+    [
+        (sometimes("silent", 3, 8), "it is shown"),
+        (sometimes("silent", 1, 30), "it is chance"),
+        (sometimes("silent", 0, 11), "it never failed"),
+        (sometimes("silent", 2, 5), "the first ten are not done"),
+        (sometimes("silent", 2, 9, neutral="silent"), "neutral names fail as well"),
+    ],
+)
+def test_what_is_decided_or_cannot_be_is_left_at_that(story, why):
+    assert later(story, tries=10) == (), why
+
+
+def test_a_line_that_loses_as_much_is_left_at_that():
+    assert later(sometimes("silent", 2, 9), tries=10, baseline=msgspec.structs.replace(FIT, loss_ratio=0.3)) == ()
+
+
+def test_a_later_round_counts_with_the_first_and_goes_on_while_that_is_open():
+    first = cite(sometimes("silent", 2, 9))
+    shown = go_on(["silent", "ok", "ok", "ok", "silent", *["ok"] * 5]).case(cites=(first,))
+    verdict = judge(shown)
+    assert (verdict.status, verdict.cause) == (Status.DEGRADED, Cause.UNKNOWN)
+    assert share_later(shown, build_table(shown)) == ()
+    still = go_on(["ok"] * 10).case(cites=(first,))
+    (pending,) = share_later(still, build_table(still))
+    assert {e.cell for e in pending.experiments} == set(range(21, 31))
+
+
+def test_many_neutral_names_in_between_make_it_the_names():
+    first = cite(sometimes("silent", 2, 9))
+    half_of_them = go_on(["silent", "ok"] * 5 + ["silent", "ok", "ok", "silent", "silent"]).case(cites=(first,))
+    verdict = judge(half_of_them)
+    assert (verdict.status, verdict.cause) == (Status.DEGRADED, Cause.NETWORK)
+
+
+def test_four_rounds_are_the_end():
+    story = go_on(["ok"] * 30)
+    case = story.case(cites=(cite(sometimes("silent", 2, 9)),), baseline=msgspec.structs.replace(FIT, loss_ratio=0.1))
+    assert share_later(case, build_table(case)) == ()

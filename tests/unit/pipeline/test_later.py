@@ -1,16 +1,22 @@
 """Late experiments keep their order; repeats of different places wait for nobody."""
 
 import asyncio
+import dataclasses
 
 import pytest
 
 from probe.classify.judge import judge
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Step
+from probe.model.verdict import Status
 from probe.pipeline.later import run_in_order, second_round
+from probe.pipeline.measure import Run
+from probe.pipeline.wish import Wish
 from tests.golden.controls import hello, judged
+from tests.golden.shares import sometimes
 from tests.unit.classify.cases import NEUTRAL, Story
 from tests.unit.classify.outside import all_well
+from tests.unit.daemon.parts import make_agent
 
 PORTS = tuple(Endpoint(address="77.88.1.1", port=port) for port in range(20000, 20005))
 
@@ -56,3 +62,15 @@ def test_the_second_round_sends_a_neutral_name_and_then_the_name_to_each_echo_po
 def test_no_echo_port_is_used_where_no_name_was_sent():
     case = judged(Story().dns("45.90.1.1").tcp("silent"), all_well(), 1, echoes=PORTS)
     assert all(e.design is not Design.CROSS for p in second_round(case, judge(case)) for e in p.experiments)
+
+
+@pytest.mark.parametrize(("failed", "goes_on"), [(2, True), (0, False)])
+def test_a_good_run_waits_for_what_it_left_open_and_for_nothing_else(failed, goes_on):
+    story = sometimes("silent", failed, 11 - failed)
+    agent = make_agent(story.target)
+    environment = dataclasses.replace(agent.environment, neutral_names=(NEUTRAL,))
+    run = Run(environment, agent.monitor, story.target, Wish(tries=10))
+    run._journal.observations.extend(story.observations)
+    run._experiments.extend(story.experiments)
+    verdict = run.finish(interrupted=False).verdict
+    assert (verdict.status, bool(verdict.pending)) == (Status.OK, goes_on)
