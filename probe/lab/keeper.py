@@ -76,6 +76,7 @@ class Keeper:
             for key, _events in selector.select():
                 if key.fileobj is self._control:
                     if not self._obey():
+                        self._end_all()
                         return
                 else:
                     os.read(woken, 512)
@@ -126,6 +127,16 @@ class Keeper:
             os.write(2, f"{order.argv[0]}: {error.strerror}\n".encode())
         finally:
             os._exit(127)
+
+    def _end_all(self) -> None:
+        """End what we have started, and wait for it: the kernel would, but count its processor time to nobody."""
+        started = (*self._parts, *self._programs.values())
+        for pid in started:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for pid in started:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
 
     def _reap(self) -> None:
         while True:

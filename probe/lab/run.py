@@ -41,7 +41,10 @@ from probe.lab.world.atlas import DOMESTIC, ISP_RESOLVER, build_world
 from probe.lab.world.plan import World
 from probe.model.errors import UserError
 
-SET_UP_S = 20.0
+SET_UP_S = 60.0
+"""A lab is up in a second; on a machine on which many come up at once it takes its time."""
+PATIENCE_S = 10.0
+"""For its end, before it is forced, and what it used is counted to nobody."""
 REMEDIES = {
     "probe.lab.tunnel": ("there is no TUN interface for the client's tunnel", "make /dev/net/tun accessible"),
     "probe.lab.beside": ("the client's ports cannot be taken", "allow writes to /proc/sys/net in the lab's namespace"),
@@ -124,7 +127,7 @@ class Lab:
         self._pipes = []
         if self._keeper is not None:
             try:
-                self._keeper.wait(2.0)
+                self._keeper.wait(PATIENCE_S)
             except subprocess.TimeoutExpired:
                 self._keeper.kill()
                 self._keeper.wait()

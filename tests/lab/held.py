@@ -6,6 +6,7 @@
 import asyncio
 import os
 import random
+import resource
 import time
 
 import msgspec
@@ -28,14 +29,14 @@ def everything(names, seed):
 
 
 def hold(request, *, outside, choose=everything, again=False, jobs=JOBS):
-    """Return the score and the seconds it took, and print it past pytest's capture; `choose` says what is held.
+    """Return the score and its processor seconds, and print it past pytest's capture; `choose` says what is held.
 
     Labs side by side take the processors from each other, and a comparison can lose its moment: with `again`, what was
     less sure than it could be is held once more by itself, and that answer counts. What was wrong stays wrong.
     """
     seed = int(os.environ.get("LAB_SEED") or random.randrange(1_000_000))
     names = choose(tuple(build_scenarios(build_world(seed))), seed)
-    started_s = time.monotonic()
+    started_s, before_s = time.monotonic(), used_s()
     score = asyncio.run(hold_exam(names, seed=seed, jobs=jobs, tell=lambda mark: None, outside=outside))
     unsure = tuple(mark.scenario for mark in score.marks if mark.grade in (Grade.CAREFUL, Grade.MISSED))
     if again and unsure:
@@ -43,9 +44,16 @@ def hold(request, *, outside, choose=everything, again=False, jobs=JOBS):
         second = asyncio.run(hold_exam(unsure, seed=seed, jobs=1, tell=lambda mark: None, outside=outside))
         settled = tuple(mark for mark in score.marks if mark.scenario not in unsure)
         score = msgspec.structs.replace(score, marks=settled + second.marks)
-    wall_s = time.monotonic() - started_s
-    _show(request.config, "\n".join((*render_score(score), f"  {jobs} labs side by side, {wall_s:.0f} s")))
-    return score, wall_s
+    wall_s, cpu_s = time.monotonic() - started_s, used_s() - before_s
+    spent = f"  {jobs} labs side by side, {wall_s:.0f} s, {cpu_s:.0f} s of a processor"
+    _show(request.config, "\n".join((*render_score(score), spent)))
+    return score, cpu_s
+
+
+def used_s():
+    """Return the processor time of this process and of what it has waited for: labs that ended, and all in them."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def _show(config, text):

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from probe.lab.outside import await_words
 from probe.lab.proof import prove_scenario
 from probe.lab.run import Lab
 from probe.lab.scenarios import build_scenarios
+from tests.lab.held import used_s
 
 pytestmark = pytest.mark.lab
 
@@ -53,6 +55,12 @@ def started_by(process):
 def processes_of(lab):
     """Return the keepers of one lab, and of no other that this process runs."""
     return {lab.process_id} | started_by(lab.process_id)
+
+
+def read_used_s(pid):
+    """Return the processor time of one process, without those that it has waited for."""
+    utime, stime = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+    return (int(utime) + int(stime)) / os.sysconf("SC_CLK_TCK")
 
 
 def list_ancestors(pid):
@@ -98,6 +106,20 @@ async def test_two_labs_side_by_side_do_not_meet():
             scenario = build_scenarios(lab.world)["clean"]
             assert all(proof.holds for proof in await prove_scenario(lab, scenario))
         assert first.world.sites["news"].name != second.world.sites["news"].name
+
+
+async def test_what_its_programs_use_is_counted_once_it_has_ended():
+    burns = "import time\nwhile time.process_time() < 0.4: pass\nprint('burnt', flush=True)\ntime.sleep({})"
+    before_s = used_s()
+    async with Lab() as lab:
+        read, write = os.pipe2(os.O_CLOEXEC)
+        lab.spawn([sys.executable, "-c", burns.format(60)], (write, write, write), in_world=True)
+        os.close(write)
+        assert await await_words(read, b"burnt")
+        await lab.run_in_client([sys.executable, "-c", burns.format(0)])
+        parts_s = sum(map(read_used_s, processes_of(lab)))
+    # One was still there when the lab ended, as its censor and its servers were; the other had ended by itself.
+    assert used_s() - before_s >= parts_s + 2 * 0.4
 
 
 async def test_an_error_inside_ends_the_lab_too():

@@ -7,7 +7,8 @@ from tests.lab.held import assert_all_were_judged, hold, tell
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(900)]
 
-WALL_S = 360
+CPU_S = 240
+"""Of one processor, what the labs use included: wall time says as much of the exams that are held beside this one."""
 EXACT_RATIO = 0.93
 PATTERN_PRECISION = 0.97
 
@@ -46,4 +47,4 @@ def test_what_is_named_is_so(exam):
 
 
 def test_the_whole_exam_fits_into_a_pause(exam):
-    assert exam[1] <= WALL_S
+    assert exam[1] <= CPU_S
