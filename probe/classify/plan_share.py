@@ -6,7 +6,6 @@ for Wald's test to say: where it leaves that open, later rounds go on, with as m
 """
 
 from probe.classify.case import Case
-from probe.classify.pairs import PAIRS
 from probe.classify.shares import count_share
 from probe.classify.tries import Layer, Try, is_literal
 from probe.model.experiment import Design, Experiment, NameKind, Pending, Place, Step
@@ -16,33 +15,45 @@ from probe.model.target import Exposure
 TRIES = 10
 TRIES_AT_MOST = 40
 """With all that follows later: of a share of 26 % fewer than one in a hundred are still open then."""
-AT_ONCE = 5
-PATIENCE_S = 5.0
+AT_ONCE = 3
+"""Of the name, and as many of a neutral one."""
+PATIENCE_S = 4.0
 """Each try; a silent one would hold up the rest for the whole timeout."""
 
 
 def plan_share(case: Case, table: tuple[Try, ...]) -> tuple[Experiment, ...]:
-    """Return the next handshakes: five of the name, then neutral ones, then five more.
+    """Return the next handshakes of each family: three of the name and three of a neutral one at the same moment.
 
-    They are made once the name has failed and come through as well, or as many as the user asked for.
+    They are made once the name has failed and come through as well, or as many as the user asked for. Names in turn and
+    not in blocks: what stops everything for a few seconds must not look as if it picked one of them.
     """
-    mixed = _mixed_rows(table)
-    own = mixed or _own_rows(table)
-    seen = _first_handshake(case, own)
-    if seen is None or case.cold_start:
+    if case.cold_start:
         return ()
-    wanted = TRIES if mixed else min(case.tries, TRIES)
+    return tuple(experiment for rows in _families(table) for experiment in _next(case, table, rows))
+
+
+def _next(case: Case, table: tuple[Try, ...], rows: tuple[Try, ...]) -> list[Experiment]:
+    seen = _first_handshake(case, rows)
+    wanted = TRIES if count_share(rows).is_mixed else min(case.tries, TRIES)
+    if seen is None or not wanted:
+        return []
     named = (Design.SHARE, Design.SNI)
     planned = [e for e in case.experiments if e.design in named and e.endpoint == seen.endpoint]
     done = {row.experiment.id for row in table if row.experiment is not None and row.layer in (Layer.TLS, Layer.TCP)}
-    if not wanted or any(e.id not in done or e.id in case.running for e in planned):
-        return ()
+    if any(e.id not in done or e.id in case.running for e in planned):
+        return []
     tests = sum(e.design is Design.SHARE for e in planned)
     controls = sum(e.name_kind is NameKind.NEUTRAL for e in planned)
-    if tests and controls < PAIRS and count_share(own).failed:
-        return tuple(_build(seen, case.neutral_names[0], Design.SNI, n) for n in range(controls + 1, PAIRS + 1))
-    room = min(wanted, tests + AT_ONCE)
-    return tuple(_build(seen, seen.server_name, Design.SHARE, n) for n in range(tests + 1, room + 1))
+    last = min(wanted, tests + AT_ONCE)
+    return [
+        _build(seen, name, design, number)
+        for number in range(min(tests, controls) + 1, last + 1)
+        for name, design, made in (
+            (seen.server_name, Design.SHARE, tests),
+            (case.neutral_names[0], Design.SNI, controls),
+        )
+        if number > made
+    ]
 
 
 def share_later(case: Case, table: tuple[Try, ...]) -> tuple[Pending, ...]:
@@ -55,7 +66,8 @@ def share_later(case: Case, table: tuple[Try, ...]) -> tuple[Pending, ...]:
     if seen is None:
         return ()
     share = count_share(own, case.baseline.loss_ratio if case.baseline is not None else 0.0)
-    asked = [e for run in (case, *case.cites) for e in run.experiments if e.endpoint == seen.endpoint]
+    runs = (case.experiments, *(citation.experiments for citation in case.cites))
+    asked = [e for experiments in runs for e in experiments if e.endpoint == seen.endpoint]
     last = max((e.cell for e in asked if e.design is Design.SHARE), default=0)
     if not share.is_open or share.failed < (1 if case.tries else 2) or not TRIES <= last < TRIES_AT_MOST:
         return ()
@@ -68,18 +80,15 @@ def share_later(case: Case, table: tuple[Try, ...]) -> tuple[Pending, ...]:
     return (Pending(due_in_s=case.round_apart_s, question=question, experiments=tuple(more)),)
 
 
-def _own_rows(table: tuple[Try, ...]) -> tuple[Try, ...]:
-    return tuple(row for row in table if row.hop == 0 and row.place in (Place.OWN, Place.SIBLING))
+def _families(table: tuple[Try, ...]) -> tuple[tuple[Try, ...], ...]:
+    """Return what was tried at the name's own places over either family: what one alone meets is no share of both."""
+    own = tuple(row for row in table if row.hop == 0 and row.place in (Place.OWN, Place.SIBLING))
+    return tuple(tuple(row for row in own if (":" in row.address) is v6) for v6 in (False, True))
 
 
 def _mixed_rows(table: tuple[Try, ...]) -> tuple[Try, ...]:
-    """Return what was tried over the family in which the name failed and came through; empty = in none.
-
-    What one family alone meets is no share: each is looked at for itself.
-    """
-    own = _own_rows(table)
-    families = (tuple(row for row in own if (":" in row.address) is v6) for v6 in (False, True))
-    return next((rows for rows in families if count_share(rows).is_mixed), ())
+    """Return what was tried over the family in which the name failed and came through; empty = in none."""
+    return next((rows for rows in _families(table) if count_share(rows).is_mixed), ())
 
 
 def _first_handshake(case: Case, own: tuple[Try, ...]) -> TLSHandshake | None:

@@ -16,6 +16,7 @@ from tests.golden.shares import HERE, sometimes
 from tests.unit.classify.cases import FIT, OWN, Story
 from tests.unit.classify.cited import cite
 
+OWN_V6 = "2a0d:5600:1::80"
 MIXED = Share(failed=3, good=8, controls=5, controls_failed=0, outcome=Outcome.SILENT)
 
 
@@ -53,14 +54,32 @@ def test_a_neutral_name_that_fails_as_well_accuses_nobody():
 def test_a_good_run_makes_no_more_handshakes_than_it_was_asked_for():
     good = Story().dns(OWN).tcp().tls().http()
     assert share(good) == []
-    assert len(share(good, tries=3)) == 3
-    assert len(share(good, tries=10)) == 5, "five at once"
+    assert [e.name_kind for e in share(good, tries=2)] == [NameKind.TEST, NameKind.NEUTRAL] * 2
+    assert len(share(good, tries=10)) == 6, "six at once"
 
 
 def test_a_name_that_failed_and_came_through_is_tried_again_without_being_asked():
-    assert {e.name_kind for e in share(sometimes("silent", 1, 2, controls=0))} == {NameKind.NEUTRAL}
-    assert [e.cell for e in share(sometimes("silent", 1, 5))] == [6, 7, 8, 9, 10]
-    assert share(sometimes("silent", 3, 8)) == [], "ten are the end"
+    assert [(e.design, e.cell) for e in share(sometimes("silent", 1, 2, controls=2))] == [
+        (design, cell) for cell in (3, 4, 5) for design in (Design.SHARE, Design.SNI)
+    ]
+    assert share(sometimes("silent", 3, 8, controls=10)) == [], "ten are the end"
+
+
+def test_neutral_names_catch_up_where_more_tests_were_made():
+    assert [(e.design, e.cell) for e in share(sometimes("silent", 1, 4, controls=3))][:2] == [
+        (Design.SNI, 4),
+        (Design.SHARE, 5),
+    ]
+
+
+def test_each_family_is_tried_for_itself():
+    good = Story().dns(OWN).dns(OWN_V6, query_type="AAAA").tcp().tls().http().tcp(address=OWN_V6).tls(address=OWN_V6)
+    asked = share(good, tries=1)
+    assert [(e.endpoint.address, e.name_kind) for e in asked] == [
+        (address, kind) for address in (OWN, OWN_V6) for kind in (NameKind.TEST, NameKind.NEUTRAL)
+    ]
+    v6_alone = sometimes("silent", 0, 3).tcp(address=OWN_V6).tls("silent", address=OWN_V6)
+    assert not [e for e in share(v6_alone) if e.design is Design.SHARE], "neither family has failed and come through"
 
 
 def test_a_private_endpoint_is_left_alone():
