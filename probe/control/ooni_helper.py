@@ -10,17 +10,16 @@ import dataclasses
 import ipaddress
 from collections.abc import Iterable
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 from probe.control import ooni_wire as wire
 from probe.control.ooni_wire import IPFlag
 from probe.control.view import OutsideView, dial, fetch, shake_hands
 from probe.model.endpoint import Endpoint
-from probe.model.failure import FailureCode
 from probe.model.observation import DNSLookup, HTTPExchange, TCPConnect, TLSHandshake
 from probe.model.target import Header
 from probe.net.context import Context
 from probe.net.lookup import is_literal
+from probe.protocols.ooni_failure import write_failure
 from probe.protocols.redirect import REDIRECTS, WebAddress
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -119,7 +118,7 @@ class _Run:
         )
 
     def _describe_handshake(self, seen: TLSHandshake) -> wire.TLSOutcome:
-        failure = None if seen.failure is None else _spell(seen.failure.code)
+        failure = write_failure(seen.failure, seen.alert)
         return wire.TLSOutcome(server_name=self._address.host, status=failure is None, failure=failure)
 
     def _describe_names(self) -> wire.DNSOutcome:
@@ -130,20 +129,26 @@ class _Run:
         return wire.DNSOutcome(failure=failure, addrs=list(self.resolved))
 
     def _describe_page(self) -> wire.HTTPOutcome:
-        pages = [seen for seen in seen_of(self._page, HTTPExchange) if seen.status not in REDIRECTS]
-        page = next((seen for seen in pages if seen.failure is None), None)
+        """Return the last page; of one that broke off its head is told, and no length, as the real helper does."""
+        pages = [seen for seen in seen_of(self._page, HTTPExchange) if seen.status and not _leads_on(seen)]
+        page = next((seen for seen in pages if seen.failure is None), pages[-1] if pages else None)
         if page is None:
             return wire.HTTPOutcome(failure=self._name_page_failure())
-        headers: dict[str, str] = {}
-        for name, value in page.headers:
-            headers.setdefault(_canonical(name), value)
-        host = urlsplit(page.url).hostname or self._address.host
+        failure = None if _names_no_place(page) else page.failure
         return wire.HTTPOutcome(
-            body_length=len(page.body),
-            discovered_h3_endpoint=wire.find_h3_endpoint(headers.get("Alt-Svc", ""), host),
-            title=page.title,
-            headers=headers,
+            body_length=len(page.body) if failure is None else 0,
+            discovered_h3_endpoint=self._find_h3(),
+            failure=None if failure is None else wire.map_http_failure(failure.code),
+            title=page.title if failure is None else "",
+            headers=_fold_headers(page),
             status_code=page.status,
+        )
+
+    def _find_h3(self) -> str:
+        """Return where HTTP/3 is offered: by the first answer of the chain, as the real helper looks for it."""
+        first = next((seen for seen in seen_of(self._page, HTTPExchange) if seen.status), None)
+        return (
+            "" if first is None else wire.find_h3_endpoint(_fold_headers(first).get("Alt-Svc", ""), self._address.host)
         )
 
     def _name_page_failure(self) -> str:
@@ -202,11 +207,19 @@ def _describe_connect(seen: TCPConnect | None) -> wire.TCPOutcome:
     return wire.TCPOutcome(status=failure is None, failure=failure)
 
 
-def _spell(code: FailureCode) -> str:
-    """Return df-007's string; what OONI hides in free text is its failed handshake."""
-    return (FailureCode.SSL_FAILED_HANDSHAKE if code is FailureCode.TLS_ALERT else code).value
+def _leads_on(page: HTTPExchange) -> bool:
+    """Tell whether an answer is not the last one of its chain."""
+    return page.status in REDIRECTS and not _names_no_place(page)
 
 
-def _canonical(name: str) -> str:
-    """Return a header name as Go spells it."""
-    return "-".join(part.capitalize() for part in name.split("-"))
+def _names_no_place(page: HTTPExchange) -> bool:
+    """Tell whether an answer is a redirect without a Location: for Go the last page, and no failure."""
+    return page.status in REDIRECTS and not page.location
+
+
+def _fold_headers(page: HTTPExchange) -> dict[str, str]:
+    """Return the first value of each header, under its name as Go spells it."""
+    headers: dict[str, str] = {}
+    for name, value in page.headers:
+        headers.setdefault(wire.canonical_name(name), value)
+    return headers

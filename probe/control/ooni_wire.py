@@ -141,12 +141,16 @@ def parse_url(text: str) -> tuple[WebAddress, bool]:
 
 
 def read_headers(written: dict[str, list[str]] | None) -> tuple[Header, ...]:
-    """Return the headers that are passed on: the first value of each of three."""
-    return tuple(
-        Header(name=name, value=values[0])
-        for name in HONOURED_HEADERS
-        if (values := (written or {}).get(name)) and values[0]
-    )
+    """Return the three headers that are passed on, in whatever case they are written; of several values, a list."""
+    found: dict[str, list[str]] = {}
+    for name, values in (written or {}).items():
+        found.setdefault(canonical_name(name), []).extend(filter(None, values))
+    return tuple(Header(name=name, value=", ".join(found[name])) for name in HONOURED_HEADERS if found.get(name))
+
+
+def canonical_name(name: str) -> str:
+    """Return a header name as Go spells it."""
+    return "-".join(part.capitalize() for part in name.split("-"))
 
 
 def encode_answer(answer: HelperAnswer) -> bytes:
