@@ -1,19 +1,26 @@
-"""Measurements of OONI files one by one: single JSON, JSON lines, either of them gzipped, or standard input."""
+"""Measurements of OONI files one by one: JSON lines, a JSON text over several lines, either gzipped, standard input."""
 
 import contextlib
 import gzip
 import io
+import itertools
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO, cast
+
+import msgspec
 
 from probe.model.errors import ProtocolError, UserError
 
 MAX_MEASUREMENT_BYTES = 64 * 1024 * 1024
 """A line longer than this is no measurement: real ones stay under a few MB."""
+MAX_JOINED_BYTES = 16 * 1024 * 1024
+"""A text over several lines that does not begin with a line of its own is looked for in so much."""
 _GZIP_MAGIC = b"\x1f\x8b"
 _BLANK = b" \t\r\n"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_text = msgspec.json.Decoder(msgspec.Raw)
 
 
 def read_measurements(path: str) -> Iterator[tuple[int, bytes | ProtocolError]]:
@@ -46,15 +53,47 @@ def _open(path: str) -> Iterator[BinaryIO]:
 
 def _split(stream: BinaryIO) -> Iterator[tuple[int, bytes | ProtocolError]]:
     """Yield line by line, unless the first line is the beginning of a text that goes on."""
-    number = 0
-    for number, line in _lines(stream):
-        if isinstance(line, bytes) and number == 1 and line.strip(_BLANK) in (b"{", b"["):
-            yield 1, _read_rest(line, stream)
-            return
-        if isinstance(line, ProtocolError) or line.strip(_BLANK):
-            yield number, line
+    lines = _lines(stream)
+    number, first = next(lines, (0, b""))
     if number == 0:
         yield 1, ProtocolError("empty")
+        return
+    if isinstance(first, bytes):
+        first = first.removeprefix(_BYTE_ORDER_MARK)
+        if first.strip(_BLANK) in (b"{", b"["):
+            yield 1, _read_rest(first, stream)
+            return
+        if first.strip(_BLANK) and not first.rstrip(_BLANK).endswith(b"}"):
+            yield from _join(first, lines)
+            return
+    yield from _with_content(itertools.chain([(number, first)], lines))
+
+
+def _join(
+    first: bytes, lines: Iterator[tuple[int, bytes | ProtocolError]]
+) -> Iterator[tuple[int, bytes | ProtocolError]]:
+    """Yield the lines as one text if they are one, else each for itself: then the first one alone is cut."""
+    read: list[tuple[int, bytes | ProtocolError]] = [(1, first)]
+    length = len(first)
+    for number, line in lines:
+        read.append((number, line))
+        length += len(line) if isinstance(line, bytes) else MAX_JOINED_BYTES
+        if length > MAX_JOINED_BYTES:
+            break
+    else:
+        text = b"".join(line for _, line in read if isinstance(line, bytes))
+        with contextlib.suppress(msgspec.MsgspecError):
+            _text.decode(text)
+            yield 1, text
+            return
+    yield from _with_content(itertools.chain(read, lines))
+
+
+def _with_content(
+    lines: Iterable[tuple[int, bytes | ProtocolError]],
+) -> Iterator[tuple[int, bytes | ProtocolError]]:
+    """Yield what is no blank line."""
+    return (pair for pair in lines if isinstance(pair[1], ProtocolError) or pair[1].strip(_BLANK))
 
 
 def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | ProtocolError]]:

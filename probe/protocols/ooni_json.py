@@ -10,6 +10,7 @@ itself, and those that are no good are left out: archives span ten years of prob
 import base64
 import binascii
 import functools
+import json
 import types
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -209,6 +210,12 @@ class Top(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     test_keys: TestKeys
 
 
+class _Wrapped(msgspec.Struct, frozen=True, kw_only=True):
+    """What OONI's API answers to a question for one whole measurement."""
+
+    raw_measurement: str
+
+
 _whole = msgspec.json.Decoder(Top)
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _items = msgspec.json.Decoder(list[msgspec.Raw])
@@ -223,12 +230,32 @@ def parse_top(data: bytes) -> Top:
     try:
         return _whole.decode(data)
     except msgspec.ValidationError:
-        found = read_struct(data, Top)
-    except _DECODE_ERRORS as error:
-        raise ProtocolError(f"not JSON: {str(error)[:_QUOTED]}") from error
+        found = read_struct(data, Top) or _unwrap(data)
+    except _DECODE_ERRORS:
+        strict = _rewrite(data)
+        found = read_struct(strict, Top) or _unwrap(strict)
     if found is None:
         raise ProtocolError("no measurement: a JSON object with test_keys was expected")
     return found
+
+
+def _rewrite(data: bytes) -> bytes:
+    """Return as strict JSON what Python probes wrote loosely: NaN, halves of surrogate pairs, bytes that are no UTF-8.
+
+    Raises:
+        ProtocolError: it is no JSON at all.
+    """
+    try:
+        loose = json.loads(data.decode("utf-8", "replace"), parse_constant=lambda _: None)
+        return json.dumps(loose, ensure_ascii=False).encode("utf-8", "replace")
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError(f"not JSON: {str(error)[:_QUOTED]}") from error
+
+
+def _unwrap(data: bytes) -> Top | None:
+    """Read a measurement as OONI's API hands it out, a JSON text inside another; `None` = it is none."""
+    answer = read_struct(data, _Wrapped)
+    return None if answer is None else read_struct(answer.raw_measurement.encode("utf-8", "replace"), Top)
 
 
 def parse_control(data: bytes) -> Control:
