@@ -13,6 +13,7 @@ from probe.protocols import specs_by_scheme
 from probe.targets.hosts import is_address
 from probe.targets.identity import make_id
 from probe.targets.schemes import FORMS, SCHEMES, Parsed
+from probe.targets.secret_reading import SecretReader
 from probe.targets.traits import Traits
 from probe.targets.tunnel_texts import find_scheme
 from probe.targets.tunnels import PRIVATE_INTERVAL_S, SPACING_S, Keep, parse_tunnel
@@ -31,9 +32,16 @@ _SIMPLE_SITE = re.compile(
 
 
 def parse_address(
-    text: str, *, source: str = "command line", traits: Traits | None = None, keep: Keep | None = None
+    text: str,
+    *,
+    source: str = "command line",
+    traits: Traits | None = None,
+    keep: Keep | None = None,
+    reader: SecretReader | None = None,
 ) -> Target:
-    """Read one address; `source` is the place that an error names, `keep` takes the secrets of a link.
+    """Read one address; `source` is the place that an error names.
+
+    `keep` takes the secrets of a link; `reader` reads the list that it stands in.
 
     Raises:
         UserError: it is no address, or of a kind that is not checked.
@@ -42,7 +50,7 @@ def parse_address(
     text = text.strip()
     scheme = find_scheme(text)
     if scheme and scheme not in SCHEMES and scheme in specs_by_scheme():
-        return apply_traits(parse_tunnel(text, scheme, source, keep), traits)
+        return apply_traits(parse_tunnel(text, scheme, source, keep, reader), traits)
     unspoken = explain_unspoken(scheme) if scheme and scheme not in SCHEMES else None
     if unspoken is not None:
         raise UserError(source, str(unspoken), unspoken.remedy)

@@ -12,6 +12,7 @@ from probe.model.written import Written
 from probe.protocols.fields import Fields
 from probe.targets.address import apply_traits, parse_address
 from probe.targets.expectations import read_expect, read_request
+from probe.targets.secret_reading import SecretReader
 from probe.targets.traits import Traits
 from probe.targets.tunnels import is_tunnel_place, load_tunnels
 
@@ -111,10 +112,12 @@ def _line_of_text(fields: Fields, key: str, default: str) -> str:
     return text
 
 
-def read_entry(written: Written, file: str, base: Traits, errors: list[UserError]) -> tuple[Target, ...]:
+def read_entry(
+    written: Written, file: str, base: Traits, errors: list[UserError], reader: SecretReader | None = None
+) -> tuple[Target, ...]:
     """Read one entry, a scalar or a mapping with `uri`; nothing = it is wrong, and `errors` says how."""
     if isinstance(written.value, str):
-        return read_address(written.value, f"{file}:{written.line}", base, errors)
+        return read_address(written.value, f"{file}:{written.line}", base, errors, reader)
     own: list[UserError] = []
     fields = Fields(written, file, own)
     uri = fields.text("uri")
@@ -126,11 +129,16 @@ def read_entry(written: Written, file: str, base: Traits, errors: list[UserError
     if own:
         errors.extend(own)
         return ()
-    return read_address(uri, f"{file}:{written.line}", traits, errors)
+    return read_address(uri, f"{file}:{written.line}", traits, errors, reader)
 
 
-def read_address(text: str, place: str, traits: Traits, errors: list[UserError]) -> tuple[Target, ...]:
-    """Read an address in a list; of a tunnel's file, all its endpoints. Nothing = it is wrong, `errors` says how."""
+def read_address(
+    text: str, place: str, traits: Traits, errors: list[UserError], reader: SecretReader | None = None
+) -> tuple[Target, ...]:
+    """Read an address in a list; of a tunnel's file, all its endpoints. Nothing = it is wrong, `errors` says how.
+
+    `reader` is the list's own, where it has many: links with secrets are held against the line that they stand in.
+    """
     try:
         if is_tunnel_place(text):
             if place.startswith(("http://", "https://")):
@@ -138,7 +146,7 @@ def read_address(text: str, place: str, traits: Traits, errors: list[UserError])
             found = load_tunnels(text)
             errors.extend(found.mistakes)
             return tuple(apply_traits(target, traits) for target in found.targets)
-        return (parse_address(text, source=place, traits=traits),)
+        return (parse_address(text, source=place, traits=traits, reader=reader),)
     except UserError as error:
         errors.append(error)
         return ()

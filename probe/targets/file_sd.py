@@ -16,6 +16,7 @@ from probe.model.target import Target
 from probe.model.written import Written
 from probe.targets.entries import label_problem, read_address
 from probe.targets.loaded import Loaded, join_loaded
+from probe.targets.secret_reading import SecretReader
 from probe.targets.traits import Traits
 
 _FORM = 'write [{"targets": ["https://…"], "labels": {"team": "web"}}]'
@@ -83,6 +84,7 @@ def parse_file_sd_yaml(groups: tuple[Written, ...], file: str, base: Traits) -> 
     """Read groups from YAML; a bad group or target is one error."""
     targets: list[Target] = []
     errors: list[UserError] = []
+    reader = SecretReader()
     for group in groups:
         where = f"{file}:{group.line}"
         members = group.value.get("targets") if isinstance(group.value, dict) else None
@@ -94,7 +96,7 @@ def parse_file_sd_yaml(groups: tuple[Written, ...], file: str, base: Traits) -> 
         traits = _read_labels(labels, where, base, errors)
         for member in members.value:
             address = member.value if isinstance(member.value, str) else ""
-            targets.extend(read_address(address, f"{file}:{member.line}", traits, errors))
+            targets.extend(read_address(address, f"{file}:{member.line}", traits, errors, reader))
     return join_loaded([Loaded(targets=tuple(targets), errors=tuple(errors))])
 
 

@@ -14,6 +14,7 @@ from probe.model.errors import UserError
 from probe.model.target import Target
 from probe.targets.entries import read_address
 from probe.targets.loaded import Loaded, join_loaded
+from probe.targets.secret_reading import SecretReader
 from probe.targets.traits import Traits
 
 _COMMENT = re.compile(r"(?:^|\s)#.*")
@@ -25,11 +26,12 @@ def parse_text(text: str, file: str, base: Traits) -> Loaded:
     """Read one address per line; `#` begins a comment at the start of a line or after a blank."""
     targets: list[Target] = []
     errors: list[UserError] = []
+    reader = SecretReader()
     for number, line in enumerate(text.split("\n"), 1):
         address = (_COMMENT.sub("", line) if "#" in line else line).strip()
         if not address:
             continue
-        targets.extend(read_address(address, f"{file}:{number}", base, errors))
+        targets.extend(read_address(address, f"{file}:{number}", base, errors, reader))
     return join_loaded([Loaded(targets=tuple(targets), errors=tuple(errors))])
 
 
@@ -49,6 +51,7 @@ def parse_csv(text: str, file: str, base: Traits) -> Loaded:
     targets: list[Target] = []
     errors: list[UserError] = []
     traits_of: dict[str, Traits] = {"": base}
+    reader = SecretReader()
     for number, cells in rows:
         if cells is None:
             errors.append(UserError(f"{file}:{number}", "a quote is not closed", 'close it with "'))
@@ -57,7 +60,7 @@ def parse_csv(text: str, file: str, base: Traits) -> Loaded:
         category = cells[category_column].strip()[:64] if 0 <= category_column < len(cells) else ""
         if category not in traits_of:
             traits_of[category] = msgspec.structs.replace(base, category=category)
-        targets.extend(read_address(address, f"{file}:{number}", traits_of[category], errors))
+        targets.extend(read_address(address, f"{file}:{number}", traits_of[category], errors, reader))
     return join_loaded([Loaded(targets=tuple(targets), errors=tuple(errors))])
 
 

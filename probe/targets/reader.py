@@ -16,6 +16,7 @@ from probe.targets.entries import read_address, read_entry
 from probe.targets.fetch import Body, fetch_url, find_files, place_of, read_file
 from probe.targets.formats import parse_list
 from probe.targets.loaded import Loaded, inherit, join_loaded
+from probe.targets.secret_reading import SecretReader
 
 
 class _Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,15 +36,16 @@ class ListReader:
 
     async def load(self, sources: Sequence[TargetSource], defaults: Defaults) -> Loaded:
         """Read all sources, in their order; every mistake is an error in what is returned."""
+        reader = SecretReader()
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._load_source(source, defaults)) for source in sources]
+            tasks = [group.create_task(self._load_source(source, defaults, reader)) for source in sources]
         parts = [task.result() for task in tasks]
         self._forget_others(sources, defaults)
         return await asyncio.to_thread(join_loaded, parts) if len(parts) != 1 else parts[0]
 
-    async def _load_source(self, source: TargetSource, defaults: Defaults) -> Loaded:
+    async def _load_source(self, source: TargetSource, defaults: Defaults, reader: SecretReader) -> Loaded:
         if source.uri:
-            return load_uri(source, defaults)
+            return load_uri(source, defaults, reader)
         if source.http_sd:
             return await self._load_url(source, defaults)
         paths = await asyncio.to_thread(find_files, source.file)
@@ -119,14 +121,17 @@ def _with_last_good(error: UserError) -> UserError:
     return UserError(error.where, f"{error.what}, so the list of before is kept", error.remedy)
 
 
-def load_uri(source: TargetSource, defaults: Defaults) -> Loaded:
-    """Read the one target that is written out in the configuration or on the command line."""
+def load_uri(source: TargetSource, defaults: Defaults, reader: SecretReader | None = None) -> Loaded:
+    """Read the one target that is written out in the configuration or on the command line.
+
+    `reader` is one for all that stand there.
+    """
     errors: list[UserError] = []
     traits = inherit(defaults, source)
     if source.entry is None:
-        targets = read_address(source.uri, source.place or "command line", traits, errors)
+        targets = read_address(source.uri, source.place or "command line", traits, errors, reader)
     else:
-        targets = read_entry(source.entry, source.place.rpartition(":")[0], traits, errors)
+        targets = read_entry(source.entry, source.place.rpartition(":")[0], traits, errors, reader)
     return Loaded(targets=targets, errors=tuple(errors))
 
 

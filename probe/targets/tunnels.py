@@ -112,10 +112,13 @@ def load_tunnel_file(text: str) -> tuple[Target, ...]:
     return load_tunnels(text).targets
 
 
-def parse_tunnel(text: str, scheme: str, source: str, keep: Keep | None = None) -> Target:
+def parse_tunnel(
+    text: str, scheme: str, source: str, keep: Keep | None = None, reader: SecretReader | None = None
+) -> Target:
     """Return the target of a link or bridge line.
 
-    What is secret in it is referred to by the line of the list that it stands in, or handed to `keep`.
+    What is secret in it is referred to by the line of the list that it stands in, or handed to `keep`. `reader` looks
+    whether it does stand there: one for all links of a list, or each reads the list anew.
 
     Raises:
         UserError: it is no such link, or holds a secret and nothing can be referred to.
@@ -138,8 +141,8 @@ def parse_tunnel(text: str, scheme: str, source: str, keep: Keep | None = None) 
     path, _, line = source.rpartition(":")
     place = place_of_file(path)
     references = {name: SecretRef(source=f"line:{place}#{line}.{name}") for name in entry.parsed.secrets}
+    reader = SecretReader() if reader is None else reader
     try:
-        reader = SecretReader()
         stands = {name: reader.read(reference.source).decode() for name, reference in references.items()}
     except (UserError, LookupError, ValueError, OSError):
         stands = {}

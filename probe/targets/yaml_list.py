@@ -11,6 +11,7 @@ from probe.protocols.marked_yaml import read_yaml
 from probe.targets.entries import read_entry, read_traits
 from probe.targets.file_sd import parse_file_sd_yaml
 from probe.targets.loaded import Loaded, apply_source, join_loaded
+from probe.targets.secret_reading import SecretReader
 from probe.targets.traits import Traits
 
 
@@ -24,7 +25,7 @@ def parse_yaml_list(text: str, file: str, base: Traits, source: TargetSource) ->
     if isinstance(root.value, tuple):
         if root.value and all(isinstance(item.value, dict) and "targets" in item.value for item in root.value):
             return parse_file_sd_yaml(root.value, file, base)
-        return _read_entries(root.value, file, base)
+        return _read_entries(root.value, file, base, SecretReader())
     if isinstance(root.value, str):
         raise UserError(f"{file}:{root.line}", "this is text and no list", "write `- https://…`, or name the file .txt")
     errors: list[UserError] = []
@@ -33,33 +34,34 @@ def parse_yaml_list(text: str, file: str, base: Traits, source: TargetSource) ->
     if defaults is not None:
         base = apply_source(read_traits(defaults, base), source)
         defaults.finish()
-    parts = [_read_entries(fields.items("targets"), file, base)]
+    reader = SecretReader()
+    parts = [_read_entries(fields.items("targets"), file, base, reader)]
     groups = fields.mapping("groups")
     if groups is not None:
-        parts.extend(_read_group(groups, name, base, source) for name in groups.names())
+        parts.extend(_read_group(groups, name, base, source, reader) for name in groups.names())
     fields.finish()
     return join_loaded([Loaded(errors=tuple(errors)), *parts])
 
 
-def _read_group(groups: Fields, name: str, base: Traits, source: TargetSource) -> Loaded:
+def _read_group(groups: Fields, name: str, base: Traits, source: TargetSource, reader: SecretReader) -> Loaded:
     """Read one group: a list of entries, or a mapping with `targets` and what they share."""
     base = msgspec.structs.replace(base, group=source.group or name)
     found = groups.written(name)
     if found is None:
         return Loaded()
     if not isinstance(found.value, dict):
-        return _read_entries(groups.items(name), groups.file, base)
+        return _read_entries(groups.items(name), groups.file, base, reader)
     errors: list[UserError] = []
     fields = Fields(found, groups.file, errors, f"groups.{name}.")
     traits = apply_source(read_traits(fields, base), source)
-    entries = _read_entries(fields.items("targets"), groups.file, traits)
+    entries = _read_entries(fields.items("targets"), groups.file, traits, reader)
     fields.finish()
     return join_loaded([Loaded(errors=tuple(errors)), entries])
 
 
-def _read_entries(entries: tuple[Written, ...], file: str, base: Traits) -> Loaded:
+def _read_entries(entries: tuple[Written, ...], file: str, base: Traits, reader: SecretReader) -> Loaded:
     targets: list[Target] = []
     errors: list[UserError] = []
     for entry in entries:
-        targets.extend(read_entry(entry, file, base, errors))
+        targets.extend(read_entry(entry, file, base, errors, reader))
     return join_loaded([Loaded(targets=tuple(targets), errors=tuple(errors))])
