@@ -13,6 +13,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import cast
 
+from probe.control.inner_tls import ServerTls
 from probe.protocols.flow import read_flow
 from probe.protocols.sink import ANSWER as SWALLOWED
 from probe.protocols.sink import ENOUGH_BYTES
@@ -74,10 +75,7 @@ class EchoConnection(asyncio.Protocol):
         self._closed = closed
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._tls: ssl.SSLObject | None = None
-        self._incoming = ssl.MemoryBIO()
-        self._outgoing = ssl.MemoryBIO()
-        self._shaken = False
+        self._tls: ServerTls | None = None
         self._buffer = b""
         self._received = 0
         self._kind: Spoken | None = None
@@ -134,7 +132,7 @@ class EchoConnection(asyncio.Protocol):
         match self._kind:
             case Spoken.TLS if self._tls is None:
                 first, self._buffer, self._kind = self._buffer, b"", None
-                self._tls = self._context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+                self._tls = ServerTls(self._context)
                 self._feed_tls(first)
             case Spoken.HTTP:
                 if b"\r\n\r\n" in self._buffer or len(self._buffer) > MOST_HEAD_BYTES:
@@ -178,29 +176,24 @@ class EchoConnection(asyncio.Protocol):
         if self._tls is None:
             self._write(data)
         else:
-            self._tls.write(data)
+            self._tls.seal(data)
             self._flush()
 
     def _feed_tls(self, data: bytes) -> None:
         assert self._tls is not None
-        self._incoming.write(data)
         try:
-            if not self._shaken:
-                self._tls.do_handshake()
-                self._shaken = True
-            while plain := self._tls.read(16384):
+            for plain in self._tls.open(data):
                 self._take(plain)
-            self._close()  # the peer said goodbye
-        except ssl.SSLWantReadError:
-            pass
         except (ssl.SSLError, OSError):
             self._flush()  # the alert
             self._close()
             return
         self._flush()
+        if self._tls.ended:
+            self._close()
 
     def _flush(self) -> None:
-        if data := self._outgoing.read():
+        if self._tls is not None and (data := self._tls.take_unsent()):
             self._write(data)
 
     def _write(self, data: bytes) -> None:

@@ -29,6 +29,7 @@ from probe.model.depth import Depth
 from probe.model.errors import ProtocolError
 from probe.protocols import load_specs
 from probe.protocols.dialogue import Ask, Reached, Receive, Send
+from probe.protocols.engines.pinned_tls import open_engine
 from probe.protocols.inner_echo import ECHO_REPLY, build_echo, name_packet, turn_echo
 from probe.targets.tunnel_texts import parse_link
 from tests.dialogues import play
@@ -245,6 +246,71 @@ async def test_a_reference_in_tls_serves_pages_in_it_too(unused_tcp_port):
         reader, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port, ssl=context)
         writer.write(b"GET /flow/70000/8388608 HTTP/1.1\r\nHost: x\r\n\r\n")
         assert len((await reader.read()).partition(b"\r\n\r\n")[2]) == 70000
+        writer.close()
+    finally:
+        await ports.close()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("hello", "sent"), [
+    (Hello.OPENVPN, b""),
+    (Hello.TROJAN, b""),
+    (Hello.TROJAN, b"\x16\x03\x01\x02\x00\x01"),
+    (Hello.VLESS, b"\x16\x03\x01\x02\x00\x01"),
+])  # fmt: skip
+async def test_who_says_nothing_is_held_up_to_a_limit_and_keeps_nobody_out(unused_tcp_port, hello, sent):
+    room = 10
+    ports = HelloPorts({hello: unused_tcp_port}, ("127.0.0.1",), room=room)
+    await ports.start()
+    before = len(os.listdir("/proc/self/fd"))
+    silent = []
+    try:
+        for _ in range(4 * room):
+            silent.append(await asyncio.open_connection("127.0.0.1", unused_tcp_port))
+            silent[-1][1].write(sent)
+        gone = [reader.read() for reader, _ in silent[: 3 * room]]  # the oldest
+        async with asyncio.timeout(5):
+            assert await asyncio.gather(*gone, return_exceptions=True)
+        assert len(os.listdir("/proc/self/fd")) <= before + 4 * room + room
+        context = ssl.create_default_context() if hello.in_tls else None
+        if context is not None:
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        reader, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port, ssl=context)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 200 OK")
+        writer.close()
+    finally:
+        for _, writer in silent:
+            writer.transport.abort()
+        await ports.close()
+
+
+@pytest.mark.asyncio
+async def test_a_handshake_in_small_pieces_completes_and_nonsense_ends_at_once(unused_tcp_port):
+    ports = HelloPorts({Hello.TROJAN: unused_tcp_port}, ("127.0.0.1",))
+    await ports.start()
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
+        engine = open_engine(b"")
+        hello = engine.start()
+        for at in range(0, len(hello), 50):
+            writer.write(hello[at : at + 50])
+            await asyncio.sleep(0)
+        while not engine.done:
+            async with asyncio.timeout(5):
+                writer.write(engine.feed(await reader.read(1000)))
+        writer.write(engine.seal(b"GET / HTTP/1.1\r\n\r\n"))
+        said = b""
+        while (data := await reader.read(1000)) != b"":
+            engine.add(data)
+            while plain := engine.open():
+                said += plain
+        assert said.startswith(b"HTTP/1.1 200 OK")
+        writer.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        async with asyncio.timeout(5):
+            assert (await reader.read())[:1] in (b"\x15", b""), "an alert at most"
         writer.close()
     finally:
         await ports.close()
