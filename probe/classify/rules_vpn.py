@@ -3,11 +3,14 @@
 from collections.abc import Callable
 
 from probe.classify.facts import PathFacts
+from probe.classify.name_facts import CERTIFICATE_DATES
 from probe.classify.rule import C0, C1, C2, Rule
 from probe.classify.tries import Layer, Outcome
 from probe.classify.tunnel_facts import TunnelFacts, clock_tolerance_s
 from probe.model.depth import Depth
+from probe.model.observation import DialogueExchange
 from probe.model.pattern import Pattern
+from probe.model.vantage import LocalFinding
 from probe.model.verdict import Cause, Confidence, EvidenceFamily
 
 OBSERVED = EvidenceFamily.OBSERVED
@@ -37,6 +40,19 @@ def _clock_is_off(facts: PathFacts) -> bool:
     if offset_s is None or not facts.failed(VPN, RESET, FIN, SILENT):
         return False
     return abs(offset_s) > clock_tolerance_s(facts.case.target)
+
+
+def _out_of_date(facts: PathFacts) -> bool:
+    """A certificate inside the conversation does not hold, and its dates are all that is wrong with it."""
+    if not facts.failed(VPN, Outcome.UNTRUSTED) or facts.failing is None:
+        return False
+    seen = facts.failing.observation
+    return isinstance(seen, DialogueExchange) and seen.verify_code in CERTIFICATE_DATES
+
+
+def _clock_is_wrong(facts: PathFacts) -> bool:
+    baseline = facts.case.baseline
+    return baseline is not None and LocalFinding.CLOCK_WRONG in baseline.findings
 
 
 def level_elsewhere(facts: PathFacts) -> Confidence:
@@ -76,6 +92,33 @@ VPN_RULES: tuple[Rule[PathFacts], ...] = (
         family=OBSERVED,
         level=C1,
         reason="This host's clock is wrong by more than the protocol allows: servers take that for a wrong key.",
+    ),
+    Rule(
+        id="net.clock.tunnel_certificate",
+        when=lambda f: (_out_of_date(f) or f.failed(VPN, Outcome.LAPSED)) and _clock_is_wrong(f),
+        pattern=Pattern.NET_CLOCK,
+        cause=Cause.LOCAL,
+        family=A,
+        level=C2,
+        reason="The server's certificate, or ours, is outside its dates by this host's clock, which is wrong.",
+    ),
+    Rule(
+        id="srv.auth_failed.lapsed",
+        when=lambda f: f.failed(VPN, Outcome.LAPSED),
+        pattern=Pattern.SRV_AUTH_FAILED,
+        cause=Cause.SERVER,
+        family=OBSERVED,
+        level=C1,
+        reason="The server answers, and says no more once it is shown our certificate, which is over.",
+    ),
+    Rule(
+        id="srv.cert_expired.tunnel",
+        when=_out_of_date,
+        pattern=Pattern.SRV_CERT_EXPIRED,
+        cause=Cause.SERVER,
+        family=OBSERVED,
+        level=C2,
+        reason="The server's certificate leads to the authority that the tunnel trusts; only its dates are over.",
     ),
     Rule(
         id="ip.proto_drop.udp_lost",

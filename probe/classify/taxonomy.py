@@ -160,7 +160,9 @@ TAXONOMY: dict[Pattern, Entry] = {
     Pattern.SRV_AUTH_FAILED: _entry("a login is asked for or refused", "401 or 407 under a valid certificate"),
     Pattern.SRV_SNI_REJECTED: _entry("the server does not know the name", "alert unrecognized_name"),
     Pattern.SRV_TLS_REFUSED: _entry("the server refuses the handshake", "the same alert for a neutral name"),
-    Pattern.SRV_CERT_EXPIRED: _entry("an expired certificate", "the chain is public and names the site"),
+    Pattern.SRV_CERT_EXPIRED: _entry(
+        "an expired certificate", "the chain is public and names the site, or leads to a tunnel's own authority"
+    ),
     Pattern.SRV_CERT_NAME: _entry(
         "a certificate for other names", "a public chain, at an address encrypted DNS gives too"
     ),

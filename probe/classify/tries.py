@@ -62,6 +62,8 @@ class Outcome(StrEnum):
     UNTRUSTED = "untrusted"
     DENIED = "denied"
     """The peer understood and refused."""
+    LAPSED = "lapsed"
+    """It ended where we showed a credential that is over."""
     NO_SUCH_NAME = "nxdomain"
     NO_ANSWER = "no_answer"
     DNS_REFUSED = "dns_refused"
@@ -126,6 +128,7 @@ _OUTCOMES = {
     FailureCode.QUIC_INCOMPATIBLE_VERSION: Outcome.ALERT,
     FailureCode.UNEXPECTED_ANSWER: Outcome.GARBAGE,
     FailureCode.REFUSED_BY_PEER: Outcome.DENIED,
+    FailureCode.CREDENTIALS_EXPIRED: Outcome.LAPSED,
 }
 
 REDIRECT_CODES = frozenset({FailureCode.HTTP_INVALID_REDIRECT, FailureCode.TOO_MANY_REDIRECTS})

@@ -36,6 +36,7 @@ _WORDS = {
     FailureCode.REFUSED_BY_PEER: "refused",
     FailureCode.TOO_SOON: "not asked: too soon after the last time",
     FailureCode.CREDENTIALS_MISSING: "not asked: credentials missing",
+    FailureCode.CREDENTIALS_EXPIRED: "ended at our certificate, which is over",
     FailureCode.OUT_OF_DESCRIPTORS: "this host has no more open files",
 }
 

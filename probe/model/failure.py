@@ -1,7 +1,7 @@
 """What went wrong on the network, as data.
 
 Source: the strings are OONI's df-007 ("errors"), so our observations can be read by whoever reads theirs.
-Deviation: `tls_alert` and `too_many_redirects` are ours, because df-007 hides both in free text; the four after them
+Deviation: `tls_alert` and `too_many_redirects` are ours, because df-007 hides both in free text; the five after them
 are of conversations that OONI does not have.
 """
 
@@ -49,6 +49,7 @@ class FailureCode(StrEnum):
     REFUSED_BY_PEER = "refused_by_peer"
     TOO_SOON = "too_soon"
     CREDENTIALS_MISSING = "credentials_missing"
+    CREDENTIALS_EXPIRED = "credentials_expired"
     OUT_OF_DESCRIPTORS = "out_of_descriptors"
     UNKNOWN = "unknown_error"
 

@@ -257,6 +257,8 @@ class DialogueExchange(msgspec.Struct, frozen=True, kw_only=True, tag="dialogue"
     """What the peer said, as flat public facts; empty when the dialogue did not end well."""
     refused: str = ""
     """What the peer said when it understood and refused."""
+    verify_code: int = 0
+    """OpenSSL's X509_V_ERR number of a certificate that did not hold inside the conversation; 0 = none was bad."""
     ending: Ending | None = None
     """How the peer or the network ended it; `None` = it came to its end."""
     local_port: int = 0

@@ -7,6 +7,7 @@ own, and a conversation begins only when they succeeded. What a filter may have 
 import dataclasses
 import errno
 import os
+import ssl
 from collections.abc import Mapping
 from typing import assert_never
 
@@ -25,7 +26,7 @@ from probe.net.datagrams import Datagrams
 from probe.net.secure import secure
 from probe.net.stream import ByteStream
 from probe.net.transcript import Transcript
-from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Reached, Receive, Refused, Send, Tcp, Tls, Udp
+from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Lapsed, Reached, Receive, Refused, Send, Tcp, Tls, Udp
 
 _READ_BYTES = 65536
 _STAMPS = 16
@@ -169,6 +170,7 @@ class _Conversation:
         self._stages: list[StageReached] = []
         self._reply: dict[str, str] = {}
         self._refused = ""
+        self._verify_code = 0
         self._transaction = 0
         self._started_s = 0.0
         self._deadline_s = 0.0
@@ -215,6 +217,9 @@ class _Conversation:
         except UserError as error:
             # A key or a setting that the protocol cannot use: nothing was asked, so nothing was learned.
             self._fail(FailureCode.CREDENTIALS_MISSING, str(error))
+        except Lapsed as error:
+            self._refused = str(error)
+            self._fail(FailureCode.CREDENTIALS_EXPIRED, str(error))
         except Refused as error:
             self._refused = str(error)
             self._fail(FailureCode.REFUSED_BY_PEER, str(error))
@@ -222,6 +227,8 @@ class _Conversation:
             self._fail(FailureCode.UNEXPECTED_ANSWER, str(error))
         except (OSError, EOFError) as error:
             self.failure = build_failure(Stage.DIALOGUE, error)
+            if isinstance(error, ssl.SSLCertVerificationError):
+                self._verify_code = error.verify_code
         else:
             if reply is None:
                 self._fail(FailureCode.EOF if self._ended else FailureCode.TIMEOUT)
@@ -343,6 +350,7 @@ class _Conversation:
             sends=self._transcript.sends,
             reply=self._reply,
             refused=self._refused,
+            verify_code=self._verify_code,
             ending=ending,
             local_port=self.local_port,
             bytes_sent=self.bytes_sent,

@@ -18,6 +18,8 @@ from probe.store.store import Store
 REMEMBERED_S = 90 * 86400.0
 LOGIN_PARAM = "login"
 """Param of a target whose password was to be used."""
+_REJECTIONS = frozenset({FailureCode.REFUSED_BY_PEER, FailureCode.CREDENTIALS_EXPIRED})
+"""After these a password is not sent again: the latter does not say what it was that was not liked."""
 _LOOKED_AT = 8
 """The newest stored successes; older ones say nothing that these do not."""
 
@@ -89,7 +91,7 @@ def find_rejected_login(store: Store, target: Target) -> Measurement | None:
         if not same_secrets(measurement.target, target):
             continue
         codes = {o.failure.code for o in measurement.observations if o.failure is not None}
-        return measurement if FailureCode.REFUSED_BY_PEER in codes else None
+        return measurement if codes & _REJECTIONS else None
     return None
 
 

@@ -8,7 +8,8 @@ random bytes, so the same conversation runs over UDP, TCP, TLS or a recording, a
         answer = yield Receive(2.0)
 
 It ends in one of four ways: a returned value (what the peer said, for a reader), a returned `None` (silence, or the
-peer hung up: the driver knows which), `ProtocolError` (nonsense came), or `Refused` (the peer understood and said no).
+peer hung up: the driver knows which), `ProtocolError` (nonsense came), or `Refused` (the peer understood and said no;
+`Lapsed` where it need not say why).
 """
 
 import dataclasses
@@ -62,6 +63,10 @@ class Refused(Exception):  # noqa: N818  an outcome, not a fault of anybody
 
     The message quotes what the peer said, never what we sent.
     """
+
+
+class Lapsed(Refused):
+    """The conversation ended where we showed what is over by our clock, and the peer gave no reason, or that one."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

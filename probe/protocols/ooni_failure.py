@@ -118,6 +118,7 @@ def write_failure(failure: Failure | None, alert: tuple[int, int] | None = None)
             | FailureCode.REFUSED_BY_PEER
             | FailureCode.TOO_SOON
             | FailureCode.CREDENTIALS_MISSING
+            | FailureCode.CREDENTIALS_EXPIRED
         ):
             return f"{_UNKNOWN_PREFIX}{failure.code.value}"
         case _:

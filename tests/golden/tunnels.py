@@ -1,13 +1,18 @@
 """Golden stories about conversations with tunnels: what silence, a hang-up and a refusal may be called."""
 
+import msgspec
+
 from probe.model.depth import Depth
 from probe.model.endpoint import Endpoint
 from probe.model.failure import Failure, FailureCode, Stage
 from probe.model.observation import DialogueExchange
 from probe.model.target import CheckName
+from probe.model.vantage import Baseline, LocalFinding
 from tests.golden import tunnel_proofs  # noqa: F401 (it registers its stories)
 from tests.golden.story import Half, golden, half
-from tests.unit.classify.cases import OWN, Story
+from tests.unit.classify.cases import FIT, OWN, Story
+
+OUT_OF_DATE, OTHER_AUTHORITY = 10, 20
 
 
 class TunnelStory(Story):
@@ -18,7 +23,7 @@ class TunnelStory(Story):
             check=CheckName.VPN, address=f"openvpn://{OWN}:1194", host=OWN, port=1194, params={"protocol": "openvpn"}
         )
 
-    def speak(self, code: FailureCode | None, depth: Depth = Depth.NONE) -> "TunnelStory":
+    def speak(self, code: FailureCode | None, depth: Depth = Depth.NONE, verify_code: int = 0) -> "TunnelStory":
         failure = None if code is None else Failure(stage=Stage.DIALOGUE, code=code)
         self.observations.append(
             DialogueExchange(
@@ -27,6 +32,7 @@ class TunnelStory(Story):
                 protocol="openvpn",
                 transport="udp",
                 depth=depth,
+                verify_code=verify_code,
                 failure=failure,
             )
         )
@@ -54,6 +60,41 @@ def refused_by_the_server() -> tuple[Half, Half]:
     return (
         said(FailureCode.REFUSED_BY_PEER, "server_side server C1", "It answers in its protocol: no.", Depth.HELLO),
         said(FailureCode.EOF, "insufficient unknown C0", "It hangs up: that may be a no, and may be a filter."),
+    )
+
+
+def shown(verify_code: int, code: FailureCode, says: str, about: str, baseline: Baseline = FIT) -> Half:
+    return half(TunnelStory().speak(code, Depth.HELLO, verify_code).case(baseline=baseline), says, about)
+
+
+@golden("srv.cert_expired.tunnel")
+def the_servers_certificate_is_over() -> tuple[Half, Half]:
+    return (
+        shown(OUT_OF_DATE, FailureCode.SSL_INVALID_CERTIFICATE, "server_side server C2", "Only its dates are over."),
+        shown(
+            OTHER_AUTHORITY, FailureCode.SSL_UNKNOWN_AUTHORITY, "insufficient unknown C0",
+            "It comes from another authority than the file's: whose server that is, is open.",
+        ),
+    )  # fmt: skip
+
+
+@golden("srv.auth_failed.lapsed")
+def ours_is_over() -> tuple[Half, Half]:
+    return (
+        shown(
+            0, FailureCode.CREDENTIALS_EXPIRED, "server_side server C1", "It ends at our certificate, which is over."
+        ),
+        shown(0, FailureCode.EOF, "insufficient unknown C0", "It ends there, and our certificate is good."),
+    )
+
+
+@golden("net.clock.tunnel_certificate")
+def over_by_a_wrong_clock() -> tuple[Half, Half]:
+    wrong = msgspec.structs.replace(FIT, findings=(LocalFinding.CLOCK_WRONG,))
+    code = FailureCode.SSL_INVALID_CERTIFICATE
+    return (
+        shown(OUT_OF_DATE, code, "impaired local C2", "Over by a clock that is wrong.", wrong),
+        shown(OUT_OF_DATE, code, "server_side server C2", "Over by a clock that is right."),
     )
 
 

@@ -214,7 +214,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
 class Server(msgspec.Struct, frozen=True, kw_only=True):
     """A real server that runs in the world; in its words `{folder}` is where its files are.
 
-    `{certificate}` and `{key}` are paths of a certificate that is its own authority.
+    `{certificate}` and `{key}` are paths of a certificate that is its own authority; `probe.lab.papers` lists others.
     """
 
     program: str
@@ -252,7 +252,7 @@ class Tunnel(msgspec.Struct, frozen=True, kw_only=True):
     proven_servers: tuple[Server, ...] | None = None
     """The servers of that time; `None` = the same."""
     file: str = ""
-    """A client's file or link; the target is then the file's name."""
+    """A client's file or link, with papers in it by name; the target is then the file's name."""
 
 
 class Configured(msgspec.Struct, frozen=True, kw_only=True):

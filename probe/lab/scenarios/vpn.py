@@ -12,6 +12,7 @@ from probe.lab.censor.signatures import Signature
 from probe.lab.scenarios.model import Build, Outcome, Proven, Scenario, Speak, Symptom, Truth
 from probe.lab.scenarios.parts import FINE, gone, own_doing, rules, works
 from probe.lab.scenarios.vpn_flows import VPN_FLOWS
+from probe.lab.scenarios.vpn_logins import VPN_LOGINS
 from probe.lab.scenarios.vpn_others import (
     WIREGUARD,
     socks_wants_login,
@@ -349,6 +350,7 @@ VPN: tuple[Build, ...] = (
     *WIREGUARD,
     *SHADOWSOCKS,
     *VPN_FLOWS,
+    *VPN_LOGINS,
     *VPN_TRAPS,
 )
 """Those with a server of Debian's need it installed."""

@@ -43,12 +43,13 @@ class Authority:
         return self._load(*self.issue(names, kind))
 
     def issue(
-        self, names: tuple[str, ...], kind: Certificate = Certificate.VALID
+        self, names: tuple[str, ...], kind: Certificate = Certificate.VALID, *, for_client: bool = False
     ) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
-        """Return a fresh key with a certificate for the names, good or bad as told."""
+        """Return a fresh key with a certificate for the names, good or bad as told; of a server, or of a client."""
         key = ec.generate_private_key(ec.SECP256R1())
         shown = ("mismatch.invalid.example",) if kind is Certificate.WRONG_NAME else names
         days = (-120, -30) if kind is Certificate.EXPIRED else (-30, 60)
+        purpose = ExtendedKeyUsageOID.CLIENT_AUTH if for_client else ExtendedKeyUsageOID.SERVER_AUTH
         subject = _name(shown[0])
         self_signed = kind is Certificate.SELF_SIGNED
         issuer, signer = (subject, key) if self_signed else (self._certificate.subject, self._key)
@@ -57,7 +58,7 @@ class Authority:
             self._builder(subject, issuer, key, days=days, issuer_key=signer)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(usage, critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(n) for n in shown]), critical=False)
             .sign(signer, hashes.SHA256())
         )

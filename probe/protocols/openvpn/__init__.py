@@ -15,7 +15,7 @@ import msgspec
 
 from probe.model.depth import Depth
 from probe.model.errors import ProtocolError, UserError
-from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Reached, Refused, Stack, Tcp, Udp
+from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Lapsed, Reached, Refused, Stack, Tcp, Udp
 from probe.protocols.engines.pinned_tls import open_engine, open_records
 from probe.protocols.engines.roots import distrust
 from probe.protocols.engines.tls import TLSEngine
@@ -24,7 +24,7 @@ from probe.protocols.openvpn.config import is_config, parse_config
 from probe.protocols.openvpn.control import ControlChannel
 from probe.protocols.openvpn.data import is_spoken, open_channel
 from probe.protocols.openvpn.framing import Framing, choose_framing
-from probe.protocols.openvpn.identity import unpack_identity
+from probe.protocols.openvpn.identity import read_end, unpack_identity
 from probe.protocols.openvpn.keys import StaticKey, parse_client_key, parse_static_key
 from probe.protocols.openvpn.limits import CHALLENGED, Part, find_lack, stop_at
 from probe.protocols.openvpn.login import (
@@ -90,6 +90,8 @@ def start(ask: Ask) -> Dialogue:
     logs_in = wants_in and not pins and not lack
     engine = _open_engine(ask, logs_in=logs_in)
     if not (yield from session.shake_hands(engine, to_the_end=logs_in)):
+        if logs_in and engine.read_chain():
+            _blame_own(ask)
         return None
     if pins and hashlib.sha256(engine.read_chain()[0]).hexdigest() not in pins:
         raise distrust(_UNTRUSTED, "the certificate is none of those that the file names")
@@ -101,6 +103,7 @@ def start(ask: Ask) -> Dialogue:
         return reply
     joined = yield from _log_in(ask, session, engine)
     if joined is None:
+        _blame_own(ask)
         return None
     yield Reached(Depth.AUTH)
     push, key = joined
@@ -213,6 +216,17 @@ def _open_tunnel(ask: Ask, session: Session, push: Push, key: StaticKey) -> Tunn
         return None
     channel = open_channel(cipher, digest, key, push.peer_id, ask.entropy)
     return Tunnel(ask, session, channel, framing, fragmented="fragment" in ask.params)
+
+
+def _blame_own(ask: Ask) -> None:
+    """Say why nothing more came where our certificate was shown, if it is over: servers then hang up or fall silent.
+
+    Raises:
+        Lapsed: it is.
+    """
+    end = read_end(ask.secrets.get("cert", b""), ask.wall_s) if ask.wall_s else ""
+    if end:
+        raise Lapsed(f"nothing more comes once our certificate is shown, which was good until {end}")
 
 
 def _read_login(ask: Ask) -> tuple[str, str] | None:

@@ -5,8 +5,10 @@ Only one without a passphrase is opened: nobody is here to be asked for it. Erro
 
 import base64
 import binascii
+import datetime
 from collections.abc import Mapping
 
+from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
@@ -33,6 +35,15 @@ def unpack_identity(secrets: Mapping[str, bytes]) -> Mapping[str, bytes]:
         found["cert"] = bundle.cert.certificate.public_bytes(Encoding.PEM)
         found["cert_key"] = bundle.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return found | dict(secrets)
+
+
+def read_end(certificate: bytes, wall_s: float) -> str:
+    """Return the day on which a certificate (PEM) ended, as `2026-11-01`; empty = it is good still, or is none."""
+    try:
+        end = x509.load_pem_x509_certificate(certificate).not_valid_after_utc
+    except ValueError:
+        return ""
+    return f"{end:%Y-%m-%d}" if end < datetime.datetime.fromtimestamp(wall_s, datetime.UTC) else ""
 
 
 def _read_bytes(data: bytes) -> bytes:

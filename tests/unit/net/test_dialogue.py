@@ -16,7 +16,8 @@ from probe.model.observation import DialogueExchange, Ending, TCPConnect
 from probe.net.context import Manners, TooSoon
 from probe.net.dialogue import Occasion, converse
 from probe.net.stack import Stack
-from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Reached, Receive, Refused, Send, Tcp, Udp
+from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Lapsed, Reached, Receive, Refused, Send, Tcp, Udp
+from probe.protocols.engines.roots import distrust
 from tests.fakes import OpenGate, make_context
 
 
@@ -33,6 +34,10 @@ def start(ask: Ask) -> Dialogue:
     yield Reached(Depth.HELLO)
     if answer.startswith(b"no"):
         raise Refused("no, it says")
+    if answer.startswith(b"over"):
+        raise Lapsed("nothing more comes")
+    if answer.startswith(b"old"):
+        raise distrust(10, "certificate has expired")
     if answer.startswith(b"?"):
         raise ProtocolError("nonsense: 3f")
     yield Send(b"more")
@@ -151,7 +156,12 @@ async def test_a_closed_udp_port_is_refused_and_says_who_said_so(stack):
 
 
 @pytest.mark.parametrize(
-    ("answer", "code"), [(b"no", FailureCode.REFUSED_BY_PEER), (b"?", FailureCode.UNEXPECTED_ANSWER)]
+    ("answer", "code"),
+    [
+        (b"no", FailureCode.REFUSED_BY_PEER),
+        (b"over", FailureCode.CREDENTIALS_EXPIRED),
+        (b"?", FailureCode.UNEXPECTED_ANSWER),
+    ],
 )
 async def test_a_refusal_and_nonsense_are_failures_after_a_proven_hello(stack, answer, code):
     ctx = make_context(stack)
@@ -161,6 +171,13 @@ async def test_a_refusal_and_nonsense_are_failures_after_a_proven_hello(stack, a
     assert exchange.failure.code is code
     assert exchange.depth is Depth.HELLO
     assert ctx.gate.hot == [], "an answer is no interference"
+
+
+async def test_a_certificate_that_does_not_hold_is_kept_by_its_number(stack):
+    async with udp_server(b"old") as (endpoint, _):
+        seen = await converse(make_context(stack), endpoint, occasion((Udp(),)))
+    assert seen.failure.code is FailureCode.SSL_INVALID_CERTIFICATE
+    assert (seen.verify_code, seen.depth, seen.ending) == (10, Depth.HELLO, None)
 
 
 async def test_over_tcp_the_connection_is_an_observation_of_its_own_and_a_fin_is_an_ending(stack):

@@ -1,6 +1,7 @@
 """OpenVPN's tunnel in every making that is spoken here, and what is said where one is not."""
 
 import base64
+import dataclasses
 import struct
 from collections.abc import Callable
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from probe.model.depth import Depth
 from probe.model.errors import ProtocolError, UserError
-from probe.protocols.dialogue import Ask
+from probe.protocols.dialogue import Ask, Lapsed
 from probe.protocols.openvpn import SPEC
 from probe.protocols.openvpn.config import parse_config
 from probe.protocols.openvpn.data import is_spoken, open_channel
@@ -212,6 +213,26 @@ def test_a_certificate_is_not_shown_where_the_password_is_missing_that_belongs_t
     assert server.said == []
     assert talk(pki, Server(pki), options, deepest=Depth.DATA, login=b"me\nright\n").reached == FULL
     assert talk(pki, Server(pki), options, deepest=Depth.PROOF).reached == FULL[:2]
+
+
+@pytest.mark.parametrize("after", ["our certificate", "our login"])
+def test_silence_where_our_certificate_was_shown_is_put_down_to_it_if_it_is_over(pki, after):
+    ask = ask_of(pki, deepest=Depth.DATA)
+    late = dataclasses.replace(ask, wall_s=4e10)
+
+    def serve_until(server: Server) -> Callable[[bytes], bytes]:
+        def serve(data: bytes) -> bytes:
+            answer = server.serve(data)
+            return b"" if (server.done if after == "our certificate" else server.said) else answer
+
+        return serve
+
+    assert play_stream(SPEC.start(ask), serve_until(Server(pki))).reply is None, "ours is good: it is silence, no more"
+    with pytest.raises(Lapsed, match=r"was good until \d{4}-\d\d-\d\d"):
+        play_stream(SPEC.start(late), serve_until(Server(pki)))
+    assert play_stream(SPEC.start(late), lambda _: b"").reply is None, "nothing of ours was shown"
+    shallow = dataclasses.replace(late, deepest=Depth.PROOF)
+    assert play_stream(SPEC.start(shallow), Server(pki).serve).depth is Depth.PROOF
 
 
 def test_files_say_what_the_tunnel_is_made_of():
