@@ -16,9 +16,6 @@ from probe.model.depth import Depth
 from probe.model.pattern import Pattern
 from probe.model.verdict import Cause, Confidence, EvidenceFamily
 
-COUNTS_SESSIONS = frozenset({"ikev2"})
-"""Protocols whose servers are silent to whoever has too many sessions half open."""
-
 
 def _spoke(facts: PathFacts, view: ControlView) -> bool:
     return view.spoke(facts.spot)
@@ -33,7 +30,7 @@ def _greeted(says: Callable[[TunnelFacts], bool], *, counts: bool = False) -> Ca
         tunnel = TunnelFacts(facts)
         if not tunnel.proofs or not tunnel.over_udp or tunnel.depth is not Depth.NONE:
             return False
-        return (facts.case.target.params.get("protocol") in COUNTS_SESSIONS) is counts and says(tunnel)
+        return tunnel.counts_sessions is counts and says(tunnel)
 
     return when
 

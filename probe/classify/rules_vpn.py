@@ -157,6 +157,15 @@ VPN_RULES: tuple[Rule[PathFacts], ...] = (
         reason="The protocol is cut off with a reference server as well, on a port that carries all else.",
     ),
     Rule(
+        id="vpn.sessions_counted.elsewhere_ok",
+        when=_tunnel(lambda t: t.rounds_elsewhere() > 0 and t.counts_sessions, SILENT),
+        pattern=Pattern.VPN,
+        cause=Cause.UNKNOWN,
+        family=B,
+        level=C1,
+        reason="Another network is answered and we are not: a filter, or a server that counts our half-open sessions.",
+    ),
+    Rule(
         id="vpn.burned.elsewhere_ok",
         when=_tunnel(
             lambda t: (

@@ -26,6 +26,10 @@ _CLOCK_TOLERANCES_S = {"shadowsocks": 30.0, "vmess": 120.0, "obfs4": 3600.0}
 """How far clocks may differ before a server takes a right key for a wrong one; Shadowsocks' edition of 2022 alone."""
 
 
+_COUNTS_SESSIONS = frozenset({"ikev1", "ikev2"})
+"""Protocols whose servers are silent to an address that has too many sessions half open, and answer all others."""
+
+
 def clock_tolerance_s(target: Target) -> float:
     """Return how far our clock may be off for this target's protocol; infinity = it does not matter."""
     protocol = target.params.get("protocol", "")
@@ -45,6 +49,11 @@ class TunnelFacts:
     def worked_here(self) -> bool:
         """Tell whether a handshake of ours succeeded with it from this network before."""
         return any(p.source is ProofSource.HISTORY and not p.elsewhere for p in self.proofs)
+
+    @property
+    def counts_sessions(self) -> bool:
+        """Tell whether a healthy server may be silent to our address alone, for what we or our neighbours left open."""
+        return self._facts.case.target.params.get("protocol") in _COUNTS_SESSIONS
 
     @functools.cached_property
     def own(self) -> Try | None:

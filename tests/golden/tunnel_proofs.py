@@ -181,6 +181,27 @@ def address_dropped() -> tuple[Half, Half]:
     )
 
 
+@golden("vpn.sessions_counted.elsewhere_ok")
+def counted_while_others_are_served() -> tuple[Half, Half]:
+    def story(protocol: str) -> Case:
+        return (
+            Tunnel(protocol).own(SILENT, Depth.HELLO, times=2).harmless().reference(None, Depth.PROOF).known(ELSEWHERE)
+        )
+
+    return (
+        half(
+            story("ikev2"),
+            "impaired unknown C1",
+            "It asks for a cookie and then falls silent, to us alone: so does who counts what we left half open.",
+        ),
+        half(
+            story("openvpn"),
+            "likely_blocked network C2",
+            "OpenVPN's servers count nobody's sessions: what cuts us off alone is not the server.",
+        ),
+    )
+
+
 @golden("vpn.burned.elsewhere_ok")
 def burned() -> tuple[Half, Half]:
     def story(proofs: tuple[Proof, ...]) -> Case:

@@ -35,6 +35,7 @@ from probe.lab.scenarios.vpn_parts import (
     without,
 )
 from probe.lab.scenarios.vpn_shadowsocks import SHADOWSOCKS
+from probe.lab.scenarios.vpn_strongswan import VPN_STRONGSWAN
 from probe.lab.scenarios.vpn_traps import VPN_TRAPS
 from probe.lab.world.plan import Service, World
 from probe.model.pattern import Pattern
@@ -351,6 +352,7 @@ VPN: tuple[Build, ...] = (
     *SHADOWSOCKS,
     *VPN_FLOWS,
     *VPN_LOGINS,
+    *VPN_STRONGSWAN,
     *VPN_TRAPS,
 )
 """Those with a server of Debian's need it installed."""
