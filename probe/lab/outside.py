@@ -31,7 +31,7 @@ HELLOS = {
     Hello.VLESS: 8445,
 }
 """The reference servers of tunnels' protocols that stand at the control's address."""
-TUNNEL_PORTS = (1080, 2222, 8488)
+TUNNEL_PORTS = (1080, 2222, 8488, 8643)
 """What it may be asked to connect to, besides the web's ports."""
 
 

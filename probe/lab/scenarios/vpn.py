@@ -35,6 +35,7 @@ from probe.lab.scenarios.vpn_parts import (
     without,
 )
 from probe.lab.scenarios.vpn_shadowsocks import SHADOWSOCKS
+from probe.lab.scenarios.vpn_sing_box import VPN_SING_BOX
 from probe.lab.scenarios.vpn_strongswan import VPN_STRONGSWAN
 from probe.lab.scenarios.vpn_traps import VPN_TRAPS
 from probe.lab.world.plan import Service, World
@@ -352,6 +353,7 @@ VPN: tuple[Build, ...] = (
     *SHADOWSOCKS,
     *VPN_FLOWS,
     *VPN_LOGINS,
+    *VPN_SING_BOX,
     *VPN_STRONGSWAN,
     *VPN_TRAPS,
 )
