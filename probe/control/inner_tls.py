@@ -4,6 +4,7 @@ asyncio's own TLS server holds half a megabyte for whoever connects and says not
 connection is one of its listener's from its first moment, and costs 40 KB. Source: RFC 8446; OpenSSL does the protocol.
 """
 
+import contextlib
 import ssl
 
 _READ_BYTES = 16384
@@ -52,10 +53,8 @@ class ServerTls:
     def say_goodbye(self) -> None:
         """Tell the peer that nothing follows, where there is one."""
         if self._shaken:
-            try:
-                self._object.unwrap()
-            except (ssl.SSLError, OSError):
-                pass  # it owes us its own goodbye, for which nobody waits
+            with contextlib.suppress(ssl.SSLError, OSError):
+                self._object.unwrap()  # the peer owes us its own goodbye, for which nobody waits
 
     def take_unsent(self) -> bytes:
         """Return what is to be sent."""
