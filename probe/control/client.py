@@ -26,6 +26,8 @@ from probe.net.stack import Stack
 
 MAX_AGE_S = 3600.0
 ECHO_AGE_S = 3600.0
+REACHED_WITHIN_S = 1.5
+"""Whoever is not reached by then is left to it, and the next is asked meanwhile."""
 MOST_KEPT = 2048
 MOST_ECHO_PORTS = 16384
 _PATHS = {
@@ -64,6 +66,7 @@ class ControlClient:
         max_age_s: float = MAX_AGE_S,
         resolvers: tuple[Resolver, ...] = (),
         tunnel_policy: Policy = ANY_PORT,
+        reached_within_s: float = REACHED_WITHIN_S,
     ) -> None:
         """Read the certificates that the settings name; `resolvers` are those that tunnels ask.
 
@@ -79,8 +82,10 @@ class ControlClient:
         )
         self._health = {reach: Health() for reach in self._reaches}
         self._max_age_s = max_age_s
+        self._reached_within_s = reached_within_s
         self._kept: collections.OrderedDict[_Key, _Kept] = collections.OrderedDict()
         self._asking: dict[ControlRequest, asyncio.Task[ControlReport]] = {}
+        self._under_way: set[asyncio.Task[ControlReport]] = set()
         self._echo: dict[Reach | TunnelReach, _EchoKept] = {}
         self._echo_used: dict[tuple[Endpoint, bool], float] = {}
         self._echo_turn = secrets.randbelow(MOST_ECHO_PORTS)
@@ -89,13 +94,18 @@ class ControlClient:
         """Tell whether any control is configured."""
         return bool(self._reaches)
 
+    @property
+    def first_name(self) -> str:
+        """Return whom a question goes to first; empty = nobody can be asked now."""
+        return next((reach.name for reach in self._in_order()), "")
+
     def health(self) -> dict[str, bool]:
         """Return for each control whether it answered last time; one that was never asked counts as well."""
         return {reach.name: not self._health[reach].failures for reach in self._reaches}
 
     async def close(self) -> None:
         """Drop the questions under way."""
-        tasks = tuple(self._asking.values())
+        tasks = (*self._asking.values(), *self._under_way)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -105,10 +115,8 @@ class ControlClient:
 
         A question that somebody else is asking at this moment is shared; cancelling one asker leaves it to the other.
         """
-        request = msgspec.structs.replace(
-            request, addresses=tuple(sorted(set(request.addresses)))[: wire.MAX_ADDRESSES]
-        )
-        kept = self._find_kept(request, self._max_age_s if max_age_s is None else max_age_s)
+        request = _settle(request)
+        kept = self.find_kept(request, self._max_age_s if max_age_s is None else max_age_s)
         if kept is not None:
             return kept
         task = self._asking.get(request)
@@ -117,8 +125,9 @@ class ControlClient:
             task.add_done_callback(lambda _: self._asking.pop(request, None))
         return await asyncio.shield(task)
 
-    def _find_kept(self, request: ControlRequest, max_age_s: float) -> ControlReport | None:
-        """Return a kept answer that is young enough and knows all the addresses asked about."""
+    def find_kept(self, request: ControlRequest, max_age_s: float) -> ControlReport | None:
+        """Return a kept answer that is young enough and knows all the addresses asked about; nobody is asked."""
+        request = _settle(request)
         kept = self._kept.get(_key_of(request))
         if kept is None:
             return None
@@ -128,22 +137,54 @@ class ControlClient:
         return msgspec.structs.replace(kept.report, age_s=age_s)
 
     async def _ask_in_turn(self, request: ControlRequest) -> ControlReport:
-        """Ask one control after another until one answers; the healthy first, those in a pause not at all."""
+        """Ask one control after another until one answers; the healthy first, those in a pause not at all.
+
+        The next is asked as well where one cannot be reached for a while; what that one comes to is heard in the end.
+        """
         tried: list[str] = []
         last: ControlReport | None = None
+        slow: dict[str, asyncio.Task[ControlReport]] = {}
         for reach in self._in_order():
             if reach.settings.kind is ControlKind.OONI and request.check is not CheckName.WEB:
                 tried.append(f"{reach.name}: an OONI test helper measures web pages only")
                 continue
-            last = await self._ask_one(reach, request)
+            asking = await self._start_asking(reach, request)
+            if not asking.done():
+                slow[reach.name] = asking
+                continue
+            last = asking.result()
             if last.answered:
-                report = msgspec.structs.replace(last, tried=tuple(tried))
-                self._keep(request, report)
-                return report
+                waiting = (f"{name}: not reached within {self._reached_within_s} s" for name in slow)
+                return self._settle_on(request, last, (*tried, *waiting))
             tried.append(f"{reach.name}: {last.failure}")
+        for name, asking in slow.items():
+            last = await asking
+            if last.answered:
+                return self._settle_on(request, last, tuple(tried))
+            tried.append(f"{name}: {last.failure}")
         if last is None:
             last = self._build_unasked(tried)
         return msgspec.structs.replace(last, tried=tuple(tried))
+
+    async def _start_asking(self, reach: Reach | TunnelReach, request: ControlRequest) -> asyncio.Task[ControlReport]:
+        """Ask; return when it has answered, or was not reached for a while."""
+        loop, through = asyncio.get_running_loop(), asyncio.Event()
+        asking = loop.create_task(self._ask_one(reach, request, through))
+        self._under_way.add(asking)
+        asking.add_done_callback(self._under_way.discard)
+        reached = loop.create_task(through.wait())
+        try:
+            await asyncio.wait({asking, reached}, timeout=self._reached_within_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            reached.cancel()
+        if through.is_set():
+            await asyncio.wait({asking})
+        return asking
+
+    def _settle_on(self, request: ControlRequest, report: ControlReport, tried: tuple[str, ...]) -> ControlReport:
+        report = msgspec.structs.replace(report, tried=tried)
+        self._keep(request, report)
+        return report
 
     def _in_order(self) -> list[Reach | TunnelReach]:
         now_s = self._clock.boot_s()
@@ -160,8 +201,11 @@ class ControlClient:
         failure = "no control can be asked this" if tried else "no control is configured"
         return ControlReport(control=name, asked_at=self._clock.wall_s(), failure=failure)
 
-    async def _ask_one(self, reach: Reach | TunnelReach, request: ControlRequest) -> ControlReport:
+    async def _ask_one(
+        self, reach: Reach | TunnelReach, request: ControlRequest, through: asyncio.Event
+    ) -> ControlReport:
         if isinstance(reach, TunnelReach):
+            through.set()  # what is slow here may be the target
             report = await reach.ask(request)
             self._note(reach, Reply(failure=report.failure, unreachable=report.unreachable))
             return report
@@ -169,7 +213,7 @@ class ControlClient:
         asked_at = self._clock.wall_s()
         ooni = reach.settings.kind is ControlKind.OONI
         body = build_helper_request(request) if ooni else wire.encode(request)
-        reply = await reach.send("POST", _PATHS[reach.settings.kind], body)
+        reply = await reach.send("POST", _PATHS[reach.settings.kind], body, through)
         report = ControlReport(
             control=reach.name,
             kind=reach.settings.kind,
@@ -239,6 +283,11 @@ class ControlClient:
                 self._echo_used[endpoint, over_udp] = now_s
                 return endpoint
         return None
+
+
+def _settle(request: ControlRequest) -> ControlRequest:
+    """Return the question as it is asked: what is the same reads the same."""
+    return msgspec.structs.replace(request, addresses=tuple(sorted(set(request.addresses)))[: wire.MAX_ADDRESSES])
 
 
 def _key_of(request: ControlRequest) -> _Key:

@@ -3,6 +3,7 @@
 Unlike a target's, its traffic does not pass the agent's gate: many measurements may ask one control at once.
 """
 
+import asyncio
 import dataclasses
 import hashlib
 import ssl
@@ -88,8 +89,8 @@ class Reach:
             )
         self.name = settings.name or f"{self._host}:{self._port}"
 
-    async def send(self, method: str, path: str, body: bytes = b"") -> Reply:
-        """Send one request; whatever goes wrong is in the reply."""
+    async def send(self, method: str, path: str, body: bytes = b"", through: asyncio.Event | None = None) -> Reply:
+        """Send one request; whatever goes wrong is in the reply. `through` is set once the control was reached."""
         ctx = Context(
             stack=self._stack,
             gate=self._gate,
@@ -113,7 +114,7 @@ class Reach:
             headers=headers,
             body=body,
         )
-        reply = await self._try_addresses(ctx, request)
+        reply = await self._try_addresses(ctx, request, through or asyncio.Event())
         return msgspec.structs.replace(reply, way=tuple(ctx.journal.observations)) if reply.failure else reply
 
     def _build_headers(self) -> tuple[Header, ...]:
@@ -129,7 +130,7 @@ class Reach:
             Header(name="Authorization", value=f"Bearer {read_secret(self.settings.token, self._environ)}"),
         )
 
-    async def _try_addresses(self, ctx: Context, request: OutgoingRequest) -> Reply:
+    async def _try_addresses(self, ctx: Context, request: OutgoingRequest, through: asyncio.Event) -> Reply:
         host, port, proxy = self._host, self._port, ""
         if self.settings.proxy:
             url = urlsplit(self.settings.proxy)
@@ -139,12 +140,14 @@ class Reach:
             return _fail_by(ctx)
         reply = Reply()
         for address in addresses[:MOST_ADDRESSES]:
-            reply = await self._talk(ctx, Endpoint(address=address, port=port), proxy, request)
+            reply = await self._talk(ctx, Endpoint(address=address, port=port), proxy, request, through)
             if not reply.unreachable:
                 break
         return reply
 
-    async def _talk(self, ctx: Context, endpoint: Endpoint, proxy: str, request: OutgoingRequest) -> Reply:
+    async def _talk(
+        self, ctx: Context, endpoint: Endpoint, proxy: str, request: OutgoingRequest, through: asyncio.Event
+    ) -> Reply:
         async with connect(ctx, endpoint) as channel:
             if channel is None:
                 return _fail_by(ctx)
@@ -163,6 +166,7 @@ class Reach:
                 if pin and not _matches_pin(ctx, pin):
                     return Reply(failure="tls: another certificate than the pinned one", unreachable=True)
                 stream = secured
+            through.set()
             patient = dataclasses.replace(ctx, timeout_s=ANSWER_S, body_limit_bytes=MAX_ANSWER_BYTES)
             seen = await exchange(patient, stream, request)
             return _read_reply(ctx, seen, "" if proxy else endpoint.address)

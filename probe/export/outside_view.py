@@ -27,6 +27,8 @@ def build_outside_lines(measurement: Measurement) -> tuple[str, ...]:
 
 def _line(report: ControlReport, target: Target) -> str:
     who = f"{report.control} ({_KINDS[report.kind]})" if report.control else _KINDS[report.kind]
+    if report.late:
+        return f"{who}: {report.failure}"
     if not report.answered:
         how = "we did not get through to it" if report.unreachable else "it gave no answer"
         return f"{who}: {how}: {report.failure}"

@@ -93,6 +93,8 @@ class ControlReport(msgspec.Struct, frozen=True, kw_only=True):
     """Why there is no answer, such as `connection_reset: connect`; empty = it answered. Never judged as text."""
     unreachable: bool = False
     """With `failure`: we did not get through to it (silence, reset, foreign certificate); it did not refuse."""
+    late: bool = False
+    """With `failure`: it was asked, and the first verdict did not wait for it."""
     way: tuple[Observation, ...] = ()
     """With `failure`: our own steps on the way to it."""
     known: tuple[KnownVerdict, ...] = ()

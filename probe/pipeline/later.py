@@ -31,9 +31,12 @@ def second_round(case: Case, verdict: Verdict) -> tuple[Pending, ...]:
     # Where nobody outside can be asked, the packets themselves may tell who sends them.
     floor = plan_floor(case) if isolated and not once else ()
     who = (Pending(due_in_s=case.cool_down_s, question="who sends what ends it", experiments=floor),) if floor else ()
-    if not once and not route:
+    # A control that was asked and did not answer in time: what it says counts later.
+    late = bool(case.controls) and case.controls[-1].late and verdict.confidence is not Confidence.C3
+    if not once and not route and not late:
         return who
-    question = "whether a control still sees it otherwise" if once else "whether the site can be had over HTTP/3"
+    question = "what a control sees, which took longer to answer" if late else "whether the site can be had over HTTP/3"
+    question = "whether a control still sees it otherwise" if once else question
     experiments = (*plan_second_round(case), *(plan_crossing(case) if once else ()), *route)
     return (Pending(due_in_s=case.round_apart_s + 1.0, question=question, experiments=experiments), *who)
 

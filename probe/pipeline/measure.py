@@ -15,21 +15,18 @@ import msgspec
 
 from probe.checks import CHECKS
 from probe.checks.experiment import run_experiment
-from probe.checks.vpn import HARMLESS, find_greeting, goes_by_udp
+from probe.checks.vpn import HARMLESS
 from probe.classify.case import Case
 from probe.classify.clean import judge_clean, looks_clean
 from probe.classify.facts import build_table
 from probe.classify.fitness import needs_baseline
 from probe.classify.greeting import leave_open
 from probe.classify.judge import judge
-from probe.classify.pairs import PAIRS
 from probe.classify.plan import calls_for_echoes, is_calm, is_calm_alone, plan
 from probe.classify.plan_share import share_later
 from probe.classify.residual import is_moot
 from probe.classify.settled import is_settled
 from probe.classify.tunnel_facts import clock_tolerance_s
-from probe.model.control import ControlReport
-from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, Traffic
 from probe.model.measurement import Measurement
 from probe.model.observation import DNSLookup, Observation, Role, TCPConnect
@@ -37,8 +34,8 @@ from probe.model.target import CheckName, Target
 from probe.model.vantage import Baseline
 from probe.model.verdict import Status, Verdict
 from probe.net.context import Context, Journal
-from probe.pipeline.asking import build_question
 from probe.pipeline.case import build_case
+from probe.pipeline.elsewhere import Elsewhere
 from probe.pipeline.environment import Environment
 from probe.pipeline.ids import new_id
 from probe.pipeline.later import run_in_order, second_round
@@ -47,8 +44,6 @@ from probe.pipeline.wish import Wish
 
 HOLD_S = 2.0
 """How long a suspicious DNS question keeps listening: forged answers come within 0.4 s, real ones within 2 s."""
-CONTROL_AGE_S = 240.0
-"""An answer this old still counts as of the same moment: family B allows five minutes."""
 GATHER_S = 0.004
 """How long the end of one experiment waits for others before it is planned anew: nothing beside a round trip."""
 RETRY_S = 1.0
@@ -86,9 +81,7 @@ class Run:
         self._clean: Verdict | None = None
         """Given at the very end of a run in which nothing was wrong: `finish` need not judge again."""
         self._looking = False
-        self._controls: list[ControlReport] = []
-        self._echoes: dict[Traffic, tuple[Endpoint, ...]] = {}
-        """A control's echo ports, once they were asked for."""
+        self._elsewhere = Elsewhere(environment, target, wish, self._journal, self._is_idle_but_for)
         self._settled = False
         self._proofs = environment.proofs_of(target) if target.check is CheckName.VPN else ()
         self._check: asyncio.Task[Any] | None = None
@@ -166,7 +159,7 @@ class Run:
             observations=tuple(self._journal.observations),
             experiments=tuple(self._experiments),
             baseline=self._baseline,
-            controls=tuple(self._controls),
+            controls=tuple(self._elsewhere.reports),
             proofs=self._proofs,
             cites=self._wish.cites,
             continues=self._wish.continues,
@@ -198,15 +191,15 @@ class Run:
             self._environment,
             self._target,
             self._wish,
-            tuple(self._controls),
+            tuple(self._elsewhere.reports),
             observations=tuple(self._journal.observations),
             silences=tuple(self._journal.silences),
             experiments=tuple(self._experiments),
             running=tuple(self._running),
             proofs=self._proofs,
             baseline=self._baseline,
-            echoes=self._echoes.get(Traffic.CONNECT, ()),
-            quic_echoes=self._echoes.get(Traffic.DATAGRAM, ()),
+            echoes=self._elsewhere.echoes.get(Traffic.CONNECT, ()),
+            quic_echoes=self._elsewhere.echoes.get(Traffic.DATAGRAM, ()),
         )
 
     def _on_append(self) -> None:
@@ -258,8 +251,8 @@ class Run:
         if self._experiments and self._settle(case, wanted):
             return
         for traffic in planned.wants_echoes:
-            if traffic not in self._echoes:
-                self._echoes[traffic] = ()
+            if traffic not in self._elsewhere.echoes:
+                self._elsewhere.echoes[traffic] = ()
                 self._spawn(group, self._take_echoes(traffic))
         if not self._looking and wanted and not is_calm(case, wanted):
             self._looking = True
@@ -292,28 +285,23 @@ class Run:
         return True
 
     async def _ask_control(self) -> None:
-        """Ask for the outside view, once in a run; a control that does not answer is in the report."""
-        controls, target = self._environment.controls, self._target
-        if (
-            controls is None
-            or (goes_by_udp(target) and not find_greeting(target))
-            or not self._environment.may_follow_up(1)
-        ):
+        """Ask for the outside view, once in a run, and for its echo ports where those would tell more."""
+        before = len(self._elsewhere.reports)
+        await self._elsewhere.ask()
+        if len(self._elsewhere.reports) == before:
             return
-        # A late round makes experiments only: what the name led to was seen by the run that it continues.
-        earlier = [o for citation in self._wish.cites for o in citation.observations]
-        seen = (*self._journal.observations, *(earlier if self._wish.pending else ()))
-        request = build_question(target, seen)
-        self._controls.append(await controls.ask(request, max_age_s=0.0 if self._wish.pending else CONTROL_AGE_S))
-        if not self._wish.pending and calls_for_echoes(self._case()):
-            await self._take_echoes(Traffic.CONNECT)
+        late = self._elsewhere.reports[-1].late
+        if not self._wish.pending and not late and calls_for_echoes(self._case()):
+            await self._elsewhere.take_echoes(Traffic.CONNECT)
         self._replan()
 
     async def _take_echoes(self, traffic: Traffic) -> None:
-        if self._environment.controls is not None and not self._echoes.get(traffic):
-            cool_down_s, over_udp = self._environment.settings.limits.cool_down_s, traffic is Traffic.DATAGRAM
-            self._echoes[traffic] = await self._environment.controls.take_echoes(PAIRS, cool_down_s, over_udp=over_udp)
-            self._replan()
+        await self._elsewhere.take_echoes(traffic)
+        self._replan()
+
+    def _is_idle_but_for(self, tasks: frozenset[asyncio.Task[Any]]) -> bool:
+        """Tell whether the check is over and every task of the run has ended but these."""
+        return self._check is None and all(task.done() or task in tasks for task in self._spawned)
 
     async def _look_at_vantage(self) -> None:
         """Look at once after the first sign of trouble: nothing can be settled without it."""

@@ -286,3 +286,38 @@ async def test_a_control_that_says_nothing_is_a_finding() -> None:
         await asyncio.sleep(0.1)
         await client.close()
         assert (await asyncio.gather(task, return_exceptions=True))[0].__class__ is asyncio.CancelledError
+
+
+async def test_while_one_cannot_be_reached_the_next_is_asked_and_what_the_first_comes_to_is_noted() -> None:
+    async with page_behind() as (place, request):
+        mute = await place.world.serve(keep_silent)
+        settings = (
+            ControlSettings(url=f"https://127.0.0.1:{mute}", name="mute", token=FROM_ENV),
+            ControlSettings(url=place.url, name="fra-1", token=FROM_ENV),
+        )
+        client = client_of(place, *settings, reached_within_s=0.1)
+        report = await client.ask(request)
+        assert (report.control, report.tried) == ("fra-1", ("mute: not reached within 0.1 s",))
+        await client.close()
+
+
+async def test_one_that_was_reached_has_the_time_that_a_measurement_takes() -> None:
+    async with page_behind() as (place, request):
+        slow = await place.world.serve(keep_silent)
+        settings = (
+            ControlSettings(url=f"http://127.0.0.1:{slow}", name="slow"),
+            ControlSettings(url=place.url, name="fra-1", token=FROM_ENV),
+        )
+        client = client_of(place, *settings, reached_within_s=0.05)
+        asking = asyncio.create_task(client.ask(request))
+        await asyncio.sleep(0.3)
+        assert not asking.done()
+        assert not place.world.requests
+        asking.cancel()
+        await client.close()
+
+
+async def test_the_only_one_is_waited_for_however_long_it_takes_to_be_reached() -> None:
+    async with page_behind() as (place, request):
+        client = client_of(place, reached_within_s=0.0)
+        assert (await client.ask(request)).answered
