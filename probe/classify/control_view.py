@@ -207,12 +207,12 @@ def _find_usable(case: Case) -> tuple[ControlReport, ...]:
 def believed(report: ControlReport, case: Case) -> tuple[Observation, ...]:
     """Return what of a report counts.
 
-    Another agent may stand behind a censor of its own, and so may the far end of a tunnel in our own country: of
-    theirs counts what a certificate proves, at the addresses that showed it. What fails for them proves nothing.
+    Another agent may stand behind a censor of its own, and so may whatever stands in our own country: of theirs counts
+    what a certificate proves, at the addresses that showed it. What fails for them proves nothing.
     """
     seen = report.of_target(case.target.check)
     home = bool(report.country) and report.country == case.vantage.country_code
-    if report.kind is not ControlKind.PEER and not (report.kind is ControlKind.TUNNEL and home):
+    if report.kind is not ControlKind.PEER and not home:
         return seen
     shown = {o.endpoint.address for o in seen if isinstance(o, TLSHandshake) and o.verified}
     return tuple(o for o in seen if o.failure is None and _is_shown(o, shown))

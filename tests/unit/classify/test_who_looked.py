@@ -59,12 +59,14 @@ def test_what_fails_for_another_agent_as_well_excuses_nobody(country: str) -> No
     assert judge(case).status is Status.IMPAIRED
 
 
-def test_a_tunnel_that_ends_in_our_own_country_is_believed_no_further_than_an_agent() -> None:
+@pytest.mark.parametrize("kind", [TUNNEL, SERVER])
+def test_whoever_stands_in_our_own_country_is_believed_no_further_than_an_agent(kind: ControlKind) -> None:
+    """It is behind the same border: what fails for it as well may be blocked for both."""
     dead = Story().dns(OWN).tcp("silent")
     story = connect("silent")
     home = story.case().vantage.country_code
-    assert judge(story.case(controls=seen_by(TUNNEL, dead, country=home))).status is Status.IMPAIRED
-    assert judge(story.case(controls=seen_by(TUNNEL, dead, country="SE"))).status is Status.DOWN
+    assert judge(story.case(controls=seen_by(kind, dead, country=home))).status is Status.IMPAIRED
+    assert judge(story.case(controls=seen_by(kind, dead, country="SE"))).status is Status.DOWN
 
 
 def test_a_connection_of_another_agent_counts_only_where_a_certificate_was_shown() -> None:
