@@ -50,7 +50,6 @@ class Policy:
 
 def _hides_special(address: str) -> bool:
     """Tell whether a 6to4 address (RFC 3056) stands for a special IPv4 one: a host with such a tunnel gets there."""
-    if not address.startswith("2002:"):
-        return False
-    inner = ipaddress.IPv6Address(address).sixtofour
+    literal = ipaddress.ip_address(address)
+    inner = literal.sixtofour if isinstance(literal, ipaddress.IPv6Address) else None
     return inner is not None and is_special(str(inner))

@@ -16,7 +16,8 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 def is_special(address: str) -> bool:
     """Tell whether the literal is private, loopback, reserved, multicast, Teredo or no address at all.
 
-    A NAT64 address (RFC 6052) is as special as the IPv4 address inside it.
+    A NAT64 address (RFC 6052) is as special as the IPv4 address inside it. Site-local addresses (RFC 3879) are retired
+    and still routed inside some networks; one with a zone (RFC 4007) names a link of this host.
     """
     try:
         parsed = ipaddress.ip_address(address)
@@ -25,7 +26,7 @@ def is_special(address: str) -> bool:
     if isinstance(parsed, ipaddress.IPv6Address):
         if parsed in _NAT64:
             return is_special(str(ipaddress.IPv4Address(parsed.packed[12:])))
-        if parsed in _TEREDO:
+        if parsed in _TEREDO or parsed.is_site_local or parsed.scope_id is not None:
             return True
     elif parsed in _BENCHMARK:
         return True

@@ -31,11 +31,22 @@ PRIVATE = (
     "::1",
     "fe80::1",
     "fd00::1",
+    "fec0::1",
 )
-MAPPED = ("::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::")
+MAPPED = (
+    "::ffff:127.0.0.1",
+    "::127.0.0.1",
+    "64:ff9b::7f00:1",
+    "64:ff9b:1::7f00:1",
+    "2002:7f00:1::",
+    "2002:0A00:0001::1",
+    "2001:0:a00:1::1",
+    "2606:2800:220:1::1%eth0",
+)
+NUMBERS = ("2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0x7f.1", "127.0.0.1.")
 
 
-@pytest.mark.parametrize("address", PRIVATE + MAPPED + ("224.0.0.1", "255.255.255.255", "nonsense", ""))
+@pytest.mark.parametrize("address", PRIVATE + MAPPED + NUMBERS + ("224.0.0.1", "255.255.255.255", "nonsense", ""))
 def test_no_private_address_may_be_dialled(address: str) -> None:
     assert STRICT.refuses(Endpoint(address=address, port=443))
 
