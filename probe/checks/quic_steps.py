@@ -4,7 +4,7 @@ import dataclasses
 
 from probe.checks.quic_anchor import ask_anchor
 from probe.model.endpoint import Endpoint
-from probe.model.experiment import Experiment, NameKind, Place, Step
+from probe.model.experiment import Experiment, HelloShape, NameKind, Place, Step
 from probe.net.context import Context
 from probe.net.exchange_h3 import exchange_h3
 from probe.net.quic import quic
@@ -36,7 +36,10 @@ async def run_quic_step(experiment: Experiment, ctx: Context) -> None:
 async def _connect(experiment: Experiment, ctx: Context, endpoint: Endpoint) -> None:
     name = "" if experiment.name_kind is NameKind.NONE else experiment.name
     verify = experiment.name_kind is NameKind.TEST and experiment.place is not Place.UNRELATED
-    async with quic(ctx, endpoint, server_name=name, verify=verify, low_port=experiment.low_port) as channel:
+    large = experiment.shape is HelloShape.BROWSER
+    async with quic(
+        ctx, endpoint, server_name=name, verify=verify, low_port=experiment.low_port, large=large
+    ) as channel:
         if channel is not None and experiment.step is Step.FETCH_H3:
             request = OutgoingRequest(host=name, port=endpoint.port, secure=True, path=experiment.path)
             await exchange_h3(ctx, channel, request)

@@ -39,7 +39,7 @@ def _depth_of(row: Try) -> Depth:
         case Layer.QUIC:
             proven = isinstance(row.observation, QUICHandshake) and row.observation.verified
             return Depth.PROOF if proven else Depth.HELLO
-        case Layer.HELLO | Layer.QUIC_LOW:
+        case Layer.HELLO | Layer.QUIC_LOW | Layer.QUIC_LARGE:
             return Depth.HELLO
         case Layer.TRACE:
             return Depth.NONE

@@ -30,7 +30,11 @@ from probe.model.experiment import Design, Experiment, Pending, Step, Traffic
 from probe.model.target import CheckName, Exposure
 
 AT_ONCE = 6
-CALM = frozenset({Design.HTTP3, Design.SOURCE_PORT, Design.HELLO, Design.RESOLVERS, Design.REFERENCE, Design.ECH})
+CALM = frozenset(
+    {
+        Design.HTTP3, Design.SOURCE_PORT, Design.INITIAL, Design.HELLO, Design.RESOLVERS, Design.REFERENCE, Design.ECH,
+    }
+)  # fmt: skip
 """What a deep run of a good target does by itself: no sign of trouble, so no look at the vantage goes with it."""
 
 

@@ -2,7 +2,8 @@
 
 Limits as for TLS: five tests against five controls at one or several addresses. Where a first test may have closed the
 place for a while, the control at another, cold address comes first. After each test that keeps silent the same is sent
-from a source port that is not above the one it goes to: a filter may let such flows be, and no server tells them apart.
+from a source port that is not above the one it goes to, and in a hello that takes two datagrams, as a browser's does: a
+filter may let such flows be, and no server tells them apart.
 A web target is asked over HTTP/3 on a deep run, when its page offered it under a valid certificate.
 """
 
@@ -13,7 +14,7 @@ from probe.classify.pairs import PAIRS, SPOKE
 from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try, write_spot
 from probe.classify.trouble import Trouble
 from probe.model.endpoint import Endpoint
-from probe.model.experiment import Design, Experiment, NameKind, Place, Step
+from probe.model.experiment import Design, Experiment, HelloShape, NameKind, Place, Step
 from probe.model.observation import HTTPExchange, TLSHandshake
 from probe.model.target import CheckName
 from probe.protocols.alt_svc import find_h3_port
@@ -79,10 +80,17 @@ class Here:
         self.tests: list[Outcome | None] = [*(r.outcome for r in own), *unfinished, *tests]
         self.controls = [outcome for kind, outcome in outcomes if kind is NameKind.NEUTRAL]
         self.pings = [outcome for kind, outcome in outcomes if kind is NameKind.NONE]
-        low = {r.experiment.id: r.outcome for r in table if r.experiment is not None and r.layer is Layer.QUIC_LOW}
+        others = {
+            r.experiment.id: r.outcome
+            for r in table
+            if r.experiment is not None and r.layer in (Layer.QUIC_LOW, Layer.QUIC_LARGE)
+        }
         lower = [e for e in mine if e.design is Design.SOURCE_PORT]
-        self.low = [low.get(e.id, Outcome.SILENT if e.id in hushed else None) for e in lower]
+        larger = [e for e in mine if e.design is Design.INITIAL]
+        self.low = [others.get(e.id, Outcome.SILENT if e.id in hushed else None) for e in lower]
         """From source ports that are not above the one they go to."""
+        self.large = [others.get(e.id, Outcome.SILENT if e.id in hushed else None) for e in larger]
+        """With hellos that take two datagrams."""
 
     @property
     def is_silent(self) -> bool:
@@ -98,6 +106,11 @@ class Here:
     def passes_low(self) -> bool:
         """Tell whether the name went through from each low source port so far."""
         return bool(self.low) and all(outcome is Outcome.OK for outcome in self.low)
+
+    @property
+    def passes_large(self) -> bool:
+        """Tell whether the name went through in each large hello so far."""
+        return bool(self.large) and all(outcome is Outcome.OK for outcome in self.large)
 
     @property
     def all_answered(self) -> bool:
@@ -123,7 +136,10 @@ def _compare(
         if number == 0:
             wanted.append(build(case, endpoint, Step.QUIC_PING, NameKind.NONE, 1, hop))
             wanted += _low(case, endpoint, one, hop)
-        more = PAIRS if one.passes_low and len(one.low) == len(one.tests) else 2
+        if number > 0 or one.low:
+            wanted += _large(case, endpoint, one, hop)
+        in_turn = [tries for tries in (one.low, one.large) if tries and set(tries) == {Outcome.OK}]
+        more = PAIRS if any(len(tries) == len(one.tests) for tries in in_turn) else 2
         if one.is_stuck and one.is_silent and len(one.tests) < more:
             wanted.append(build(case, endpoint, Step.QUIC, NameKind.TEST, len(one.tests) + 1, hop))
     answered = any(h.all_answered for h in here.values())
@@ -153,8 +169,10 @@ def _next(case: Case, endpoint: Endpoint, here: Here, hop: int, *, cold: bool) -
         if None in here.controls:
             return []
         return [build(case, endpoint, Step.QUIC, NameKind.NEUTRAL, number, hop)]
-    if not here.all_answered or None in (*here.tests, *here.low) or len(here.tests) >= PAIRS:
+    if not here.all_answered or None in (*here.tests, *here.low, *here.large) or len(here.tests) >= PAIRS:
         return []
+    if len(here.large) < len(here.tests) and (here.passes_large or not here.large):
+        return []  # hellos of one datagram and of two take turns
     return [build(case, endpoint, Step.QUIC, NameKind.TEST, len(here.tests) + 1, hop)]
 
 
@@ -167,6 +185,26 @@ def _low(case: Case, endpoint: Endpoint, here: Here, hop: int) -> list[Experimen
     return [
         msgspec.structs.replace(
             test, id=f"{low.value}.{NameKind.TEST.value}.{endpoint}.{hop}.{test.cell}", design=low, low_port=True
+        )
+    ]
+
+
+def _large(case: Case, endpoint: Endpoint, here: Here, hop: int) -> list[Experiment]:
+    """Return the same with a hello of two datagrams, one for each test that keeps silent, as long as it goes through.
+
+    It waits for the one from a low port: what is sent at one moment meets one state of the place.
+    """
+    over = len(here.large) >= min(len(here.tests), PAIRS) or not (here.passes_large or not here.large)
+    if over or not here.is_silent or None in (*here.tests, *here.low):
+        return []
+    test = build(case, endpoint, Step.QUIC, NameKind.TEST, len(here.large) + 1, hop)
+    large = Design.INITIAL
+    return [
+        msgspec.structs.replace(
+            test,
+            id=f"{large.value}.{NameKind.TEST.value}.{endpoint}.{hop}.{test.cell}",
+            design=large,
+            shape=HelloShape.BROWSER,
         )
     ]
 

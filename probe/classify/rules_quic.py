@@ -57,13 +57,13 @@ def _low_passes(facts: PathFacts) -> bool:
     return len(passed) >= LOW_AT_LEAST and not failed
 
 
-def _low_pairs(facts: PathFacts) -> Pairs:
-    """Count usual tries that kept silent against those from low source ports, which stand for the controls."""
+def _pairs_with(facts: PathFacts, layer: Layer) -> Pairs:
+    """Count usual tries that kept silent against those of another kind, which stand for the controls."""
     places: dict[str, list[Try]] = {spot: [] for spot in sorted({facts.spot, *facts.siblings})}
     for row in facts.table:
         if row.spot not in places or row.kind is not TEST:
             continue
-        if row.layer is Layer.QUIC_LOW:
+        if row.layer is layer:
             places[row.spot].append(msgspec.structs.replace(row, kind=NEUTRAL))
         elif row.layer is QUIC:
             places[row.spot].append(row)
@@ -71,8 +71,17 @@ def _low_pairs(facts: PathFacts) -> Pairs:
 
 
 def _low_level(facts: PathFacts) -> Confidence:
-    pairs = _low_pairs(facts)
+    pairs = _pairs_with(facts, Layer.QUIC_LOW)
     return C2 if pairs.tests >= PAIRS and pairs.controls >= PAIRS else min(C1, repeated(facts))
+
+
+def _large_passes(facts: PathFacts) -> bool:
+    """Tell whether five hellos of two datagrams went through with the name, by turns with ours, and none did not."""
+    large = facts.seen(Layer.QUIC_LARGE, name=TEST, at=(OWN, SIBLING))
+    if not large or any(row.outcome is not Outcome.OK for row in large if row.outcome is not Outcome.INSTRUMENT):
+        return False
+    pairs = _pairs_with(facts, Layer.QUIC_LARGE)
+    return pairs.tests >= PAIRS and pairs.controls >= PAIRS
 
 
 def _all_silent(facts: PathFacts) -> bool:
@@ -103,6 +112,29 @@ QUIC_RULES: tuple[Rule[PathFacts], ...] = (
         family=OBSERVED,
         level=repeated,
         reason="The host itself says by ICMP that it has no QUIC at this port.",
+    ),
+    Rule(
+        id="quic.timeout.sni.large_passes",
+        when=lambda f: (
+            _silent(f) and f.names_somebody and _large_passes(f) and f.spoke(QUIC, name=NEUTRAL, at=(OWN, SIBLING))
+        ),
+        pattern=Pattern.QUIC_TIMEOUT_SNI,
+        cause=NET,
+        family=A,
+        level=C2,
+        reason="QUIC goes silent when the name is in one datagram; a browser's hello, which takes two, gets through.",
+        interferes=True,
+    ),
+    Rule(
+        id="quic.silent.large_passes",
+        when=lambda f: _silent(f) and f.names_somebody and _large_passes(f),
+        pattern=Pattern.QUIC,
+        cause=UNKNOWN,
+        family=A,
+        level=C2,
+        reason="QUIC is silent whatever name a hello in one datagram carries; a browser's, which takes two, gets"
+        " through. It may be the server's doing.",
+        interferes=True,
     ),
     named(QUIC, Outcome.SILENT, Pattern.QUIC_TIMEOUT_SNI, "QUIC goes silent once the name is sent;"),
     Rule(

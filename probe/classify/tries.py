@@ -39,6 +39,8 @@ class Layer(StrEnum):
     QUIC = "quic"
     QUIC_LOW = "quic_low"
     """QUIC from a source port that is not above the one it goes to; never a step of a check."""
+    QUIC_LARGE = "quic_large"
+    """QUIC with a hello that takes two datagrams; never a step of a check."""
     ICMP = "icmp"
     VPN = "vpn"
     """A conversation in a protocol of tunnels and proxies."""
@@ -157,6 +159,8 @@ def _build_row(observation: Observation, experiment: Experiment | None, measurem
     layer, spot, address, name, outcome = _read(observation)
     if experiment is not None and experiment.low_port:
         layer = Layer.QUIC_LOW
+    elif experiment is not None and layer is Layer.QUIC and experiment.shape is not HelloShape.STOCK:
+        layer = Layer.QUIC_LARGE
     return Try(
         transaction=observation.transaction,
         layer=layer,

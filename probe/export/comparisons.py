@@ -53,12 +53,14 @@ _WHAT = {
     Design.ENCRYPTED_ROUTE: "page over https",
     Design.HTTP3: "QUIC",
     Design.SOURCE_PORT: "QUIC from a low source port",
+    Design.INITIAL: "QUIC with a hello in two datagrams",
     Design.ROUTE: "page over HTTP/3",
     Design.HELLO: "hello of another shape",
     Design.ECH: "name hidden by ECH, as its zone asks,",
     Design.SERVICE: "another service of the host",
     Design.REFERENCE: "the same protocol, another server",
     Design.ENTROPY: "bytes to a control's echo port",
+    Design.PROTOCOL: "at a control's echo port,",
     Design.PROXY: "unrelated name at the given address",
     Design.SYSTEM: "the system's resolver function",
 }
@@ -231,6 +233,11 @@ def _cell(experiment: Experiment) -> tuple[str, str]:
     if experiment.step is Step.LOOKUP:
         where = str(experiment.resolver) if experiment.resolver is not None else "this machine"
         return f"{_WHAT[experiment.design]} for {_NAMES[experiment.name_kind]}", where
+    if experiment.design is Design.HTTP3 and experiment.step is Step.FETCH:
+        return "the same page over TLS", _PLACES[experiment.place]
+    if experiment.design is Design.PROTOCOL:
+        sent = "bytes of no known protocol" if experiment.step is Step.SINK else "a page in clear"
+        return f"{_WHAT[experiment.design]} {sent}", _address(experiment)
     if experiment.step is Step.SINK:
         kinds = {"letters": "random but for letters in front", "few bits": "random with few bits set"}
         return f"{_WHAT[experiment.design]}, {kinds.get(experiment.name, 'random')}", _address(experiment)

@@ -13,6 +13,7 @@ from aioquic.quic.connection import QuicConnection
 from aioquic.quic.events import ConnectionTerminated, ProtocolNegotiated, QuicEvent
 
 from probe.lab.scenarios.model import GreetQuic, Met, Outcome
+from probe.protocols.engines.quic import TwoDatagramConnection
 
 PATIENCE_S = 2.5
 """Longer than for other proofs: a lost packet is sent again after a second, and this engine is slow on busy cores."""
@@ -28,7 +29,7 @@ def greet_quic(trial: GreetQuic, roots: str) -> Met:
     """
     configuration = QuicConfiguration(alpn_protocols=H3_ALPN, server_name=trial.server_name)
     configuration.load_verify_locations(roots)
-    connection = QuicConnection(configuration=configuration)
+    connection = (TwoDatagramConnection if trial.large else QuicConnection)(configuration=configuration)
     client = _Client(connection, trial.server_name)
     peer = (trial.address, trial.port)
     until_s = time.monotonic() + PATIENCE_S

@@ -94,14 +94,16 @@ def quic(
     alpn: tuple[str, ...] = ("h3",),
     verify: bool = True,
     low_port: bool = False,
+    large: bool = False,
 ) -> AbstractAsyncContextManager[QUICChannel | None]:
     """Shake hands and append one `QUICHandshake`; the connection closes with the block, `None` = it failed.
 
     `server_name` is what is sent, empty = none; `verify_name` who the peer must be, the name sent unless said.
-    `verify=False` completes without asking, for neutral names; `low_port` = from a source port not above the peer's.
+    `verify=False` completes without asking, for neutral names; `low_port` = from a source port not above the peer's;
+    `large` = the hello takes two datagrams, as browsers' do.
     """
     meant = verify_name or server_name or endpoint.address
-    return _Connection(ctx, endpoint, server_name, meant, alpn, verify=verify, low_port=low_port)
+    return _Connection(ctx, endpoint, server_name, meant, alpn, verify=verify, low_port=low_port, large=large)
 
 
 class _Connection:
@@ -117,6 +119,7 @@ class _Connection:
         *,
         verify: bool,
         low_port: bool,
+        large: bool,
     ) -> None:
         self._ctx = ctx
         self._endpoint = endpoint
@@ -125,6 +128,7 @@ class _Connection:
         self._alpn = alpn
         self._verify = verify
         self._low_port = low_port
+        self._large = large
         self._grant: Grant | None = None
         self._socket: Datagrams | None = None
         self._channel: QUICChannel | None = None
@@ -173,6 +177,7 @@ class _Connection:
             meant=self._meant,
             alpn=self._alpn,
             roots=ctx.stack.trust.quic_roots if self._verify else None,
+            large=self._large,
         )
         channel = self._channel = QUICChannel(ctx, socket, engine)
         self._started_s = ctx.journal.elapsed_s()

@@ -3,7 +3,7 @@
 from typing import Any
 
 from probe.model.endpoint import Endpoint
-from probe.model.experiment import Design, Experiment, NameKind, Place, Step
+from probe.model.experiment import Design, Experiment, HelloShape, NameKind, Place, Step
 from probe.model.failure import Failure, FailureCode, IcmpError, Stage
 from probe.model.observation import QUICHandshake, QUICStage
 from probe.model.target import CheckName
@@ -65,6 +65,10 @@ class H3Story(Story):
         return self.quic(
             outcome, experiment=self.experiment(Design.SOURCE_PORT, Step.QUIC, NameKind.TEST, number, **where)
         )
+
+    def try_large(self, number: int, outcome: str) -> "H3Story":
+        where = {"endpoint": Endpoint(address=OWN, port=443), "shape": HelloShape.BROWSER}
+        return self.quic(outcome, experiment=self.experiment(Design.INITIAL, Step.QUIC, NameKind.TEST, number, **where))
 
     def cross(self, ports: int, neutral: str = "ok", test: str = "silent") -> "H3Story":
         for port in range(20000, 20000 + ports):
@@ -168,6 +172,39 @@ def from_low_ports() -> tuple[Half, Half]:
             "Silent five times, and in between it passed five times from source ports that are not above 443.",
         ),
         half(with_low("silent", 2).case(), "insufficient unknown C0", "From low source ports it is silent as well."),
+    )
+
+
+def with_large(large: str, times: int, control: str) -> H3Story:
+    story = H3Story()
+    story.dns(OWN)
+    story.quic("silent").try_quic(NameKind.NEUTRAL, 1, control).try_large(1, large)
+    for number in range(2, times + 1):
+        story.try_quic(NameKind.TEST, number, "silent").try_large(number, large)
+    return story
+
+
+@golden("quic.timeout.sni.large_passes")
+def name_in_one_datagram() -> tuple[Half, Half]:
+    return (
+        half(
+            with_large("ok", 5, "ok").case(),
+            "degraded network C2",
+            "Silent five times with the name in one datagram, passed five times with a hello that takes two.",
+        ),
+        half(with_large("silent", 2, "ok").case(), "impaired unknown C1", "A large hello is silent as well."),
+    )
+
+
+@golden("quic.silent.large_passes")
+def whatever_name_in_one_datagram() -> tuple[Half, Half]:
+    return (
+        half(
+            with_large("ok", 5, "silent").case(),
+            "degraded unknown C2",
+            "Whatever name is in one datagram is silent, a hello that takes two passes: a server may do that too.",
+        ),
+        half(with_large("ok", 4, "silent").case(), "insufficient unknown C0", "Four times is too few."),
     )
 
 

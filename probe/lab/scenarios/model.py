@@ -113,6 +113,8 @@ class GreetQuic(msgspec.Struct, frozen=True, kw_only=True, tag="greet_quic"):
     port: int = 443
     source_port: int = 0
     """0 = any."""
+    large: bool = False
+    """With a hello that takes two datagrams."""
 
 
 class Negotiate(msgspec.Struct, frozen=True, kw_only=True, tag="negotiate"):

@@ -2,7 +2,7 @@
 
 from probe.lab.censor.rules import Drop, NamesQuicServer, Rule, ToAddress
 from probe.lab.scenarios.model import Build, GreetQuic, Negotiate, Outcome, Scenario, Symptom
-from probe.lab.scenarios.parts import FINE, hidden, named, own_doing, rules, works
+from probe.lab.scenarios.parts import FINE, hidden, named, own_doing, partly, rules, works
 from probe.lab.world.plan import Site, World
 from probe.model.pattern import Pattern
 
@@ -28,7 +28,7 @@ def served(world: World) -> Scenario:
 def name_dropped(world: World) -> Scenario:
     """A name in an Initial silences its flow."""
     site, neutral = world.sites["video"], world.sites["anchor1"]
-    rule = NamesQuicServer(names=(site.name,), first_only=True, spares_low_source_ports=True)
+    rule = NamesQuicServer(names=(site.name,), reassembles=True, spares_low_source_ports=True)
     return Scenario(
         name="h3-target-name-dropped",
         about="QUIC flows with the target's name are dropped, from source ports above the port that they go to",
@@ -38,7 +38,29 @@ def name_dropped(world: World) -> Scenario:
         truth=named(Pattern.QUIC_TIMEOUT_SNI),
         symptoms=(
             _greets(site, Outcome.SILENCE),
+            _greets(site, Outcome.SILENCE, large=True),
             _greets(site, source_port=SERVICE_PORT),
+            _greets(neutral, Outcome.BAD_CERTIFICATE, at=site),
+            *works(site),
+        ),
+    )
+
+
+def name_split(world: World) -> Scenario:
+    """A name in one datagram silences its flow; a hello in two is not put together."""
+    site, neutral = world.sites["video"], world.sites["anchor1"]
+    rule = NamesQuicServer(names=(site.name,))
+    return Scenario(
+        name="h3-target-one-datagram-dropped",
+        about="QUIC flows with the target's name in one datagram are dropped; a browser's hello takes two, and passes",
+        world=world,
+        target=_url(site),
+        rules=rules(Rule(id="quic", when=rule, then=Drop())),
+        truth=partly(Pattern.QUIC_TIMEOUT_SNI),
+        symptoms=(
+            _greets(site, Outcome.SILENCE),
+            _greets(site, Outcome.SILENCE, source_port=SERVICE_PORT),
+            _greets(site, large=True),
             _greets(neutral, Outcome.BAD_CERTIFICATE, at=site),
             *works(site),
         ),
@@ -48,7 +70,8 @@ def name_dropped(world: World) -> Scenario:
 def name_punished(world: World) -> Scenario:
     """A name in an Initial silences the whole place for a while, so that no comparison there tells at once."""
     site, neutral = world.sites["video"], world.sites["anchor1"]
-    rule = Rule(id="quic", when=NamesQuicServer(names=(site.name,)), then=Drop(), residual_s=RESIDUAL_S)
+    when = NamesQuicServer(names=(site.name,), reassembles=True)
+    rule = Rule(id="quic", when=when, then=Drop(), residual_s=RESIDUAL_S)
     return Scenario(
         name="h3-target-name-punished",
         about="a QUIC Initial with the target's name closes the address's UDP port for a while, for every name",
@@ -69,7 +92,7 @@ def name_punished(world: World) -> Scenario:
 def high_ports_dropped(world: World) -> Scenario:
     """No QUIC handshake gets through, whatever its name, unless it comes from a low port."""
     site, neutral = world.sites["video"], world.sites["anchor1"]
-    rule = NamesQuicServer(names=("*",), prefixes=site.addresses, spares_low_source_ports=True)
+    rule = NamesQuicServer(names=("*",), reassembles=True, prefixes=site.addresses, spares_low_source_ports=True)
     return Scenario(
         name="h3-target-high-ports-dropped",
         about="QUIC handshakes with the site's addresses are dropped, but for those from low source ports",
@@ -118,11 +141,17 @@ def _url(site: Site) -> str:
 
 
 def _greets(
-    site: Site, outcome: Outcome = Outcome.OK, *, at: Site | None = None, at_s: float = 0.0, source_port: int = 0
+    site: Site,
+    outcome: Outcome = Outcome.OK,
+    *,
+    at: Site | None = None,
+    at_s: float = 0.0,
+    source_port: int = 0,
+    large: bool = False,
 ) -> Symptom:
     """Return the proof of what a site's name meets in a QUIC Initial, at its own first address or at another's."""
     address = (at or site).addresses[0]
-    trial = GreetQuic(address=address, server_name=site.name, source_port=source_port)
+    trial = GreetQuic(address=address, server_name=site.name, source_port=source_port, large=large)
     return Symptom(trial=trial, outcome=outcome, at_s=at_s)
 
 
@@ -133,6 +162,7 @@ def _negotiates(site: Site, outcome: Outcome = Outcome.OK) -> Symptom:
 QUIC: tuple[Build, ...] = (
     served,
     name_dropped,
+    name_split,
     name_punished,
     high_ports_dropped,
     address_dropped,

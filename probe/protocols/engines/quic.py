@@ -2,9 +2,9 @@
 
 Source: RFC 9000, RFC 9001; aioquic does the protocol. Deviation: certificates are looked at when the handshake is
 complete, not on their way: aioquic would forget the chain of a peer that is not trusted. Such a peer is then left with
-the alert that a browser sends. Some of aioquic's own attributes are read, each in one place: `tls` for the chain and
-for the exporter that it lacks, and `_state` and `_close_event` for a peer's farewell, which it would report only after
-three probe timeouts.
+the alert that a browser sends. Some of aioquic's own attributes are used, each in one place: `tls` for the chain and
+for the exporter that it lacks, `_signature_algorithms` for a larger hello, `_state` and `_close_event` for a peer's
+farewell, which it would report only after three probe timeouts.
 """
 
 import logging
@@ -28,6 +28,8 @@ CRYPTO_ERROR = 0x100
 _BAD_CERTIFICATE = 42
 """The alert of RFC 8446 section 6.2 for whatever is wrong with a certificate."""
 _ORDER = tuple(QUICStage)
+_NOBODYS_SCHEMES = range(0xFE00, 0x10000)
+"""Signature schemes of private use (RFC 8446 section 4.2.3): servers pass over what they do not know."""
 
 logging.getLogger("quic").setLevel(logging.CRITICAL)
 """What peers do wrong is an observation, and never a line on somebody's terminal."""
@@ -51,20 +53,43 @@ class Farewell(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class TwoDatagramConnection(QuicConnection):
+    """A connection whose hello is as large as a browser's, so that the name in it comes with the second datagram.
+
+    Browsers' hellos are, for their post-quantum key shares; aioquic has none, and a list of signature schemes that
+    nobody has, before the name, does as well.
+    """
+
+    def _initialize(self, peer_cid: bytes) -> None:
+        super()._initialize(peer_cid)
+        own: list[int] = [int(scheme) for scheme in self.tls._signature_algorithms]
+        self.tls._signature_algorithms = [*own, *_NOBODYS_SCHEMES]
+
+
 class QUICEngine:
     """One connection. Feed what comes, send what `flush` returns, call `fire` when the timer is due."""
 
     def __init__(
-        self, peer: tuple[str, int], *, server_name: str, meant: str, alpn: tuple[str, ...], roots: Roots | None
+        self,
+        peer: tuple[str, int],
+        *,
+        server_name: str,
+        meant: str,
+        alpn: tuple[str, ...],
+        roots: Roots | None,
+        large: bool = False,
     ) -> None:
-        """Prepare a client; an empty server name is not sent; `roots` None = whoever answers will do."""
+        """Prepare a client; an empty server name is not sent; `roots` None = whoever answers will do.
+
+        `large` = the hello takes two datagrams, and its name is in the second.
+        """
         self._peer = peer
         self._meant = meant
         self._roots = roots
         self._configuration = QuicConfiguration(
             alpn_protocols=list(alpn) or None, server_name=server_name or None, verify_mode=0, max_data=1 << 20
         )
-        self.connection = QuicConnection(configuration=self._configuration)
+        self.connection = (TwoDatagramConnection if large else QuicConnection)(configuration=self._configuration)
         self.stage = QUICStage.NOTHING
         self.versions: tuple[int, ...] = ()
         self.alpn = ""

@@ -7,7 +7,7 @@ from probe.classify.judge import judge
 from probe.classify.pairs import LATE
 from probe.classify.plan import Plan, plan
 from probe.model.endpoint import Endpoint
-from probe.model.experiment import Design, NameKind, Place, Step, Traffic
+from probe.model.experiment import Design, HelloShape, NameKind, Place, Step, Traffic
 from probe.model.observation import Silence
 from probe.model.pattern import Pattern
 from probe.model.target import Exposure
@@ -54,8 +54,29 @@ def test_each_silent_test_is_tried_again_from_a_low_source_port():
 def test_low_source_ports_and_usual_ones_take_turns_though_every_name_is_silent():
     story = stuck().try_low(1, "ok")
     assert asked(plan(story.case()), Design.SOURCE_PORT) == [(NameKind.TEST, 443)]
-    tests = [e.cell for e in plan(story.try_low(2, "ok").case()).now if e.name_kind is NameKind.TEST and e.over_udp]
-    assert tests == [3]
+    now = plan(story.try_low(2, "ok").case()).now
+    assert [e.cell for e in now if e.name_kind is NameKind.TEST and e.design is Design.HTTP3 and e.over_udp] == [3]
+
+
+def test_after_each_silent_test_a_hello_in_two_datagrams_follows_as_long_as_it_goes_through():
+    story = failing().try_low(1, "silent")
+    (large,) = (e for e in plan(story.case()).now if e.design is Design.INITIAL)
+    assert (large.name, large.endpoint, large.shape, large.step) == (NAME, HERE, HelloShape.BROWSER, Step.QUIC)
+    assert asked(plan(story.try_large(1, "ok").case()), Design.INITIAL) == [(NameKind.TEST, 443)]
+    assert not asked(plan(failing().try_low(1, "silent").try_large(1, "silent").case()), Design.INITIAL)
+
+
+def test_a_hello_in_two_datagrams_waits_for_the_one_from_a_low_port():
+    assert not asked(plan(failing().case()), Design.INITIAL)
+    story = failing()
+    story.experiment(Design.SOURCE_PORT, Step.QUIC, NameKind.TEST, 1, endpoint=HERE, low_port=True)
+    assert not asked(plan(story.case()), Design.INITIAL)
+
+
+def test_large_hellos_and_usual_ones_take_turns_though_every_name_is_silent():
+    story = stuck().try_low(1, "silent").try_large(1, "ok").try_large(2, "ok")
+    now = plan(story.case()).now
+    assert [e.cell for e in now if e.name_kind is NameKind.TEST and e.design is Design.HTTP3 and e.over_udp] == [3]
 
 
 def test_a_host_without_leave_for_low_ports_goes_on_without():

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from probe.lab.censor.quic import join_fragments, read_initials
 from probe.model.endpoint import Endpoint
 from probe.model.failure import FailureCode, Stage
 from probe.model.observation import Ending, HTTPExchange, QUICHandshake, QUICStage
@@ -15,6 +16,7 @@ from probe.net.datagrams import Datagrams
 from probe.net.exchange_h3 import exchange_h3
 from probe.net.quic import quic
 from probe.net.quic_versions import ping_quic
+from probe.protocols.engines.quic import QUICEngine
 from probe.protocols.http1 import OutgoingRequest
 from tests.fakes import OpenGate, make_context
 from tests.unit.net.misbehaving import NAME, open_stack
@@ -268,3 +270,16 @@ async def test_two_tries_never_share_a_four_tuple(ctx: Context) -> None:
         first = await shake(ctx, endpoint)
         second = await shake(ctx, endpoint)
     assert first.local_port != second.local_port
+
+
+async def test_a_large_hello_completes_and_its_name_is_in_the_second_datagram(ctx: Context) -> None:
+    async with serving_h3(known_authority(), NAME) as endpoint:
+        seen = await shake(ctx, endpoint, large=True)
+    assert seen.verified
+    engine = QUICEngine(("192.0.2.1", 443), server_name=NAME, meant=NAME, alpn=("h3",), roots=None, large=True)
+    engine.start(0.0)
+    first, second = engine.flush(0.0)
+    (alone,) = read_initials(first)
+    (rest,) = read_initials(second, alone.destination_id)
+    assert NAME.encode() not in join_fragments(alone.fragments)
+    assert NAME.encode() in join_fragments(alone.fragments | rest.fragments)
