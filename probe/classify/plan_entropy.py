@@ -1,9 +1,12 @@
 """Follow-ups about filters that drop what looks like nothing: random bytes at a control's echo ports, and exempt ones.
 
-Source: Wu et al. (USENIX Security 2023), algorithm 1; CONTRACT sections 2 and 4. At each port, used once per cool-down,
-bytes that such a filter lets go come first, by one exemption or another in turn; then as many that it does not. No
-third party gets any.
+Source: Wu et al. (USENIX Security 2023), algorithm 1; Bock et al. (FOCI 2020), lists of protocols that pass; CONTRACT
+sections 2 and 4. At each port, used once per cool-down, bytes that such a filter lets go come first, by one exemption or
+another in turn; then as many that it does not. Where the exempt are dropped as well, only known protocols may pass: a
+page in the clear at each port, and then letters again, tell. No third party gets any of these bytes.
 """
+
+import msgspec
 
 from probe.classify.case import Case
 from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try
@@ -13,6 +16,8 @@ from probe.model.observation import DialogueExchange
 from probe.model.target import CheckName, Target
 
 EXEMPT, OPAQUE = ("letters", "few bits"), "opaque"
+UNHEARD = 2
+"""So many exempt tries must be silent, and none may have passed, before it is asked whether known protocols do."""
 RUN_S = 4.0
 """An answer comes at once, or after a retransmission or two."""
 _PROTOCOLS = frozenset({"shadowsocks", "vmess", "obfs4"})
@@ -60,7 +65,57 @@ def plan_entropy(case: Case, table: tuple[Try, ...]) -> tuple[Experiment, ...]:
         wanted.append(_send(place, port, EXEMPT[number % len(EXEMPT)], number))
         if str(port) in passed:
             wanted.append(_send(place, port, OPAQUE, number))
+    unheard = [row for row in table if _is_exempt(row) and row.outcome is Outcome.SILENT]
+    if len(unheard) >= UNHEARD and not passed:
+        wanted += _plan_protocols(case, table, place)
     return tuple(wanted)
+
+
+def _is_exempt(row: Try) -> bool:
+    planned = row.experiment
+    if planned is None or planned.design is not Design.ENTROPY or row.kind is not NameKind.NEUTRAL:
+        return False
+    return row.layer is Layer.VPN
+
+
+def _plan_protocols(case: Case, table: tuple[Try, ...], place: Endpoint) -> list[Experiment]:
+    """Return a page at each port, and where it came, bytes that are no protocol's."""
+    fetched = {
+        row.spot
+        for row in table
+        if row.experiment is not None
+        and row.experiment.design is Design.PROTOCOL
+        and row.layer is Layer.HTTP
+        and row.outcome is Outcome.OK
+    }
+    wanted: list[Experiment] = []
+    for number, port in enumerate(case.echoes, 1):
+        wanted.append(
+            Experiment(
+                id=f"{Design.PROTOCOL.value}.neutral.{port}.{place}.{number}",
+                design=Design.PROTOCOL,
+                step=Step.FETCH,
+                name=(*case.neutral_names, "")[0],
+                name_kind=NameKind.NEUTRAL,
+                place=Place.UNRELATED,
+                endpoint=port,
+                secure=False,
+                about=str(place),
+                within_s=RUN_S,
+                cell=number,
+            )
+        )
+        if str(port) in fetched:
+            test = _send(place, port, EXEMPT[0], number)
+            wanted.append(
+                msgspec.structs.replace(
+                    test,
+                    id=f"{Design.PROTOCOL.value}.test.{port}.{place}.{number}",
+                    design=Design.PROTOCOL,
+                    name_kind=NameKind.TEST,
+                )
+            )
+    return wanted
 
 
 def _send(place: Endpoint, port: Endpoint, kind: str, number: int) -> Experiment:

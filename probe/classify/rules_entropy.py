@@ -1,6 +1,7 @@
-"""The rule about filters that drop connections because they look like nothing that is known.
+"""Rules about filters that drop connections because they look like nothing that is known.
 
-Source: Wu et al. (USENIX Security 2023), algorithm 1; CONTRACT section 2 (five of five against none of five).
+Source: Wu et al. (USENIX Security 2023), algorithm 1; Bock et al. (FOCI 2020); CONTRACT section 2 (five of five against
+none of five).
 """
 
 from probe.classify.facts import PathFacts
@@ -33,7 +34,34 @@ def _reacts_to_bytes(facts: PathFacts) -> bool:
     return len(stopped) == len(opaque) >= PAIRS and len(passed) == len(exempt) >= PAIRS
 
 
+def _only_known_passes(facts: PathFacts) -> bool:
+    """Tell whether a page came from each of five ports of a control, and bytes of no protocol never arrived there."""
+    if not facts.failed(Layer.VPN, Outcome.SILENT) or not is_opaque(facts.case.target):
+        return False
+    if not TunnelFacts(facts).proofs:
+        return False
+    unknown = _of_protocols(facts, Layer.VPN, NameKind.TEST)
+    known = _of_protocols(facts, Layer.HTTP, NameKind.NEUTRAL)
+    stopped = [row for row in unknown if row.outcome is Outcome.SILENT]
+    passed = [row for row in known if row.outcome is Outcome.OK]
+    return len(stopped) == len(unknown) >= PAIRS and len(passed) == len(known) >= PAIRS
+
+
+def _of_protocols(facts: PathFacts, layer: Layer, kind: NameKind) -> tuple[Try, ...]:
+    rows = facts.seen(layer, name=kind, at=tuple(Place), design=Design.PROTOCOL)
+    return tuple(row for row in rows if row.experiment is not None and row.experiment.about == facts.spot)
+
+
 ENTROPY_RULES: tuple[Rule[PathFacts], ...] = (
+    Rule(
+        id="flow.protocol_allowlist.page_passes",
+        when=_only_known_passes,
+        pattern=Pattern.FLOW_PROTOCOL_ALLOWLIST,
+        cause=Cause.NETWORK,
+        family=EvidenceFamily.DIFFERENTIAL,
+        level=C2,
+        reason="Bytes of no known protocol never arrive at a control's ports, and a page comes from each of them.",
+    ),
     Rule(
         id="flow.entropy.exempt_passes",
         when=_reacts_to_bytes,
@@ -46,6 +74,15 @@ ENTROPY_RULES: tuple[Rule[PathFacts], ...] = (
 )
 
 ENTROPY_OUTSIDE_RULES: tuple[Rule[PathFacts], ...] = (
+    Rule(
+        id="flow.protocol_allowlist.elsewhere_ok",
+        when=lambda facts: _only_known_passes(facts) and TunnelFacts(facts).rounds_elsewhere() > 0,
+        pattern=Pattern.FLOW_PROTOCOL_ALLOWLIST,
+        cause=Cause.NETWORK,
+        family=EvidenceFamily.CONTROL,
+        level=level_elsewhere,
+        reason="From another network the same handshake works at this moment.",
+    ),
     Rule(
         id="flow.entropy.elsewhere_ok",
         when=lambda facts: _reacts_to_bytes(facts) and TunnelFacts(facts).rounds_elsewhere() > 0,

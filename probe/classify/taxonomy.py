@@ -125,7 +125,7 @@ TAXONOMY: dict[Pattern, Entry] = {
     ),
     Pattern.FLOW_ENTROPY: _entry("random-looking traffic is blocked", "printable traffic to the same sink passes"),
     Pattern.FLOW_PROTOCOL_ALLOWLIST: _entry(
-        "only known protocols pass", "TLS passes on a port where others are dropped"
+        "only known protocols pass", "pages come from five ports of a control where other bytes never arrive"
     ),
     Pattern.FLOW_FREEZE: _entry(
         "frozen after some bytes",

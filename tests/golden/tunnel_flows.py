@@ -259,6 +259,61 @@ def entropy() -> tuple[Half, Half]:
     )
 
 
+def by_protocol(page: FailureCode | None, unknown: FailureCode | None, times: int = 5, silences: int = 1) -> Tunnel:
+    """Tell of a Shadowsocks server that is silent, and at a control's echo ports of exempt bytes, pages and letters."""
+    story = at_echo_ports(FailureCode.TIMEOUT, FailureCode.TIMEOUT, times=2, silences=silences)
+    for number in range(1, times + 1):
+        port = Endpoint(address="45.90.9.10", port=20000 + number)
+        where = {"endpoint": port, "place": Place.UNRELATED, "about": str(HERE)}
+        planned = story.experiment(Design.PROTOCOL, Step.FETCH, NameKind.NEUTRAL, number, secure=False, **where)
+        story.tcp(address=port.address, port=port.port, experiment=planned)
+        story.http(
+            "ok" if page is None else "silent", address=port.address, port=port.port, secure=False, experiment=planned
+        )
+        planned = story.experiment(Design.PROTOCOL, Step.SINK, NameKind.TEST, number, **where)
+        story.tcp(address=port.address, port=port.port, experiment=planned)
+        failure = None if unknown is None else Failure(stage=Stage.DIALOGUE, code=unknown)
+        story.observations.append(
+            DialogueExchange(
+                **story._base(planned, 0), endpoint=port, protocol="sink", transport="tcp", failure=failure
+            )
+        )
+    return story
+
+
+@golden("flow.protocol_allowlist.page_passes")
+def only_known_protocols() -> tuple[Half, Half]:
+    worked = (Proof(source=ProofSource.HISTORY, age_s=86400.0, measurement="01"),)
+    return (
+        half(
+            known(by_protocol(None, FailureCode.TIMEOUT), worked),
+            "likely_blocked network C2",
+            "From five ports of a control a page comes, and bytes of no protocol never arrive there.",
+        ),
+        half(
+            known(by_protocol(FailureCode.TIMEOUT, FailureCode.TIMEOUT), worked),
+            "insufficient unknown C0",
+            "No page comes either: the ports are closed to us.",
+        ),
+    )
+
+
+@golden("flow.protocol_allowlist.elsewhere_ok")
+def only_known_protocols_two_ways() -> tuple[Half, Half]:
+    return (
+        half(
+            known(by_protocol(None, FailureCode.TIMEOUT, silences=2), elsewhere()),
+            "blocked network C3",
+            "Only pages pass at a control's ports, and from another network this very server works: two methods agree.",
+        ),
+        half(
+            known(by_protocol(None, None, silences=2), elsewhere()),
+            "likely_blocked network C2",
+            "What is no protocol's arrives as well: that it works elsewhere is one method.",
+        ),
+    )
+
+
 @golden("flow.entropy.elsewhere_ok")
 def entropy_two_ways() -> tuple[Half, Half]:
     return (

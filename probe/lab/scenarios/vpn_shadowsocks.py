@@ -87,6 +87,20 @@ SHADOWSOCKS: tuple[Build, ...] = (
         when=FirstBytes(fully_encrypted=True),
     ),
     _shadowsocks(
+        "shadowsocks-protocol-allow-list",
+        "only connections that begin as HTTP, TLS or DNS do may go on",
+        likely(Pattern.FLOW_PROTOCOL_ALLOWLIST),
+        when=FirstBytes(fully_encrypted=False),
+        proven=BEFORE,
+    ),
+    _shadowsocks(
+        "shadowsocks-protocol-allow-list-two-ways",
+        "the same, and it works elsewhere",
+        certain(Pattern.FLOW_PROTOCOL_ALLOWLIST),
+        when=FirstBytes(fully_encrypted=False),
+        proven=ELSEWHERE,
+    ),
+    _shadowsocks(
         "shadowsocks-wrong-key",
         "a wrong password: the server is silent",
         untold(own_doing(Pattern.VPN)),
