@@ -1,6 +1,6 @@
 """What one run asks of controls: their view, and their echo ports; and for how long it waits for them.
 
-Source: VERDICTS section 4: the first verdict needs no waiting, and is due 2 s after a reset, 1.5 timeouts after
+Source: CONTRACT section 4: the first verdict needs no waiting, and is due 2 s after a reset, 1.5 timeouts after
 silence. Whatever a control says later counts as well: the late round asks again, and takes up what has come meanwhile.
 """
 

@@ -49,6 +49,8 @@ class NamesServer(msgspec.Struct, frozen=True, kw_only=True, tag="names_server")
     """A ClientHello with one of these server names."""
 
     names: tuple[str, ...]
+    except_names: tuple[str, ...] = ()
+    """Let alone, as by a list of what passes; a hello without a name is not."""
     reassembles: bool = True
     """False: each segment is read alone, so a split hello passes."""
     prefixes: tuple[str, ...] = ()

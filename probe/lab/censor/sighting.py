@@ -173,7 +173,10 @@ class Matcher:
             return False
         else:
             hello = seen.quic_hello(reassembles=when.reassembles)
-        return hello is not None and any(matches_name(name, hello.server_name) for name in when.names)
+        if hello is None:
+            return False
+        spared = isinstance(when, NamesServer) and any(matches_name(n, hello.server_name) for n in when.except_names)
+        return not spared and any(matches_name(name, hello.server_name) for name in when.names)
 
     def _looks_up_at_first_bytes(self, when: FirstBytes, seen: Sighting) -> bool:
         if not seen.carries_request or seen.segment is None or seen.segment.seq != seen.flow.client_start:

@@ -3,6 +3,7 @@
 from probe.lab.scenarios.connections import CONNECTIONS
 from probe.lab.scenarios.edges import EDGES
 from probe.lab.scenarios.families import FAMILIES
+from probe.lab.scenarios.field import FIELD
 from probe.lab.scenarios.first import FIRST
 from probe.lab.scenarios.flows import FLOWS
 from probe.lab.scenarios.hosts import HOSTS
@@ -37,6 +38,7 @@ BUILDS: tuple[Build, ...] = (
     *PLAIN,
     *REDIRECTS,
     *EDGES,
+    *FIELD,
 )
 
 
