@@ -1,9 +1,9 @@
 """Follow-ups about filters that drop what looks like nothing: random bytes at a control's echo ports, and exempt ones.
 
 Source: Wu et al. (USENIX Security 2023), algorithm 1; Bock et al. (FOCI 2020), lists of protocols that pass; CONTRACT
-sections 2 and 4. At each port, used once per cool-down, bytes that such a filter lets go come first, by one exemption or
-another in turn; then as many that it does not. Where the exempt are dropped as well, only known protocols may pass: a
-page in the clear at each port, and then letters again, tell. No third party gets any of these bytes.
+sections 2 and 4. At each port, used once per cool-down, bytes that such a filter lets go come first, by one exemption
+or another in turn; then as many that it does not. Where the exempt are dropped as well, only known protocols may pass:
+a page in the clear at each port, and then letters again, tell. No third party gets any of these bytes.
 """
 
 import msgspec
