@@ -26,6 +26,7 @@ from probe.model.observation import (
 from probe.model.verdict import Confidence, EvidenceFamily
 
 WITHIN_S = 300.0
+"""What was seen longer ago was not seen at the same moment."""
 SERVER_ERROR = 500
 """First status of the class (RFC 9110 section 15.6)."""
 _GREETED = frozenset({Outcome.OK, Outcome.UNTRUSTED})

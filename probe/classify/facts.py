@@ -24,6 +24,7 @@ from probe.model.target import CheckName
 from probe.protocols.alt_svc import find_h3_port
 
 ROUTERS_AT_LEAST = 3
+"""Fewer may all be this network's own."""
 TEST, NEUTRAL, NONE = NameKind.TEST, NameKind.NEUTRAL, NameKind.NONE
 OWN, SIBLING, ELSEWHERE = Place.OWN, Place.SIBLING, Place.ELSEWHERE
 _HERE = (OWN,)

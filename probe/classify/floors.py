@@ -6,11 +6,11 @@ hop or two, so `net/ttl_floor.py` leaves a margin.
 """
 
 from probe.classify.facts import PathFacts
+from probe.classify.pairs import TWICE
 from probe.classify.tries import Layer, Try
 from probe.model.experiment import Design, NameKind
 from probe.model.path_trace import HopAnswer, HopSeen, PathTrace, TraceKind
 
-TWICE = 2
 _OPENS, _DROPPED = HopAnswer.ANSWERED, HopAnswer.SILENT
 
 

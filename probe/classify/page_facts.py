@@ -12,6 +12,7 @@ from probe.model.observation import HTTPExchange
 from probe.model.path_trace import TraceKind
 
 ANSWERS_AT_LEAST = 2
+"""Of tests, of controls, and of TTLs: what is seen once may be an accident."""
 REFUSAL = 400
 """First status of the classes that refuse (RFC 9110 section 15)."""
 

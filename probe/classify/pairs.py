@@ -14,6 +14,10 @@ SPOKE = frozenset({Outcome.OK, Outcome.ALERT, Outcome.UNTRUSTED})
 """The place answered in TLS, whatever it said: it neither reset, hung up nor kept silent."""
 PAIRS = 5
 """Fisher exact, two-sided: five failures against five successes give p = 0.008 (CONTRACT section 2)."""
+DEEP_PAIRS = 3
+"""Three against three tell a difference (p = 0.1, C1): enough where nobody is accused."""
+TWICE = 2
+"""What is seen once may be an accident."""
 LATE = "late"
 """Marks tests that follow a cool-down and five good controls: all five of them count."""
 FULL_PACKET_BYTES = 1500

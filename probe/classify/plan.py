@@ -30,6 +30,7 @@ from probe.model.experiment import Design, Experiment, Pending, Step, Traffic
 from probe.model.target import CheckName, Exposure
 
 AT_ONCE = 6
+"""Connections of follow-ups that are open at once (CONTRACT section 4)."""
 CALM = frozenset(
     {
         Design.HTTP3, Design.SOURCE_PORT, Design.INITIAL, Design.HELLO, Design.RESOLVERS, Design.REFERENCE, Design.ECH,

@@ -15,6 +15,7 @@ from probe.model.spread import stable_hash
 from probe.model.target import CheckName
 
 ASKED = 2
+"""Encrypted resolvers: one may be out of order, or lie itself."""
 CALM_S = 1.5
 """A page that works is not held up longer by a resolver that does not answer."""
 NOBODY_WITHIN_S = 1.5

@@ -6,9 +6,9 @@ a browser's hello with GREASE in its place, and our own by turns.
 """
 
 from probe.classify.case import Case
-from probe.classify.pairs import SPOKE
+from probe.classify.pairs import DEEP_PAIRS, SPOKE
 from probe.classify.plan_answer import CALM_S, build_lookup
-from probe.classify.plan_shape import DEEP_TIMES, deep_place, may_look_deep
+from probe.classify.plan_shape import deep_place, may_look_deep
 from probe.classify.tries import ENCRYPTED, TRIGGERABLE, Layer, Outcome, Try
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, EchConfig, Experiment, HelloShape, NameKind, Step
@@ -80,9 +80,9 @@ def _next(case: Case, table: tuple[Try, ...], config: EchConfig) -> tuple[Experi
     stock = outcomes(HelloShape.STOCK)
     if any(outcome not in SPOKE for outcome in stock):
         return ()
-    if len(stock) < min(len(hidden), DEEP_TIMES - 1):
+    if len(stock) < min(len(hidden), DEEP_PAIRS - 1):
         return send(HelloShape.STOCK)
-    return send(HelloShape.ECH) if len(hidden) < DEEP_TIMES else ()
+    return send(HelloShape.ECH) if len(hidden) < DEEP_PAIRS else ()
 
 
 def _hello(case: Case, config: EchConfig, endpoint: Endpoint, shape: HelloShape, number: int) -> Experiment:

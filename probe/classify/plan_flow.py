@@ -25,6 +25,7 @@ FLOW_BYTES = 131_072
 FLOW_RATE = 1_000_000
 """Bytes, and bytes a second: what is policed as the field polices is several times slower."""
 LINE_RUNS = 3
+"""Pages of neutral sites that tell what the line can do, once the page itself was slow so often."""
 NOT_THE_NAME = 2
 """After so many comparisons that were no faster, the name is not what slows the flow."""
 

@@ -13,10 +13,15 @@ from probe.model.observation import DNSLookup
 from probe.model.target import CheckName
 
 ENCRYPTED_ASKED = 2
+"""One may be out of order, or lie itself."""
 CLEAR_ASKED = 2
+"""Two that have nothing to do with each other tell a lying resolver from a lying network."""
 VALIDATED_AT_MOST = 2
+"""Addresses that are asked for the name's certificate: one that holds is enough."""
 NEUTRAL_LOST_AT_MOST = 2
+"""Lost neutral questions that are asked anew; more, and the resolver is not clean anyway."""
 OTHER_FAMILY_FROM = 30
+"""Numbers of tries for AAAA start here, where each family is asked about for itself."""
 _OTHER_FAMILY = {"A": "AAAA", "AAAA": "A"}
 _ASKED_BY_TLS = (CheckName.WEB, CheckName.TLS)
 REFUSALS = frozenset({Outcome.DNS_REFUSED, Outcome.SERVFAIL, Outcome.SILENT, Outcome.NO_ANSWER})

@@ -12,9 +12,11 @@ from probe.model.experiment import Design, Experiment, NameKind, Pending, Place,
 from probe.model.target import CheckName
 
 PLACES_AT_MOST = 4
+"""Of one name: two addresses of each family, at ten connections each."""
 _SHAKES = frozenset({CheckName.WEB, CheckName.TLS})
 """What a check goes on to do once it is connected: the repeat of its connect does so too."""
 AGAIN = 20
+"""Numbers of repeated tries start here, above those of the first round."""
 """Number of the repeat that goes with a control's second round; no other design counts so far."""
 
 

@@ -20,7 +20,9 @@ from probe.model.target import CheckName
 from probe.protocols.alt_svc import find_h3_port
 
 PLACES_AT_MOST = 2
+"""Of one name: silence takes its whole timeout, so few are asked."""
 ANCHORS_ASKED = 5
+"""Neutral names that tell whether QUIC passes anywhere."""
 _PLAIN = frozenset({Outcome.REFUSED, Outcome.UNREACHABLE, Outcome.ALERT})
 """No filter of names does this: it is asked once more, and compared with nothing."""
 

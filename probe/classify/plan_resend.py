@@ -14,12 +14,15 @@ from probe.model.observation import TCPConnect
 from probe.model.target import CheckName, Exposure
 
 TRIES = 10
+"""For each place: what one address and design may cost (CONTRACT section 4)."""
 FIRST, AT_ONCE = 2, 3
 """Tries in the first round and in each of the others; as many go to the other port."""
 APART_S = 0.5
+"""Of tries in a round, the other port's in between: loss comes in bursts."""
 WITHIN_S = 1.6
 """The first packet is sent again after 1 s: by then it is known whether it was lost."""
 PLACES_AT_MOST = 2
+"""Of one name: nobody is accused by it, so few are enough."""
 _CHECKS = frozenset({CheckName.WEB, CheckName.TLS, CheckName.TCP})
 
 

@@ -12,6 +12,7 @@ from probe.model.experiment import Design, Experiment, NameKind, Place, Step
 from probe.model.target import CheckName, Exposure
 
 TIMES = 2
+"""Family D counts from two tries (CONTRACT section 2)."""
 
 
 def plan_route(case: Case) -> tuple[Experiment, ...]:

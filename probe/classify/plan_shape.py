@@ -9,7 +9,7 @@ Where a neutral name fails as well, a browser's hello and our own take turns: ea
 import msgspec
 
 from probe.classify.case import Case
-from probe.classify.pairs import PAIRS, SPOKE
+from probe.classify.pairs import DEEP_PAIRS, PAIRS, SPOKE
 from probe.classify.plan_path import Chain, has_trigger
 from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try, is_literal
 from probe.classify.trouble import Trouble
@@ -19,8 +19,6 @@ from probe.model.observation import TCPConnect, TLSHandshake
 from probe.model.target import CheckName, Exposure, Target
 
 NAMED_SHAPES = (HelloShape.BROWSER, HelloShape.SEGMENTS, HelloShape.RECORDS)
-DEEP_TIMES = 3
-"""Three against three tell a difference (C1); who makes it is not known anyway."""
 AT_MOST = 10
 """Connections for an address and a design (CONTRACT section 4)."""
 _CONTROLS_FIRST = 2
@@ -203,6 +201,6 @@ def _compare_deep(here: _Here, failed: list[Outcome | None]) -> list[Experiment]
     stock = here.outcomes(HelloShape.STOCK, NameKind.TEST)
     if None in stock or any(outcome not in SPOKE for outcome in stock):
         return []
-    if len(stock) < min(len(failed), DEEP_TIMES - 1):
+    if len(stock) < min(len(failed), DEEP_PAIRS - 1):
         return [here.send(HelloShape.STOCK, NameKind.TEST, len(stock) + 1)]
-    return [here.send(HelloShape.BROWSER, NameKind.TEST, len(failed) + 1)] if len(failed) < DEEP_TIMES else []
+    return [here.send(HelloShape.BROWSER, NameKind.TEST, len(failed) + 1)] if len(failed) < DEEP_PAIRS else []

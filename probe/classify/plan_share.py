@@ -13,6 +13,7 @@ from probe.model.observation import TLSHandshake
 from probe.model.target import Exposure
 
 TRIES = 10
+"""In the first round: at 26 % they show one failure in 19 of 20 cases."""
 TRIES_AT_MOST = 40
 """With all that follows later: of a share of 26 % fewer than one in a hundred are still open then."""
 AT_ONCE = 3

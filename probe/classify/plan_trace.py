@@ -24,6 +24,7 @@ SECOND_ROUND = 4
 FIRST_NAME_TTLS = (3, 6, 10)
 """Name and neutral name go to one address: with one more of each they are eight, and two SYNs name the routers."""
 PLACES_AT_MOST = 4
+"""Of one name: two addresses of each family."""
 _REACHED = frozenset({Outcome.OK, Outcome.REFUSED})
 _SUSPICIOUS = frozenset({Outcome.SILENT, Outcome.REFUSED, Outcome.UNREACHABLE})
 

@@ -7,10 +7,11 @@ pending, and so is what a second round of a control needs.
 import msgspec
 
 from probe.classify.case import Case
+from probe.classify.pairs import PAIRS
 from probe.classify.plan_entropy import plan_entropy
 from probe.classify.plan_tunnel_flow import RUN_S, carry, find_hampered, in_tls, plan_tunnel_flow
 from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try
-from probe.classify.tunnel_facts import PAIRS, PASSES
+from probe.classify.tunnel_facts import PASSES
 from probe.model.depth import Depth
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Pending, Place, Step
@@ -19,7 +20,9 @@ from probe.model.target import CheckName, Target
 
 STUN = "stun"
 ENDPOINTS_AT_MOST = 2
+"""Addresses of one endpoint's name."""
 AGAIN = 30
+"""Numbers of repeated tries start here, above those of the first round."""
 _SERVICE_PORTS = (443, 80)
 
 

@@ -17,7 +17,9 @@ from probe.model.target import Target
 from probe.protocols.flow import FASTEST_FLOW, build_flow_path
 
 LINE_RUNS = 3
+"""Pages of neutral sites that tell what the line can do."""
 PAGE_S = 3.0
+"""Each of them, and each from a reference's port."""
 RUN_S = 5.0
 """A run through a reference: its handshake, and enough of its data to tell a slow flow from a free one."""
 STALL_S = 3.0

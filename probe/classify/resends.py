@@ -18,6 +18,7 @@ BY_CHANCE = 0.05
 BY_CHANCE_ON_LOSSY_LINES = 0.01
 """Where the other port loses a packet too: eight of ten against one of ten, 0.6 %."""
 CONTROLS_LOST_AT_MOST = 1
+"""More of them, and the line loses packets whatever the port."""
 _ANSWERED = frozenset({Outcome.OK, Outcome.REFUSED})
 _WENT_OUT = _ANSWERED | {Outcome.SILENT, Outcome.RESET}
 

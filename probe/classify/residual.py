@@ -21,8 +21,10 @@ from probe.model.experiment import Design, Experiment, NameKind, Step
 RETRANSMITTED_S = 0.9
 """A connect that took longer lost its first SYN: RFC 6298 section 2 sends it again after one second."""
 LIMIT_WINDOW_S = 60.0
+"""Limits on connections count by the minute: what was opened in it may explain that a place is dead."""
 _DEAD = TRIGGERABLE | {Outcome.REFUSED, Outcome.UNREACHABLE}
 _FIRST_LATE = 11
+"""Number of the first late test; what follows it may be moot."""
 
 
 class Bout(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,10 +5,10 @@ without ECH passes there, and so do a browser's hello with GREASE in its place a
 """
 
 from probe.classify.facts import NEUTRAL, PathFacts
-from probe.classify.pairs import SPOKE
+from probe.classify.pairs import DEEP_PAIRS, SPOKE
 from probe.classify.rule import C1, Rule
 from probe.classify.rules_path import TLS, UNKNOWN, A
-from probe.classify.rules_shape import DEEP_TIMES, count_cold
+from probe.classify.rules_shape import count_cold
 from probe.classify.tries import Layer, Outcome, Try
 from probe.model.experiment import Design, HelloShape, NameKind
 from probe.model.observation import TLSHandshake
@@ -20,14 +20,14 @@ def hidden_name_fails(facts: PathFacts, outcome: Outcome) -> bool:
     if facts.failing is not None or facts.handshake is None:
         return False
     hidden = _hellos(facts, HelloShape.ECH, NameKind.TEST)
-    if len(hidden) < DEEP_TIMES or any(row.outcome is not outcome for row in hidden):
+    if len(hidden) < DEEP_PAIRS or any(row.outcome is not outcome for row in hidden):
         return False
     outer = _hellos(facts, HelloShape.NO_ECH, NEUTRAL)
     grease = _hellos(facts, HelloShape.BROWSER, NameKind.TEST)
     if not outer or not grease or any(row.outcome not in SPOKE for row in (*outer, *grease)):
         return False
     stock = [row for row in facts.seen(TLS, name=NameKind.TEST) if row.outcome in SPOKE]
-    return count_cold(hidden, stock) >= DEEP_TIMES - 1
+    return count_cold(hidden, stock) >= DEEP_PAIRS - 1
 
 
 def _hellos(facts: PathFacts, shape: HelloShape, kind: NameKind) -> list[Try]:

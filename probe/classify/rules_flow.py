@@ -34,9 +34,11 @@ from probe.model.verdict import Cause, Confidence, EvidenceFamily
 
 A, B, OBSERVED = EvidenceFamily.DIFFERENTIAL, EvidenceFamily.CONTROL, EvidenceFamily.OBSERVED
 TESTS_AT_LEAST = 3
+"""Runs of the page: three against three tell a difference (p = 0.1), five settle it."""
 MUCH_LOST = 0.05
 """Share of segments that come behind a hole: on a good line next to none do."""
 LINE_AT_LEAST = 2
+"""Neutral sites that show what the line can do: one may be slow itself."""
 
 
 def _flows(facts: PathFacts) -> Flows | None:

@@ -9,6 +9,7 @@ from probe.model.verdict import Cause, Confidence, EvidenceFamily
 
 ARTEFACT = EvidenceFamily.ARTEFACT
 SERVERS_AT_LEAST = 2
+"""One server that contradicts itself may be ill."""
 
 
 def _everybody_lies(facts: NameFacts) -> bool:

@@ -20,6 +20,7 @@ from probe.model.verdict import Cause, Confidence
 QUIC = Layer.QUIC
 NET, SERVER, LOCAL, UNKNOWN = Cause.NETWORK, Cause.SERVER, Cause.LOCAL, Cause.UNKNOWN
 LOW_AT_LEAST = 3
+"""So often the name must pass from a low source port: a filter that acts on a share of tries spares some."""
 ANCHORS = 2
 """So many neutral places that offer HTTP/3 must be silent before QUIC as such is."""
 

@@ -7,7 +7,7 @@ neutral name passes there. A server may be as particular as a filter, so a shape
 from collections.abc import Callable
 
 from probe.classify.facts import NEUTRAL, NONE, OWN, SIBLING, TEST, PathFacts
-from probe.classify.pairs import PAIRS, SPOKE
+from probe.classify.pairs import DEEP_PAIRS, PAIRS, SPOKE
 from probe.classify.rule import C1, C2, Rule
 from probe.classify.rules_path import NET, TLS, UNKNOWN, A
 from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try
@@ -15,7 +15,6 @@ from probe.model.experiment import HelloShape, NameKind
 from probe.model.observation import TLSHandshake
 from probe.model.pattern import Pattern
 
-DEEP_TIMES = 3
 _PLACES = (OWN, SIBLING)
 
 
@@ -139,9 +138,9 @@ def _browser_fails(facts: PathFacts, outcome: Outcome) -> bool:
         return False
     browser = [r for r in _hellos(facts, HelloShape.BROWSER) if r.spot == facts.spot]
     stock = [r for r in facts.seen(TLS, name=TEST) if r.spot == facts.spot]
-    if len(browser) < DEEP_TIMES or any(row.outcome is not outcome for row in browser):
+    if len(browser) < DEEP_PAIRS or any(row.outcome is not outcome for row in browser):
         return False
-    return len(stock) >= DEEP_TIMES and _passes(stock) and count_cold(browser, stock) >= DEEP_TIMES - 1
+    return len(stock) >= DEEP_PAIRS and _passes(stock) and count_cold(browser, stock) >= DEEP_PAIRS - 1
 
 
 def _without_ech_passes(facts: PathFacts) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from probe.classify.boundary import Boundary
 from probe.classify.facts import PathFacts
-from probe.classify.pairs import PAIRS
+from probe.classify.pairs import PAIRS, TWICE
 from probe.classify.rule import C1, C2, C3, Rule
 from probe.classify.tries import Layer, Outcome
 from probe.model.experiment import Design
@@ -18,7 +18,6 @@ from probe.model.pattern import Pattern
 from probe.model.verdict import Cause, EvidenceFamily
 
 TCP, TLS, HTTP = Layer.TCP, Layer.TLS, Layer.HTTP
-TWICE = 2
 _DEAD = frozenset({HopAnswer.SILENT, HopAnswer.FORBIDDEN})
 
 

@@ -4,6 +4,7 @@ from probe.classify.answers import comparable
 from probe.classify.control_view import ControlView
 from probe.classify.facts import PathFacts
 from probe.classify.name_facts import CERTIFICATE_DATES, NameFacts
+from probe.classify.pairs import TWICE
 from probe.classify.rule import C0, C1, C2, Rule
 from probe.classify.rules_path import LOCAL, OBSERVED, SERVER, TLS, UNKNOWN, A, repeated
 from probe.classify.tries import Outcome, build_tries
@@ -16,7 +17,6 @@ from probe.model.vantage import LocalFinding
 from probe.model.verdict import Cause, Confidence
 from probe.protocols.certificate import parse_certificate
 
-TWICE = 2
 OTHER_NAME = 62
 """X509_V_ERR_HOSTNAME_MISMATCH: the chain holds, for other names."""
 

@@ -7,6 +7,7 @@ first, then five beginnings of the protocol: what lets the former pass and ends 
 import functools
 
 from probe.classify.facts import PathFacts
+from probe.classify.pairs import PAIRS
 from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try
 from probe.model.depth import Depth
 from probe.model.experiment import Design, NameKind, Place
@@ -14,9 +15,8 @@ from probe.model.observation import DialogueExchange
 from probe.model.proof import Proof, ProofSource
 from probe.model.target import Target
 
-PAIRS = 5
-"""Of each cell: five of five against none of five (CONTRACT section 2)."""
 PASSES = 2
+"""So often a reference must work before its protocol is said to: once may be an accident."""
 REMEMBERED_S = 30 * 86400.0
 """Older proof of credentials says little: keys are changed."""
 FRESH_S = 300.0

@@ -5,6 +5,7 @@ import msgspec
 from probe.model.vantage import AnchorResult, LocalFinding, VantageState
 
 QUORUM = 2
+"""One anchor that fails, or passes, is a target like any other."""
 CLOCK_WRONG_S = 300.0
 """Certificates and tokens tolerate less than an hour; five minutes is no round-trip artefact."""
 

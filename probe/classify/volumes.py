@@ -20,11 +20,13 @@ SOME_BYTES = 16_000
 MUCH_SLOWER = 0.2
 """Ratio of medians below which two rates are not the same line's."""
 SLOWER = 1 / 3
+"""The same against pages of other servers: it says that the line could do more, and accuses nobody."""
 ALIKE = 0.25
 """Stalls whose byte counts differ by no more than this share from their median stop at one limit."""
 PLATEAU = 0.15
 """A rate that varies less than so much from run to run is held there."""
 STALLS_AT_LEAST = 3
+"""Two counts may be alike by chance."""
 _RAMP = 1 / 3
 """The first third of the bytes is the slow start's."""
 
