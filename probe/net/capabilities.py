@@ -12,11 +12,14 @@ import msgspec
 
 from probe.model.errors import UserError
 
+IP_TTL = 2
 IP_RECVERR = 11
 IP_RECVTTL = 12
 IP_MINTTL = 21
 IPV6_RECVERR = 25
+IPV6_UNICAST_HOPS = 16
 IPV6_RECVHOPLIMIT = 51
+IPV6_HOPLIMIT = 52
 IPV6_MINHOPCOUNT = 73
 
 _ON_LINUX = sys.platform == "linux"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from probe.model.endpoint import Endpoint
 from probe.net import error_queue
-from probe.net.capabilities import IP_RECVTTL, IPV6_RECVHOPLIMIT
+from probe.net.capabilities import IP_RECVTTL, IP_TTL, IPV6_HOPLIMIT, IPV6_RECVHOPLIMIT
 from probe.net.inquiry import Inquiry, State
 from probe.net.inquiry_timers import Timers
 from probe.net.peer import Peer
@@ -26,9 +26,7 @@ _ANCILLARY_BYTES = 64
 _MOST_READS = 64
 """Datagrams read per wake-up: a flood must not hold the loop."""
 _RANDOM_BYTES = 256
-_IP_TTL = 2
-_IPV6_HOPLIMIT = 52
-_TTL_KINDS = ((socket.IPPROTO_IP, _IP_TTL), (socket.IPPROTO_IPV6, _IPV6_HOPLIMIT))
+_TTL_KINDS = ((socket.IPPROTO_IP, IP_TTL), (socket.IPPROTO_IPV6, IPV6_HOPLIMIT))
 _TTL = struct.Struct("=i")
 _ON_LINUX = sys.platform == "linux"
 

@@ -20,7 +20,7 @@ from probe.model.failure import Failure, IcmpError, Stage
 from probe.model.observation import ICMPEcho, Silence
 from probe.net import error_queue
 from probe.net.attempt import build_failure
-from probe.net.capabilities import IP_RECVTTL, IPV6_RECVHOPLIMIT, Capabilities
+from probe.net.capabilities import IP_RECVTTL, IP_TTL, IPV6_HOPLIMIT, IPV6_RECVHOPLIMIT, Capabilities
 from probe.net.context import Context
 from probe.net.tunnel import bind_to_device, refuse_datagrams
 from probe.protocols.icmp_echo import build_request, parse_reply, strip_ipv4_header
@@ -35,8 +35,6 @@ _ICMP6_FILTER = 1
 _BLOCK_ALL_BUT_REPLY_V4 = struct.pack("=I", ~(1 << 0) & 0xFFFFFFFF)
 _BLOCK_ALL_BUT_REPLY_V6 = struct.pack("=8I", *(0xFFFFFFFF & ~(1 << 1 if word == 4 else 0) for word in range(8)))
 """Bit 129 of 256: word 4, bit 1."""
-_IP_TTL = 2
-_IPV6_HOPLIMIT = 52
 
 
 async def echo(ctx: Context, address: str) -> bool:
@@ -220,6 +218,6 @@ async def _wait_readable(sock: socket.socket) -> None:
 
 def _read_ttl(ancillary: list[tuple[int, int, bytes]]) -> int | None:
     for level, kind, data in ancillary:
-        if (level, kind) in ((socket.IPPROTO_IP, _IP_TTL), (socket.IPPROTO_IPV6, _IPV6_HOPLIMIT)):
+        if (level, kind) in ((socket.IPPROTO_IP, IP_TTL), (socket.IPPROTO_IPV6, IPV6_HOPLIMIT)):
             return int.from_bytes(data[:4], "little" if struct.pack("=H", 1)[0] else "big")
     return None

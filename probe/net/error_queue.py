@@ -12,9 +12,8 @@ import struct
 import sys
 
 from probe.model.failure import IcmpError
+from probe.net.capabilities import IP_RECVERR, IPV6_RECVERR
 
-_IP_RECVERR = 11
-_IPV6_RECVERR = 25
 _ORIGIN_ICMP = 2
 _ORIGIN_ICMP6 = 3
 _EXTENDED_ERROR = struct.Struct("=IBBBBII")
@@ -30,9 +29,9 @@ def enable(sock: socket.socket) -> bool:
         return False
     try:
         if sock.family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
+            sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
         else:
-            sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
+            sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
     except OSError:
         return False
     return True
@@ -56,7 +55,7 @@ def drain(sock: socket.socket) -> tuple[IcmpError, ...]:
 
 
 def _parse_ancillary(kind: int, data: bytes) -> IcmpError | None:
-    if kind not in (_IP_RECVERR, _IPV6_RECVERR):
+    if kind not in (IP_RECVERR, IPV6_RECVERR):
         return None
     return parse_extended_error(data)
 

@@ -19,6 +19,7 @@ from probe.model.failure import Failure, IcmpError, Stage
 from probe.model.path_trace import HopAnswer, HopSeen, PathTrace, TraceKind
 from probe.net import error_queue
 from probe.net.attempt import build_failure
+from probe.net.capabilities import IPV6_UNICAST_HOPS
 from probe.net.channel import Channel
 from probe.net.context import Context
 from probe.net.trust import Verification
@@ -28,7 +29,6 @@ from probe.protocols.http1 import OutgoingRequest, build_request
 AT_ONCE = 3
 """A trace and its control run side by side: together six connections (CONTRACT section 4)."""
 WAIT_S = 1.7
-IPV6_UNICAST_HOPS = 16
 PATIENCE_S = 5.0
 """A trace whose place is taken for longer than this says nothing: it refines a verdict and must not hold it up."""
 USUAL_TTL = 64
