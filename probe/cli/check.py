@@ -61,7 +61,7 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per target.")
 @click.option("--verbose", is_flag=True, help="Print every observation.")
 @click.option(
-    "--wait", is_flag=True, help="Stay for the final verdict, when experiments must wait for a cold endpoint."
+    "--wait", is_flag=True, help="Stay for the final verdict, minutes later: some comparisons must not follow at once."
 )
 @click.option(
     "--login", is_flag=True, help="Tunnels: log in with the password that is there, once; keys need no leave."
@@ -73,26 +73,26 @@ Examples:
     "--tries",
     default=0,
     type=click.IntRange(0, 10),
-    help="So many more handshakes: finds what strikes only some; --wait goes on while that is open.",
+    help="Make so many more handshakes: finds what strikes only some; --wait goes on while that is open.",
 )
 @click.option(
     "--depth",
     type=click.Choice([depth.value for depth in TunnelDepth]),
     default=None,
-    help="Tunnels: go no further, or further, than proof; beyond it a tunnel is used, volume sends 64 KB each way.",
+    help="Tunnels: how far to go, else proof, that the server has its keys; beyond it the tunnel is used.",
 )
 @click.option(
     "--alias/--no-alias",
     "alias",
     default=None,
-    help="Tunnels: show and store their addresses and names as aliases alone; unsaid, as privacy.tunnels has it.",
+    help="Tunnels: show and store aliases in place of addresses and names; else as privacy.tunnels says.",
 )
 @click.option("--exit-status", is_flag=True, help="Exit 0 = usable, 3 = not, 4 = cannot tell.")
 @click.option(
     "--vpn/--no-vpn",
     "vpn",
     default=None,
-    help="Greet bare names as the VPN gateways of offices, without credentials; unsaid, those called vpn, remote ...",
+    help="Greet bare names as VPN gateways, without credentials; else those that begin with vpn, remote or gw.",
 )
 @click.option("--textfile", metavar="PATH", default="", help="Write metrics for node_exporter's textfile collector.")
 @click.option(

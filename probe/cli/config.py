@@ -4,6 +4,7 @@ import json
 
 import click
 
+from probe.cli.options import examples
 from probe.cli.series import refuse_too_many
 from probe.cli.sources import load_named, settle
 from probe.cli.targets import lint_report
@@ -25,7 +26,9 @@ def config() -> None:
     """Look at the configuration before an agent does."""
 
 
-@config.command()
+@config.command(
+    epilog=examples("wallprobe config check /etc/wallprobe/wallprobe.yml", "wallprobe config check --json | jq .errors")
+)
 @click.argument("file", required=False)
 @click.option("--config.file", "config_file", metavar="FILE", help="The same as FILE.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")

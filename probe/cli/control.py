@@ -16,7 +16,7 @@ import msgspec
 
 from probe.cli.logs import LogFormat, set_up_logs
 from probe.cli.loop import run as run_loop
-from probe.cli.options import config_option
+from probe.cli.options import config_option, examples
 from probe.control.certificates import build_server_context, hash_certificate, keep_certificate
 from probe.control.server import Front, build_view, start_control
 from probe.control.settings import EchoSettings, ServeSettings, load_serve_settings
@@ -47,7 +47,7 @@ def control() -> None:
     """Serve the outside view (a *control*) to your own agents, from a host that nobody censors."""
 
 
-@control.command()
+@control.command(epilog=examples("wallprobe control token --name home"))
 @click.option("--name", metavar="NAME", default="agent", show_default=True, help="Whose token it is.")
 def token(name: str) -> None:
     """Make a token: the secret for the client, and the line with its hash for the server's file."""

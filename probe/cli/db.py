@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from probe.cli.history import parse_since
-from probe.cli.options import config_option, store_option
+from probe.cli.options import config_option, examples, store_option
 from probe.cli.output import open_output
 from probe.cli.stored import load_settings
 from probe.model.units import render_size
@@ -43,7 +43,7 @@ def _find(config_file: str, store_path: str) -> Path:
     return find_path(load_settings(config_file, store_path).store.path)
 
 
-@db.command()
+@db.command(epilog=examples("wallprobe db check --store.path /var/lib/wallprobe/wallprobe.db"))
 @_at_database
 def check(config_file: str, store_path: str) -> int:
     """Look through the whole file; exit code 1 when it is damaged. The agent may run meanwhile."""
@@ -58,7 +58,7 @@ def check(config_file: str, store_path: str) -> int:
     return 0
 
 
-@db.command()
+@db.command(epilog=examples("wallprobe db backup /var/backups/wallprobe.db"))
 @click.argument("copy", type=click.Path(path_type=Path))
 @_at_database
 def backup(copy: Path, config_file: str, store_path: str) -> None:
@@ -67,7 +67,7 @@ def backup(copy: Path, config_file: str, store_path: str) -> None:
     click.echo(f"{copy}: {render_size(size)}")
 
 
-@db.command(name="restore")
+@db.command(name="restore", epilog=examples("wallprobe db restore /var/backups/wallprobe.db"))
 @click.argument("copy", type=click.Path(path_type=Path))
 @_at_database
 def restore_copy(copy: Path, config_file: str, store_path: str) -> None:
@@ -79,7 +79,7 @@ def restore_copy(copy: Path, config_file: str, store_path: str) -> None:
         click.echo(f"{path}: an agent runs; it takes the copy over when it is restarted (systemctl restart wallprobe)")
 
 
-@db.command()
+@db.command(epilog=examples("systemctl stop wallprobe && wallprobe db vacuum"))
 @_at_database
 def vacuum(config_file: str, store_path: str) -> None:
     """Give unused space back to the disk. The agent must not run: it gives back by itself, a little at a time."""
@@ -87,7 +87,7 @@ def vacuum(config_file: str, store_path: str) -> None:
     click.echo(f"{render_size(before)} before, {render_size(after)} after")
 
 
-@db.command()
+@db.command(epilog=examples("wallprobe db export --since 30d --output history.jsonl"))
 @click.option("--since", metavar="TIME", default="", help="Only from then on: 7d, 12h, 2026-11-01 or 2026-11-01T14:05.")
 @click.option("--output", metavar="FILE", default="-", help="Where to write; standard output without it.")
 @_at_database

@@ -9,6 +9,7 @@ import sys
 import click
 
 from probe.cli.lab_score import score
+from probe.cli.options import examples
 from probe.lab.agent import render_config
 from probe.lab.keeper import FOLDER
 from probe.lab.outside import raise_control, reference_addresses
@@ -43,7 +44,7 @@ def lab() -> None:
     """A censored Internet in network namespaces: real packets, nothing leaves this machine. Needs Linux."""
 
 
-@lab.command(name="list")
+@lab.command(name="list", epilog=examples("wallprobe lab list", "wallprobe lab list | grep quic"))
 @_SEED
 def list_scenarios(seed: int) -> None:
     """Show the scenarios, and what is true in each."""
@@ -53,7 +54,13 @@ def list_scenarios(seed: int) -> None:
         click.echo(f"{scenario.name:28} {truth.status.value:15} {said:28} {scenario.about}")
 
 
-@lab.command(context_settings={"ignore_unknown_options": True})
+@lab.command(
+    context_settings={"ignore_unknown_options": True},
+    epilog=examples(
+        "wallprobe lab run sni-reset                     a shell",
+        "wallprobe lab run sni-reset --seed 7 -- sh -c 'wallprobe check --config.file $LAB_CONFIG $LAB_TARGET'",
+    ),
+)
 @click.argument("scenario")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @_SEED
@@ -68,7 +75,7 @@ def run(scenario: str, command: tuple[str, ...], seed: int, no_control: bool) ->
     )
 
 
-@lab.command()
+@lab.command(epilog=examples("wallprobe lab prove", "wallprobe lab prove sni-reset dns-race"))
 @click.argument("scenarios", nargs=-1)
 @_SEED
 def prove(scenarios: tuple[str, ...], seed: int) -> int:

@@ -1,4 +1,4 @@
-"""Options that several commands have, told in the same words by all of them."""
+"""Options that several commands have, told in the same words by all of them, and the form of their examples."""
 
 import click
 
@@ -18,3 +18,8 @@ store_option = click.option(
     type=click.Path(),
     help="Database; else store.path of the configuration, $STATE_DIRECTORY, or your state folder.",
 )
+
+
+def examples(*lines: str) -> str:
+    """Return an epilog of examples, a line each, that click leaves as they are."""
+    return "\n".join(("\b", "Examples:", *(f"  {line}" for line in lines)))

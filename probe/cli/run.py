@@ -44,9 +44,20 @@ Examples:
     help="Reload when the configuration, or a file that it names, changes.",
 )
 @click.option(
-    "--config.auto-reload-interval", "auto_reload_every", metavar="TIME", default="30s", help="How often to look: 30s."
+    "--config.auto-reload-interval",
+    "auto_reload_every",
+    metavar="TIME",
+    default="30s",
+    show_default=True,
+    help="How often to look.",
 )
-@click.option("--targets", "lists", multiple=True, metavar="NAME", help="A shipped list besides; may be repeated.")
+@click.option(
+    "--targets",
+    "lists",
+    multiple=True,
+    metavar="NAME",
+    help="A shipped list besides: sites-foreign, vpn-sites or resolvers; repeatable.",
+)
 @click.option("--web.listen-address", "listen", multiple=True, metavar="HOST:PORT", help="Where to serve; repeatable.")
 @click.option(
     "--web.systemd-socket/--no-web.systemd-socket",
@@ -54,7 +65,13 @@ Examples:
     default=None,
     help="Serve on the sockets that systemd passes, and nowhere else.",
 )
-@click.option("--web.config.file", "web_config", metavar="FILE", default="", help="TLS, users, limits of the server.")
+@click.option(
+    "--web.config.file",
+    "web_config",
+    metavar="FILE",
+    default="",
+    help="TLS, users and limits of the server, in exporter-toolkit's format.",
+)
 @click.option(
     "--web.open-health/--no-web.open-health",
     "open_health",
@@ -95,7 +112,8 @@ Examples:
     "prober",
     type=click.Choice(list(LEVELS)),
     default="warn",
-    help="Of measurements, a line each: debug = all, info = those that found a target not usable.",
+    show_default=True,
+    help="Measurements, a line each: debug = all, info = those that found a target not usable.",
 )
 @click.version_option(__version__, "--version", message="wallprobe, version %(version)s")
 def run(  # noqa: PLR0913, PLR0917  # one for each flag

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from probe.cli.options import config_option
+from probe.cli.options import config_option, examples
 from probe.cli.sources import effective, load_named, settle
 from probe.config import load_config
 from probe.model.errors import UserError
@@ -33,7 +33,12 @@ def targets() -> None:
     """Look at target lists, and bring them over from other tools."""
 
 
-@targets.command()
+@targets.command(
+    epilog=examples(
+        "wallprobe targets lint sites.yaml",
+        "wallprobe targets lint sites-foreign - < more.txt    a shipped list by its name, and one from standard input",
+    )
+)
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...")
 @config_option
 @_json_option
@@ -91,7 +96,13 @@ def _print_over(load: Load) -> None:
         )
 
 
-@targets.command(name="list")
+@targets.command(
+    name="list",
+    epilog=examples(
+        "wallprobe targets list sites.yaml",
+        "wallprobe targets list --config.file wallprobe.yml --json | jq .id",
+    ),
+)
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...")
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per target and line.")
@@ -132,7 +143,13 @@ def _print_table(shown: tuple[Target, ...]) -> None:
     Console().print(table)
 
 
-@targets.command(name="import")
+@targets.command(
+    name="import",
+    epilog=examples(
+        "wallprobe targets import blackbox.yml prometheus.yml > sites.yaml",
+        "wallprobe targets import lists/global.csv -o citizenlab.yaml",
+    ),
+)
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("-o", "--output", metavar="FILE", help="Write the list there; a file that exists is kept.")
 @_json_option
