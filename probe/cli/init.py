@@ -45,7 +45,7 @@ limits:
 # nowhere: [ADDRESS]            # of a host of yours outside with nothing on UDP port 53: shows who answers on the way
 
 store:
-  # path: /var/lib/wallprobe/wallprobe.db   # else $STATE_DIRECTORY (systemd), else your state folder
+  {path}
   keep: 90d
   max_size: 2GB
 
@@ -60,6 +60,8 @@ web:
 # metrics:
 #   per_target: status          # full (45 series a target), status (17) or none; full up to 5,000 targets
 """
+_PATH_OF_HOST = "path: /var/lib/wallprobe/wallprobe.db    # said here, so that commands of root find it, too"
+_PATH_OF_USER = "# path: /var/lib/wallprobe/wallprobe.db   # else $STATE_DIRECTORY (systemd), else your state folder"
 _VANTAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII).fullmatch
 _COUNTRY = re.compile(r"[A-Za-z]{2}", re.ASCII).fullmatch
 
@@ -106,7 +108,9 @@ def render_config(file: str, vantage: str, country: str) -> str:
         raise UserError("--vantage", f"{vantage[:40]!r} is no good", "use letters, digits, dots and dashes")
     if _COUNTRY(country) is None:
         raise UserError("--country", f"{country[:40]!r} is no country", "give two letters, such as DE")
-    text = TEMPLATE.format(file="FILE" if file == "-" else Path(file).name, vantage=vantage, country=country.upper())
+    named = "FILE" if file == "-" else Path(file).name
+    path = _PATH_OF_HOST if Path(file).parts[:2] == ("/", "etc") else _PATH_OF_USER
+    text = TEMPLATE.format(file=named, vantage=vantage, country=country.upper(), path=path)
     parse_config(text, file, {})
     return text
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from probe.model.errors import UserError
 from probe.store.errors import StoreLockedError, build_user_error
 from probe.store.ledger import SLOT
-from probe.store.place import WriterLock, make_place
+from probe.store.place import WriterLock, give_to_owner, make_place
 from probe.store.schema import connect, read_version
 
 STAGED = ".restore"
@@ -61,6 +61,7 @@ def back_up(path: Path, copy: Path) -> int:
         os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         connection.execute("VACUUM INTO ?", (str(part),))
         _sync(part)
+        give_to_owner(part)
         os.replace(part, copy)
         _sync(copy.parent)
     except (OSError, sqlite3.Error) as error:

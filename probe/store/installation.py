@@ -15,7 +15,7 @@ import msgspec
 
 from probe.model.errors import UserError
 from probe.store.errors import build_user_error
-from probe.store.place import find_path
+from probe.store.place import find_path, give_to_owner
 
 KEY_NAME = "installation.key"
 REGISTER_NAME = "identities.json"
@@ -52,7 +52,13 @@ def _read_or_make(path: Path, *, make: bool) -> bytes:
             raise
     path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=KEY_NAME, delete=False) as file:
-        file.write(secrets.token_bytes(KEY_BYTES))
+        give_to_owner(file.name)
+        try:
+            file.write(secrets.token_bytes(KEY_BYTES))
+            file.flush()
+        except OSError:
+            os.unlink(file.name)
+            raise
     try:
         # A link fails where the name is taken: of two processes that begin at once, both use the first one's key.
         with contextlib.suppress(FileExistsError):
@@ -75,6 +81,7 @@ def save_register(store_path: str, register: object) -> None:
     path = _register_path(store_path)
     with contextlib.suppress(OSError):
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=REGISTER_NAME, delete=False) as file:
+            give_to_owner(file.name)
             file.write(msgspec.json.encode(register))
         os.replace(file.name, path)
 

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 
+from probe.model.errors import UserError
 from probe.store.errors import StoreLockedError, build_user_error
 
 FILE_NAME = "wallprobe.db"
@@ -24,7 +25,25 @@ def find_path(configured: str, environ: Mapping[str, str] | None = None) -> Path
         return Path(state.split(":", 1)[0]) / FILE_NAME
     if state := environ.get("XDG_STATE_HOME", ""):
         return Path(state) / "wallprobe" / FILE_NAME
-    return Path(environ.get("HOME", "~")).expanduser() / ".local" / "state" / "wallprobe" / FILE_NAME
+    try:
+        home = Path(environ.get("HOME") or "~").expanduser()
+    except RuntimeError:
+        raise UserError("store.path", "this user has no home folder", "set store.path, or $STATE_DIRECTORY") from None
+    return home / ".local" / "state" / "wallprobe" / FILE_NAME
+
+
+def give_to_owner(path: Path | str) -> None:
+    """Give what root has made in somebody's folder to the owner of the folder.
+
+    The agent runs as a user of its own, and people look after its files as root: a lock, a key or a database put back
+    that only root may open would keep it from starting.
+    """
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return
+    with contextlib.suppress(OSError):
+        owner = os.stat(Path(path).parent)
+        if owner.st_uid != 0:
+            os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def make_place(path: Path) -> None:
@@ -36,7 +55,9 @@ def make_place(path: Path) -> None:
     try:
         if not path.parent.is_dir():
             path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
+            give_to_owner(path.parent)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        give_to_owner(path)
     except OSError as error:
         raise build_user_error(str(path), error) from None
 
@@ -57,6 +78,7 @@ class WriterLock:
         """
         try:
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+            give_to_owner(self._path)
             connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
             raise build_user_error(str(self._path), error) from None

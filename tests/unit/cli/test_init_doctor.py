@@ -41,6 +41,16 @@ def test_every_line_that_is_commented_out_can_be_used():
     assert parse_config(text, "x.yml", {}).vantage.asn == 64500
 
 
+def test_a_host_has_one_database_for_the_agent_and_for_root_who_looks_after_it():
+    at_host, at_home = (
+        parse_config(render_config(file, "a", "ZZ"), file, {}).store.path for file in ("/etc/wallprobe/w.yml", "w.yml")
+    )
+    unit = (Path(__file__).parents[3] / "deploy" / "systemd" / "wallprobe.service").read_text()
+    assert at_host == "/var/lib/wallprobe/wallprobe.db"
+    assert "StateDirectory=wallprobe\n" in unit
+    assert at_home == ""
+
+
 def test_it_never_waits_where_nobody_is_asked(tmp_path: Path):
     command = [sys.executable, "-m", "probe", "init", "-"]
     for stdin in (subprocess.DEVNULL, subprocess.PIPE):

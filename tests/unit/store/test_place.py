@@ -9,7 +9,9 @@ import pytest
 
 from probe.model.errors import UserError
 from probe.model.settings import StoreSettings
+from probe.store.care import back_up, restore
 from probe.store.errors import StoreLockedError
+from probe.store.installation import load_key, save_register
 from probe.store.place import WriterLock, find_path
 from probe.store.store import Store
 from tests.fakes import FakeClock
@@ -163,3 +165,31 @@ def test_a_full_disk_is_named_at_opening(tmp_path: Path) -> None:
     if done.returncode != 0:
         pytest.skip(f"no mount namespace here: {done.stderr[-200:]}")
     assert "the disk is full; free some space" in done.stdout
+
+
+def test_what_root_makes_in_the_agents_folder_is_the_agents(reachable: Path) -> None:
+    folder = reachable / "state"
+    folder.mkdir(mode=0o700)
+    path, copy = folder / "wallprobe.db", reachable / "copy.db"
+    Store.open(StoreSettings(path=str(path)), FakeClock()).close()
+    back_up(path, copy)
+    for left in folder.iterdir():
+        left.unlink()
+    if os.geteuid() == 0:
+        os.chown(folder, NOBODY, NOBODY)
+    assert restore(copy, path)
+    assert load_key(str(path)) is not None
+    save_register(str(path), {})
+    assert open_as_nobody(path) == "opened"
+    for made in folder.iterdir():
+        assert made.stat().st_uid == NOBODY, made
+    assert copy.stat().st_uid == 0, "root's own folders keep what root puts there"
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobodys_home(path: Path) -> Path:
+        raise RuntimeError("no home")
+
+    monkeypatch.setattr(Path, "expanduser", nobodys_home)
+    with pytest.raises(UserError, match=r"set store\.path"):
+        find_path("", {})
