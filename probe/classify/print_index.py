@@ -1,19 +1,24 @@
 """Which of thousands of fingerprints a page matches, without searching the page for each.
 
-A pattern of eleven characters or more that stands in a text holds one of the text's slices at 0, 6, 12, …: so a set of
-these is looked up in a table of the patterns' own slices, and only what is found there is compared for good. Exact, not
-a heuristic; the few shorter patterns are searched for one by one.
+A pattern of thirteen bytes or more that stands in a text holds one of the text's slices at 0, 7, 14, …: so these are
+looked up in a table of the patterns' own slices, and only what is found there is compared for good. Exact, not a
+heuristic; the few shorter patterns are searched for one by one. Slices are of UTF-8: cutting bytes takes half the time
+of cutting text.
 """
 
 import functools
 import re
+import struct
 
 from probe.model.fingerprint import Fingerprint, FoundIn, Matching
 
-GRAM = 6
-"""Characters of a slice."""
+GRAM = 7
+"""Bytes of a slice."""
 LEAST = 2 * GRAM - 1
 """Shorter patterns may stand between two slices."""
+WORTH_IT = 40
+"""Fewer patterns than this are searched for sooner than a page is cut to slices."""
+_SLICE = struct.Struct(f"{GRAM}s")
 
 
 class PrintIndex:
@@ -27,7 +32,7 @@ class PrintIndex:
         self._answers: dict[str, list[int]] = {}
         self._whole: dict[str, list[int]] = {}
         self._searched: list[int] = []
-        self._grams: dict[str, list[int]] = {}
+        self._grams: dict[bytes, list[int]] = {}
         sliced: list[int] = []
         for number, found in numbered:
             if found.found_in is FoundIn.HEADER:
@@ -37,13 +42,16 @@ class PrintIndex:
             elif found.found_in is FoundIn.BODY and found.matching is Matching.FULL:
                 self._whole.setdefault(found.pattern, []).append(number)
             elif found.found_in is FoundIn.BODY:
-                slices = found.matching is Matching.CONTAINS and len(found.pattern) >= LEAST
+                slices = found.matching is Matching.CONTAINS and len(found.pattern.encode()) >= LEAST
                 (sliced if slices else self._searched).append(number)
-        self._slice(sliced)
+        if len(sliced) < WORTH_IT:
+            self._searched += sliced
+        else:
+            self._slice(sliced)
 
     def _slice(self, numbers: list[int]) -> None:
         """File each pattern under the slices of the part of it that it shares with the fewest others."""
-        shared: dict[str, int] = {}
+        shared: dict[bytes, int] = {}
         for number in numbers:
             for gram in set(_slices(self._fingerprints[number].pattern)):
                 shared[gram] = shared.get(gram, 0) + 1
@@ -61,9 +69,12 @@ class PrintIndex:
             found.update(n for n in self._headers.get(name, ()) if _compare(self._fingerprints[n], value))
         found.update(self._whole.get(body, ()))
         maybe = set(self._searched)
-        if self._grams:
-            present = self._grams.keys() & {body[at : at + GRAM] for at in range(0, len(body), GRAM)}
-            maybe.update(number for gram in present for number in self._grams[gram])
+        grams = self._grams
+        if grams:
+            data = body.encode("utf-8", "replace")
+            whole = memoryview(data)[: len(data) // GRAM * GRAM]
+            present = {gram for (gram,) in _SLICE.iter_unpack(whole) if gram in grams}
+            maybe.update(number for gram in present for number in grams[gram])
         found.update(number for number in maybe if _compare(self._fingerprints[number], body))
         return [self._fingerprints[number] for number in sorted(found)]
 
@@ -96,9 +107,10 @@ def index_of(fingerprints: tuple[Fingerprint, ...]) -> PrintIndex:
     return _build(_Same(fingerprints))
 
 
-def _slices(pattern: str) -> list[str]:
+def _slices(pattern: str) -> list[bytes]:
     """Return the slices of a pattern at every place."""
-    return [pattern[at : at + GRAM] for at in range(len(pattern) - GRAM + 1)]
+    data = pattern.encode()
+    return [data[at : at + GRAM] for at in range(len(data) - GRAM + 1)]
 
 
 def _compare(fingerprint: Fingerprint, text: str) -> bool:

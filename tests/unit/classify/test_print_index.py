@@ -4,13 +4,17 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.classify.print_index import LEAST, PrintIndex, index_of
+from probe.classify.print_index import LEAST, WORTH_IT, PrintIndex, index_of
 from probe.model.fingerprint import Fingerprint, FoundIn, Matching
 
 
 def mark(pattern, found_in=FoundIn.BODY, **fields):
     given = {"name": "mark", "scope": "nat", "found_in": found_in, "pattern": pattern}
     return Fingerprint(**(given | fields))
+
+
+MANY = tuple(mark(f"nowhere in any page {number}") for number in range(WORTH_IT))
+"""Enough for an index to be made at all."""
 
 
 def slowly(fingerprints, body):
@@ -34,13 +38,14 @@ def test_what_is_found_is_what_searching_one_by_one_finds(data):
     fingerprints = tuple(
         mark(pattern, matching=Matching(kind)) for pattern, kind in zip(patterns, kinds, strict=False)
     )  # fmt: skip
-    assert PrintIndex(fingerprints).match_page(body, "", []) == slowly(fingerprints, body)
+    for more in ((), MANY):
+        assert PrintIndex((*fingerprints, *more)).match_page(body, "", []) == slowly(fingerprints, body)
 
 
 def test_a_pattern_is_found_at_every_place_of_a_page():
     dice = random.Random(1)
     pattern = "".join(dice.choices("abcdefgh", k=LEAST))
-    index = PrintIndex((mark(pattern),))
+    index = PrintIndex((mark(pattern), *MANY))
     for before in range(2 * LEAST):
         assert index.match_page("x" * before + pattern, "", [])
         assert not index.match_page("x" * before + pattern[:-1], "", [])
