@@ -19,7 +19,7 @@ from probe.model.observation import DNSLookup, HTTPExchange, TCPConnect, TLSHand
 from probe.model.target import Header
 from probe.net.context import Context
 from probe.net.lookup import is_literal
-from probe.protocols.ooni_failure import write_failure
+from probe.protocols.ooni_failure import map_dns_failure, map_http_failure, map_tcp_failure, write_failure
 from probe.protocols.redirect import REDIRECTS, WebAddress
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -125,7 +125,7 @@ class _Run:
         if is_literal(self._address.host):
             return wire.DNSOutcome(failure=None, addrs=[])
         failures = [seen.failure for seen in seen_of(self._names, DNSLookup) if seen.failure is not None]
-        failure = wire.map_dns_failure(failures[0].code) if failures and not self.resolved else None
+        failure = map_dns_failure(failures[0].code) if failures and not self.resolved else None
         return wire.DNSOutcome(failure=failure, addrs=list(self.resolved))
 
     def _describe_page(self) -> wire.HTTPOutcome:
@@ -138,7 +138,7 @@ class _Run:
         return wire.HTTPOutcome(
             body_length=len(page.body) if failure is None else 0,
             discovered_h3_endpoint=self._find_h3(),
-            failure=None if failure is None else wire.map_http_failure(failure.code),
+            failure=None if failure is None else map_http_failure(failure.code),
             title=page.title if failure is None else "",
             headers=_fold_headers(page),
             status_code=page.status,
@@ -160,7 +160,7 @@ class _Run:
         failed = [seen for seen in observations if seen.hop == last_hop and seen.failure is not None]
         for seen in reversed(failed):
             if seen.failure is not None and not isinstance(seen, DNSLookup):
-                return wire.map_http_failure(seen.failure.code)
+                return map_http_failure(seen.failure.code)
         if failed:
             return "dns_lookup_error"
         return "unknown_error" if observations or not self._view.choose(self.resolved) else "generic_timeout_error"
@@ -203,7 +203,7 @@ def read_addresses(endpoints: Iterable[str]) -> tuple[str, ...]:
 def _describe_connect(seen: TCPConnect | None) -> wire.TCPOutcome:
     if seen is None:
         return wire.TCPOutcome(status=False, failure="generic_timeout_error")
-    failure = None if seen.failure is None else wire.map_tcp_failure(seen.failure.code)
+    failure = None if seen.failure is None else map_tcp_failure(seen.failure.code)
     return wire.TCPOutcome(status=failure is None, failure=failure)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from probe import __version__
+from probe.export.ooni_control import build_comparison_keys, build_control_keys
 from probe.export.ooni_records import Records
 from probe.export.ooni_verdict import build_verdict_keys
 from probe.export.scrub import SCRUBBED, Scrubber
@@ -96,7 +97,6 @@ def _build_keys(measurement: Measurement, scrubber: Scrubber) -> dict[str, Any]:
         "requests": records.requests,
         "tcp_connect": records.tcp_connect,
         "tls_handshakes": records.tls_handshakes,
-        "control": None,
         "x_control_request": None,
         "x_dns_duplicate_responses": records.duplicates,
         "x_experiments": {
@@ -106,7 +106,10 @@ def _build_keys(measurement: Measurement, scrubber: Scrubber) -> dict[str, Any]:
             "tls_handshakes": experiments.tls_handshakes,
             "x_dns_duplicate_responses": experiments.duplicates,
         },
-    } | build_verdict_keys(measurement)
+        **build_control_keys(measurement, scrubber),
+        **build_comparison_keys(measurement),
+        **build_verdict_keys(measurement),
+    }
 
 
 def _is_ooni_step(observation: Observation, names: set[str]) -> bool:

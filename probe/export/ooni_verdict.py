@@ -13,7 +13,6 @@ from probe.model.observation import DNSLookup, HTTPExchange, Role, TCPConnect, T
 from probe.model.verdict import Cause, Status, Verdict
 from probe.protocols.ooni_failure import write_failure
 
-_NO_CONTROL = "unknown_failure: no control was asked"
 _BLOCKED = (Status.BLOCKED, Status.LIKELY_BLOCKED)
 _NOT_BLOCKED = (Status.DOWN, Status.SERVER_SIDE)
 _DIFFERENT_PAGE = ("http.blockpage", "http.redirect", "http.injected")
@@ -52,15 +51,9 @@ def build_verdict_keys(measurement: Measurement) -> dict[str, Any]:
     verdict = measurement.verdict
     blocking, accessible = map_verdict(verdict)
     return {
-        "control_failure": _NO_CONTROL,
         "dns_consistency": _map_consistency(measurement),
         "dns_experiment_failure": _find_dns_failure(measurement),
         "http_experiment_failure": _find_http_failure(measurement),
-        "body_proportion": 0.0,
-        "body_length_match": None,
-        "headers_match": None,
-        "status_code_match": None,
-        "title_match": None,
         "blocking": blocking,
         "accessible": accessible,
         "x_blocking_flags": int(map_flags(verdict)),

@@ -123,3 +123,38 @@ def write_failure(failure: Failure | None, alert: tuple[int, int] | None = None)
             return f"{_UNKNOWN_PREFIX}{failure.code.value}"
         case _:
             return failure.code.value
+
+
+def map_dns_failure(code: FailureCode) -> str | None:
+    """Return the test helper's word for a failed lookup; `None` = there was no answer, which it calls no failure."""
+    match code:
+        case FailureCode.DNS_NXDOMAIN:
+            return "dns_name_error"
+        case FailureCode.DNS_NO_ANSWER:
+            return None
+        case FailureCode.DNS_SERVFAIL | FailureCode.DNS_REFUSED | FailureCode.DNS_MISBEHAVING:
+            return "dns_server_failure"
+        case FailureCode.DNS_TEMPORARY | FailureCode.DNS_NON_RECOVERABLE:
+            return "dns_server_failure"
+        case _:
+            return "unknown_error"
+
+
+def map_tcp_failure(code: FailureCode) -> str:
+    """Return the test helper's word for a failed connection."""
+    return _map_timeout_or_refused(code) or "connect_error"
+
+
+def map_http_failure(code: FailureCode) -> str:
+    """Return the test helper's word for a page that did not come."""
+    return _map_timeout_or_refused(code) or "unknown_error"
+
+
+def _map_timeout_or_refused(code: FailureCode) -> str:
+    match code:
+        case FailureCode.TIMEOUT:
+            return "generic_timeout_error"
+        case FailureCode.CONNECTION_REFUSED:
+            return "connection_refused_error"
+        case _:
+            return ""

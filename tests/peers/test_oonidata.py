@@ -9,11 +9,13 @@ import os
 import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from probe.export.ooni import render_ooni
 from probe.export.scrub import Scrubber
 from tests.peers.install import READER_PYTHON
+from tests.unit.export.test_ooni_control import SEEN, report
 from tests.unit.store.samples import make_blocked, make_ok, make_server_side
 
 READER = Path(__file__).with_name("oonidata_reader.py")
@@ -23,7 +25,8 @@ pytestmark = pytest.mark.skipif(not Path(PYTHON).exists(), reason="oonidata is m
 
 
 def test_oonis_own_reader_loads_what_we_export() -> None:
-    lines = [render_ooni(make(), Scrubber(())) for make in (make_ok, make_blocked, make_server_side)]
+    told = msgspec.structs.replace(make_blocked(), controls=(report(SEEN),))
+    lines = [render_ooni(one, Scrubber(())) for one in (make_ok(), make_blocked(), make_server_side(), told)]
     done = subprocess.run([PYTHON, str(READER)], input=b"".join(lines), capture_output=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr.decode()
     loaded = [json.loads(line) for line in done.stdout.splitlines()]
