@@ -128,3 +128,37 @@ def nonsense() -> tuple[Half, Half]:
         said(FailureCode.UNEXPECTED_ANSWER, "insufficient unknown C0", "An answer that no such server gives."),
         works("An answer that this server alone can give."),
     )
+
+
+@golden("vpn.stopped.unproven")
+def stopped() -> tuple[Half, Half]:
+    return (
+        said(FailureCode.TIMEOUT, "insufficient unknown C0", "It answers our hello, and no more comes.", Depth.HELLO),
+        said(FailureCode.TIMEOUT, "insufficient unknown C0", "It never answered."),
+    )
+
+
+@golden("vpn.stopped.let_in")
+def stopped_later() -> tuple[Half, Half]:
+    return (
+        said(FailureCode.TIMEOUT, "insufficient unknown C0", "It lets us in, and no more comes.", Depth.AUTH),
+        said(FailureCode.TIMEOUT, "insufficient unknown C0", "It proves itself, and no more comes.", Depth.PROOF),
+    )
+
+
+@golden("vpn.foreign_certificate.seen")
+def of_another_authority() -> tuple[Half, Half]:
+    foreign = FailureCode.SSL_UNKNOWN_AUTHORITY
+    return (
+        said(foreign, "insufficient unknown C0", "The certificate is not of the file's CA.", Depth.HELLO),
+        said(FailureCode.UNEXPECTED_ANSWER, "insufficient unknown C0", "There is no certificate in it.", Depth.HELLO),
+    )
+
+
+@golden("srv.relay_failed.said")
+def let_in_and_not_carried_on() -> tuple[Half, Half]:
+    denied = FailureCode.REFUSED_BY_PEER
+    return (
+        said(denied, "server_side server C1", "It took our login, and cannot reach where we asked for.", Depth.AUTH),
+        said(denied, "server_side server C1", "It takes no login of ours.", Depth.HELLO),
+    )
