@@ -30,7 +30,7 @@ def fold_group(mode: GroupMode, members: Mapping[str, Verdict]) -> Verdict:
         depth=best(depths, key=lambda depth: depth.rank, default=Depth.NONE),
         locus=next((e.locus for e in folded.evidence if e.locus), "unknown"),
         evidence=folded.evidence,
-        summary=_count(len(paths) - len(bad), len(paths)),
+        summary=_count(len(paths) - len(bad), len(paths), _unasked(members)),
         works=tuple(name for name, verdict in members.items() if verdict.status.reachable),
         rule_id=folded.evidence[0].rule_id if folded.evidence else "",
         rules_version=RULES_VERSION,
@@ -61,8 +61,17 @@ def _as_path(name: str, verdict: Verdict) -> PathJudgement:
     )
 
 
-def _count(usable: int, endpoints: int) -> str:
+def _unasked(members: Mapping[str, Verdict]) -> int:
+    """Return of how many endpoints nothing is known, because we were in our own way."""
+    return sum(
+        verdict.status is Status.INSUFFICIENT and verdict.cause is Cause.INSTRUMENT for verdict in members.values()
+    )
+
+
+def _count(usable: int, endpoints: int, unasked: int) -> str:
+    if endpoints and unasked == endpoints:
+        return "the one endpoint was not asked" if endpoints == 1 else f"{endpoints} endpoints, none was asked"
     if endpoints == 1:
         return "the one endpoint answers" if usable else "the one endpoint does not answer"
     answered = {0: "none answered", endpoints: "all answered"}.get(usable, f"{usable} answered")
-    return f"{endpoints} endpoints, {answered}"
+    return f"{endpoints} endpoints, {answered}" + (f", {unasked} not asked" if unasked else "")

@@ -10,9 +10,15 @@ from probe.export.failure_words import say_failure
 from probe.export.own_steps import own_steps
 from probe.export.report import Line, Tone, build_head, write_duration
 from probe.export.stages import write_stages
+from probe.export.untried import name_untried
 from probe.model.measurement import Measurement
 from probe.model.observation import DialogueExchange, DNSLookup, TCPConnect, TLSHandshake
 from probe.model.verdict import Verdict
+
+_UNPROVEN = frozenset({"vpn.silent.unproven", "vpn.closed.unproven"})
+SAME_KEYS = (
+    "Other endpoints take the same keys; the one marked ✗ answers nothing: it is off, or the way to it is closed."
+)
 
 
 def build_group_report(name: str, verdict: Verdict, members: Sequence[Measurement]) -> tuple[Line, ...]:
@@ -21,10 +27,10 @@ def build_group_report(name: str, verdict: Verdict, members: Sequence[Measuremen
     lines = [build_head(verdict, f"{name}   {verdict.summary}", runtime_s)]
     for place, member in zip(name_members(members), members, strict=True):
         lines += _endpoint_lines(place, member)
-    meanings = dict.fromkeys(
-        member.verdict.summary for member in members if not member.verdict.status.reachable and member.verdict.summary
-    )
-    lines += [Line(text=f"  {meaning}") for meaning in meanings]
+    meanings = dict.fromkeys(_say_meaning(member, members) for member in members if not member.verdict.status.reachable)
+    lines += [Line(text=f"  {meaning}") for meaning in meanings if meaning]
+    untried = dict.fromkeys(name_untried(member) for member in members)
+    lines += [Line(text=f"  Not tried: {what}.") for what in untried if what]
     pending = dict.fromkeys(item.question for member in members for item in member.verdict.pending)
     lines += [Line(text=f"  Pending: {question} (--wait)", tone=Tone.CARE) for question in pending]
     steps = dict.fromkeys(step for member in members if not member.verdict.status.reachable for step in advise(member))
@@ -33,6 +39,15 @@ def build_group_report(name: str, verdict: Verdict, members: Sequence[Measuremen
     ids = " ".join(member.id for member in members[:4])
     lines.append(Line(text=f"  more: wallprobe explain {ids}", tone=Tone.FAINT))
     return tuple(lines)
+
+
+def _say_meaning(member: Measurement, members: Sequence[Measurement]) -> str:
+    """Return what a member's verdict says; of one that is silent to keys that others take, what follows from that."""
+    tag = member.target.key_tag
+    is_open = member.verdict.rule_id in _UNPROVEN and bool(tag)
+    if is_open and any(other.verdict.status.reachable and other.target.key_tag == tag for other in members):
+        return SAME_KEYS
+    return member.verdict.summary
 
 
 def name_members(members: Sequence[Measurement]) -> dict[str, Verdict]:

@@ -94,7 +94,8 @@ def step_text(observation: Observation) -> str:
         case ICMPEcho():
             return f"echo ok {_ms(observation)}" if observation.failure is None else "echo ✗ " + _code(observation)
         case DialogueExchange():
-            return f"{observation.protocol}/{observation.transport} {write_stages(observation)}"
+            over = f"/{observation.transport}" if observation.transport else ""
+            return f"{observation.protocol}{over} {write_stages(observation)}"
         case DNSLookup():
             return _lookup_line([observation])
         case PathTrace():

@@ -11,6 +11,7 @@ from probe.export.advice import advise
 from probe.export.comparisons import build_comparisons
 from probe.export.ladder import build_ladder
 from probe.export.outside_view import build_outside_lines
+from probe.export.untried import name_untried
 from probe.model.measurement import Measurement
 from probe.model.proof import ProofSource
 from probe.model.target import CheckName, GroupMode, Target
@@ -65,6 +66,7 @@ def build_report(measurement: Measurement) -> tuple[Line, ...]:
     for finding in _local_findings(measurement.baseline):
         lines.append(Line(text=f"  {finding}", tone=Tone.CARE))
     lines += [Line(text=f"  {rung}", tone=_rung_tone(rung)) for rung in build_ladder(measurement)]
+    lines += [Line(text=f"  Not tried: {untried}.") for untried in (name_untried(measurement),) if untried]
     lines += _credentials(measurement)
     comparisons = build_comparisons(measurement)
     if comparisons:
@@ -123,8 +125,8 @@ def _credentials(measurement: Measurement) -> list[Line]:
     verdict = measurement.verdict
     if measurement.target.check is not CheckName.VPN or verdict.status.reachable:
         return []
-    if not measurement.proofs and verdict.cause is Cause.INSTRUMENT:
-        return []  # what is in the way was said, and is not the key
+    if not measurement.proofs and verdict.cause in (Cause.INSTRUMENT, Cause.SERVER):
+        return []  # what is in the way was said, or the server said it
     if not measurement.proofs:
         return [Line(text="  Credentials: not proven; a wrong key looks like this (--worked DATE if you know better).")]
     proof = min(measurement.proofs, key=lambda proof: proof.age_s)

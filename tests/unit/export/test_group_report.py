@@ -3,14 +3,14 @@
 import msgspec
 
 from probe.classify.group import fold_group
-from probe.export.group_report import build_group_report, name_members
+from probe.export.group_report import SAME_KEYS, build_group_report, name_members
 from probe.export.report import build_report
 from probe.model.depth import Depth
 from probe.model.endpoint import Endpoint
 from probe.model.failure import Failure, FailureCode, Stage
 from probe.model.measurement import Citation, Measurement
 from probe.model.observation import DialogueExchange, Message, Role, TCPConnect
-from probe.model.target import CheckName, GroupMode, Target
+from probe.model.target import CheckName, GroupMode, SecretRef, Target
 from probe.model.vantage import Vantage
 from probe.model.verdict import Cause, Confidence, Status, Verdict
 
@@ -92,3 +92,44 @@ def test_a_late_round_is_shown_with_the_steps_that_it_goes_on_from():
         report = "\n".join(line.text for line in build_report(last))
         assert "192.0.2.1:443   TCP ✗ no answer" in report
         assert "generic_timeout_error" not in report
+
+
+def with_keys(member: Measurement, tag: str, **verdict) -> Measurement:
+    target = msgspec.structs.replace(member.target, key_tag=tag)
+    return msgspec.structs.replace(member, target=target, verdict=msgspec.structs.replace(member.verdict, **verdict))
+
+
+def test_keys_that_other_endpoints_take_are_not_called_unproven():
+    works = with_keys(run("udp", 1194, exchange("udp", 1194, None), status=Status.OK), "same")
+    silent = run("udp", 1195, exchange("udp", 1195, FailureCode.TIMEOUT), summary="These keys are not proven.")
+    for tag, says in (("same", SAME_KEYS), ("other", "These keys are not proven."), ("", "These keys are not proven.")):
+        members = [works, with_keys(silent, tag, rule_id="vpn.silent.unproven")]
+        verdict = fold_group(GroupMode.ANY, name_members(members))
+        lines = [line.text for line in build_group_report("office.ovpn", verdict, members)]
+        assert f"  {says}" in lines
+
+
+def test_endpoints_that_were_not_asked_are_not_said_to_be_silent():
+    too_soon = [with_keys(run("udp", port), "", cause=Cause.INSTRUMENT) for port in (1194, 1195)]
+    works = run("tcp", 443, exchange("tcp", 443, None), status=Status.OK)
+    for members, says in (
+        (too_soon, "2 endpoints, none was asked"),
+        (too_soon[:1], "the one endpoint was not asked"),
+        ([*too_soon, works], "3 endpoints, 1 answered, 2 not asked"),
+    ):
+        verdict = fold_group(GroupMode.ANY, name_members(members))
+        assert verdict.summary == says
+
+
+def test_a_group_says_what_was_not_tried_once():
+    held = {"login": SecretRef(source="entry:office.ovpn#0.login"), "ca": SecretRef(source="entry:office.ovpn#0.ca")}
+    members = [
+        with_keys(run("udp", port, exchange("udp", port, None), status=Status.OK), "", depth=Depth.PROOF)
+        for port in (1194, 1195)
+    ]
+    members = [
+        msgspec.structs.replace(one, target=msgspec.structs.replace(one.target, secrets=held)) for one in members
+    ]
+    verdict = fold_group(GroupMode.ANY, name_members(members))
+    lines = [line.text for line in build_group_report("office.ovpn", verdict, members)]
+    assert lines.count("  Not tried: the login; --login sends the password, once.") == 1
