@@ -12,6 +12,7 @@ from probe.protocols import load_specs, specs_by_scheme
 from probe.protocols.dialogue import DialogueSpec, Parsed
 from probe.protocols.link import NotSpokenError, split_link
 from probe.protocols.share_link import read_base64
+from probe.targets.client_settings import is_settings, read_settings
 from probe.targets.unspoken import explain_text, explain_unspoken, is_unspoken
 
 MOST_LINES = 10_000
@@ -22,6 +23,7 @@ _BARE_BRIDGE = "tor"
 """A bridge without a disguise is an address and a fingerprint."""
 _SCHEME = re.compile(r"(?<!\S)([a-z][a-z0-9+.-]*)://", re.IGNORECASE).finditer
 _SITE = re.compile(r"(?:https?://|[a-z0-9-]+(?:\.[a-z0-9-]+)+(?:[:/\s]|$))", re.IGNORECASE).match
+_EXPORT = "mend it, or export the servers as share links, one per line"
 _COMMENTS = ("#", "//", ";")
 
 
@@ -80,7 +82,7 @@ def parse_tunnel_text(text: str, file_name: str = "") -> TunnelText:
         except ValueError as error:
             raise BrokenFileError(str(error)) from None
         return TunnelText(tuple(Entry(spec, parsed) for parsed in found), is_client_file=True)
-    return _parse_lines(text)
+    return _parse_settings(text) if is_settings(text) else _parse_lines(text)
 
 
 def holds_only_tunnels(text: str) -> bool:
@@ -129,6 +131,14 @@ def find_link(line: str) -> str | None:
     return found[0].rstrip(",") if len(found) == 1 else None
 
 
+def _parse_settings(text: str) -> TunnelText:
+    try:
+        found = read_settings(text)
+    except ValueError as error:
+        raise NotSpokenError(str(error), _EXPORT) from None
+    return _read_links([(setting.line, setting.link) for setting in found])
+
+
 def _parse_lines(text: str) -> TunnelText:
     lines = _split(text)
     if not any(_is_named(find_scheme(line)) for line in lines):
@@ -137,16 +147,19 @@ def _parse_lines(text: str) -> TunnelText:
         except (ValueError, UnicodeDecodeError):
             neither = "this is neither a client's file, nor links, nor base64 of links"
             raise explain_text(text) or ValueError(neither) from None
+    numbered = [(n, line) for n, line in enumerate(lines, 1) if line and not line.startswith(_COMMENTS)]
+    return _read_links([(number, _undress(part)) for number, line in numbered for part in _part(line)])
+
+
+def _read_links(links: list[tuple[int, str]]) -> TunnelText:
+    """Read links by the lines that they stand in."""
     entries: list[Entry] = []
     mistakes: list[Mistake] = []
-    for number, line in enumerate(lines, 1):
-        if not line or line.startswith(_COMMENTS):
-            continue
-        for part in _part(line):
-            try:
-                entries.append(parse_link(_undress(part)))
-            except ValueError as error:
-                mistakes.append(Mistake(number, str(error), error.remedy if isinstance(error, NotSpokenError) else ""))
+    for number, link in links:
+        try:
+            entries.append(parse_link(link))
+        except ValueError as error:
+            mistakes.append(Mistake(number, str(error), error.remedy if isinstance(error, NotSpokenError) else ""))
     if not entries and mistakes:
         first = mistakes[0]
         raise NotSpokenError(f"line {first.line}: {first.what}", first.remedy or "copy the links again")

@@ -1,7 +1,5 @@
 """What people hand over for tunnels and is not spoken here: each has a name, a reason, and something to do instead."""
 
-import re
-
 from probe.protocols.link import NotSpokenError
 
 _OWN_CLIENT = "use its own client, or take another of the provider's links"
@@ -22,7 +20,6 @@ _OTHERS = {
         "check it by itself, or download the list that is there; a proxy is written https-proxy://HOST:PORT",
     ),
 } | dict.fromkeys(("clash", "outline", "sing-box", "ssconf", "sub", "v2rayng"), _SUBSCRIPTION)  # fmt: skip
-_CLASH = re.compile(r"^proxies:", re.MULTILINE).search
 _LINKS = "export the servers as share links, one per line, or take the subscription that clients like v2rayN read"
 _BRIDGES = frozenset(
     {"conjure", "fte", "meek", "meek_lite", "obfs2", "obfs3", "scramblesuit", "snowflake", "webtunnel"}
@@ -36,11 +33,9 @@ def is_unspoken(scheme: str) -> bool:
 
 
 def explain_text(text: str) -> NotSpokenError | None:
-    """Say of a text that is neither links nor a file of a tunnel's client whether it is something else of the kind."""
+    """Say of a text that is neither links nor a file of a tunnel's client whether it may be another client's."""
     if text.lstrip().startswith("{"):
         return NotSpokenError("a client's settings in JSON are not read here", _LINKS)
-    if _CLASH(text):
-        return NotSpokenError("Clash's YAML is not read here", _LINKS)
     return None
 
 

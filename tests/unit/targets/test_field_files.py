@@ -214,8 +214,7 @@ def test_mistakes_of_a_file_that_a_list_names_are_errors_of_the_list(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [
-        ("clash.yaml", "port: 7890\nproxies:\n  - {name: a, type: ss, password: pw}\n", "Clash's YAML"),
-        ("config.json", '{"outbounds": [{"type": "trojan", "password": "pw"}]}', "in JSON"),
+        ("config.json", '{"log": {"password": "pw"}}', "in JSON"),
         ("sub.txt", encode("ssr://abc\nssr://def"), "line 1: ShadowsocksR"),
         ("sub.txt", "https://a.test/api/subscribe?token=pw", "web address"),
         ("smb.conf", "[global]\nworkgroup = pw\n", "neither a client's file"),
