@@ -17,11 +17,11 @@ from probe.daemon.probes import Probes
 from probe.daemon.recall import find_evidence
 from probe.daemon.retries import Retries, is_private_tunnel
 from probe.daemon.run_log import log_run
-from probe.episodes import fold, reanchor
+from probe.daemon.states import States
 from probe.export.durations import LagCounts
 from probe.gate import Gate
 from probe.model.endpoint import Endpoint
-from probe.model.episode import EpisodeState, Event, EventKind, Fold, Pace, RunOutcome
+from probe.model.episode import EpisodeState, Event, EventKind, Fold, Pace
 from probe.model.measurement import Measurement
 from probe.model.target import Exposure, Target
 from probe.model.vantage import Baseline, VantageState
@@ -37,16 +37,11 @@ from probe.store.store import Store
 log = logging.getLogger("wallprobe")
 DEEP_EVERY_S = 86400.0
 COLD_MARGIN_S = 0.5
-STATES_EVERY_S = 1.0
-STATES_PER_S = 5000
-"""What folding knows is saved this often at most, and less often when much is open at once."""
 STOP_WITHIN_S = 3.0
 FIRST_RUN_CONNECTIONS = 6.0
 """Half the connection budget at three addresses a target: the spacing of hastened first runs."""
 SHAM = "sham"
 """Label of the neutral targets whose findings are false positives."""
-
-
 MOST_TOLD = 1000
 """Events that are looked through at the start for groups that were open."""
 
@@ -71,7 +66,7 @@ class Agent:
         self.store = store
         self.schedule = schedule
         self.board = board
-        self.states = states
+        self._states = States(states, store)
         self.lag = LoopLag()
         self.pace = StartPace()
         self.crashes_total = 0
@@ -93,10 +88,13 @@ class Agent:
         self._tasks: dict[asyncio.Task[None], Run] = {}
         self._wake = asyncio.Event()
         self._vantage_state: VantageState | None = None
-        self._states_changed = False
-        self._states_due_s = -math.inf
         self._lag_s = 0.0
         self.start_lags = LagCounts()
+
+    @property
+    def states(self) -> dict[str, EpisodeState]:
+        """Return what folding knows, by target."""
+        return self._states.known
 
     @property
     def in_flight(self) -> int:
@@ -168,13 +166,13 @@ class Agent:
         finally:
             self.lag.stop()
             await self._stop_runs()
-            self._save_states(now=True)
+            self._states.save(self._clock.boot_s(), at_once=True)
 
     def _start_due(self) -> float:
         """Start what is due as far as limits allow; return how long to sleep at most."""
         now_s = self._clock.boot_s()
         self._note_clock_step(now_s)
-        self._save_states()
+        self._states.save(now_s)
         room = self.environment.settings.limits.sockets // 2 - len(self._tasks)
         lagging = self.lag.recent_s > LAG_LIMIT_S
         for due in self.schedule.due(now_s, max(0, min(room, self.pace.allow(now_s, lagging=lagging)))):
@@ -258,8 +256,7 @@ class Agent:
         # A run that takes longer than its interval leaves no gap: without this, nothing slow could ever be confirmed.
         interval_s = max(self.schedule.effective_interval_s(target), measurement.runtime_s)
         known = self.states.get(target.id)
-        folded = fold(known, _outcome(measurement), interval_s)
-        self.states[target.id] = folded.state
+        folded = self._states.fold(measurement, interval_s)
         self._watch_mass(measurement, known, now_s)
         if measurement.verdict.status is not Status.INSUFFICIENT:
             self._memory.take(seen, find_symptom(seen.observations))
@@ -272,7 +269,6 @@ class Agent:
             log.warning("interference found on a neutral target", extra={"target": target.id})
         if self.store is not None:
             self.store.add(measurement, episode=folded.state.episode, events=folded.events, phases=phases)
-        self._states_changed |= folded.state.unsettled or (known is not None and known.unsettled)
         for event in folded.events:
             self._tell(event)
         for event in self._gathering.take(measurement, folded.events):
@@ -288,25 +284,13 @@ class Agent:
     def _take_group(self, measurement: Measurement, interval_s: float) -> None:
         """Fold what now holds for a group into its own episode; it is stored when it says something new."""
         group = measurement.target.id
-        known, before = self.states.get(group), self.board.snapshot(group)
-        folded = fold(known, _outcome(measurement), max(interval_s, measurement.target.interval_s))
-        self.states[group] = folded.state
+        before = self.board.snapshot(group)
+        folded = self._states.fold(measurement, max(interval_s, measurement.target.interval_s))
         phases = self.board.update(measurement, folded.state, measurement.target.interval_s)
         if self.store is not None and (folded.events or is_news(before, measurement.verdict)):
             self.store.add(measurement, episode=folded.state.episode, events=folded.events, phases=phases)
-        self._states_changed |= folded.state.unsettled or (known is not None and known.unsettled)
         for event in folded.events:
             self._tell(event)
-
-    def _save_states(self, *, now: bool = False) -> None:
-        """Keep what the episodes alone do not say: runs that wait for confirmation, and shares of failing runs."""
-        now_s = self._clock.boot_s()
-        if self.store is None or not self._states_changed or (now_s < self._states_due_s and not now):
-            return
-        self._states_changed = False
-        unsettled = tuple(state for state in self.states.values() if state.unsettled)
-        self.store.save_states(unsettled)
-        self._states_due_s = now_s + max(STATES_EVERY_S, len(unsettled) / STATES_PER_S)
 
     def _watch_mass(self, measurement: Measurement, known: EpisodeState | None, now_s: float) -> None:
         was_reachable = known is not None and known.episode is not None and known.episode.status.reachable
@@ -370,7 +354,7 @@ class Agent:
         step_s = self.schedule.anchor(self._clock.wall_s(), now_s)
         if not step_s:
             return
-        self.states = {name: reanchor(state, step_s) for name, state in self.states.items()}
+        self._states.reanchor(step_s)
         text = f"the wall clock was stepped by {step_s:+.0f} s"
         log.warning("clock stepped", extra={"step_s": round(step_s, 1)})
         if self.store is not None:
@@ -381,17 +365,3 @@ class Agent:
             task.cancel()
         if self._tasks:
             await asyncio.wait(list(self._tasks), timeout=STOP_WITHIN_S)
-
-
-def _outcome(measurement: Measurement) -> RunOutcome:
-    verdict = measurement.verdict
-    return RunOutcome(
-        target=measurement.target.id,
-        at=measurement.started_at,
-        status=verdict.status,
-        patterns=verdict.patterns,
-        cause=verdict.cause,
-        confidence=verdict.confidence,
-        measurement=measurement.id,
-        continues=measurement.continues,
-    )
