@@ -2,26 +2,20 @@
 
 import msgspec
 
-from probe.classify.case import Case, judged_families
+from probe.classify.case import Case
 from probe.classify.depth import proven_depth, working
 from probe.classify.facts import PathFacts, build_table, own_checks
 from probe.classify.family_names import find_odd_family
 from probe.classify.fitness import suspended
 from probe.classify.fold import Folded, PathJudgement, fold_paths, one_per_layer, path_confidence
-from probe.classify.heat import build_hot_evidence, is_heated
-from probe.classify.layers import LAYERED, OUTSIDE
+from probe.classify.heat import build_hot_evidence
+from probe.classify.judge_paths import find_evidence, judge_elsewhere, judge_path, judge_paths
 from probe.classify.name_facts import NameFacts
-from probe.classify.page_facts import page_boundary
-from probe.classify.rule import F, Rule, first_in, first_rule
 from probe.classify.rules_name import BESIDE_RULES, NAME_RULES
-from probe.classify.rules_question import name_encrypted
-from probe.classify.rules_trace import located_boundary
 from probe.classify.status import Usable, decide
 from probe.classify.tries import Layer, Outcome, Try
 from probe.classify.trouble import is_over_quic
-from probe.model.endpoint import AddressFamily
-from probe.model.experiment import Design, NameKind, Place
-from probe.model.observation import DialogueExchange, ICMPEcho, QUICHandshake, TCPConnect, TLSHandshake
+from probe.model.experiment import Design, NameKind
 from probe.model.target import CheckName
 from probe.model.verdict import (
     RULES_VERSION,
@@ -71,7 +65,7 @@ def _add_http3(case: Case, table: tuple[Try, ...], folded: Folded) -> Folded:
         return folded
     spots = tuple(dict.fromkeys(r.spot for r in rows if r.kind is NameKind.TEST))
     moved = tuple(_as_check(row) for row in table)
-    paths = tuple(_judge_path(PathFacts(case, moved, 0, spot, frozenset(spots) - {spot})) for spot in spots)
+    paths = tuple(judge_path(PathFacts(case, moved, 0, spot, frozenset(spots) - {spot})) for spot in spots)
     quic = fold_paths(paths)
     if not paths or quic.usable is Usable.ALL:
         return folded
@@ -149,7 +143,7 @@ def judge_hop(case: Case, table: tuple[Try, ...], hop: int, paths: tuple[PathJud
     names = NameFacts(case, table, hop)
     name_evidence = _judge_name(names, hop)
     if name_evidence:
-        return _with_name(name_evidence, paths, _elsewhere(case, table, hop))
+        return _with_name(name_evidence, paths, judge_elsewhere(case, table, hop))
     if not paths:
         return _without_paths(case, names)
     odd = find_odd_family(names, table)
@@ -177,10 +171,10 @@ def _untried(path: PathJudgement) -> bool:
 def _judge_name(names: NameFacts, hop: int) -> tuple[Evidence, ...]:
     """Return what speaks first of the answer, and what other families say to the same effect; empty = nothing."""
     transactions = names.transactions()
-    first = _first(NAME_RULES, names, "", hop, transactions)
+    first = find_evidence(NAME_RULES, names, "", hop, transactions)
     if first is None:
         return ()
-    beside = (_first(rules, names, "", hop, transactions) for rules in BESIDE_RULES)
+    beside = (find_evidence(rules, names, "", hop, transactions) for rules in BESIDE_RULES)
     return (first, *(e for e in beside if e is not None and e.rule_id != first.rule_id and e.cause is first.cause))
 
 
@@ -246,112 +240,6 @@ def _without_paths(case: Case, names: NameFacts) -> Folded:
 
 def _settled_by_artefact(folded: Folded) -> bool:
     return bool(folded.evidence) and all(e.family is EvidenceFamily.ARTEFACT for e in folded.evidence)
-
-
-def own_spots(table: tuple[Try, ...], hop: int, families: tuple[int, ...]) -> dict[str, AddressFamily]:
-    """Return the places the check itself tried in a hop, of the families that the vantage has."""
-    tried = {
-        row.spot: AddressFamily.V6 if ":" in row.address else AddressFamily.V4
-        for row in own_checks(table)
-        if isinstance(row.observation, TCPConnect | ICMPEcho | QUICHandshake | DialogueExchange) and row.hop == hop
-    }
-    return {spot: family for spot, family in tried.items() if family in families}
-
-
-def judge_paths(case: Case, table: tuple[Try, ...], hop: int) -> tuple[PathJudgement, ...]:
-    """Judge each path of a hop for itself."""
-    spots = own_spots(table, hop, judged_families(case)) or own_spots(table, hop, (4, 6))
-    earlier = {
-        row.spot for row in table if row.measurement and row.experiment is None and row.layer in (Layer.TCP, Layer.QUIC)
-    }
-    judgements, asked = [], set()
-    for spot, family in spots.items():
-        facts = PathFacts(case, table, hop, spot, frozenset(earlier | set(spots)) - {spot})
-        judgement = _judge_path(facts, family)
-        heated = not judgement.usable and is_heated(facts.failing, facts.here)
-        judgements.append(msgspec.structs.replace(judgement, heated=heated))
-        if facts.exchange is not None and facts.failing is None:
-            asked.add(spot)
-    bad_page = any(path.spot in asked and not path.usable for path in judgements)
-    # One address fetches the page for all: what is wrong with the page is not right at those that were not asked.
-    return tuple(path for path in judgements if not bad_page or path.spot in asked or not path.usable)
-
-
-def _judge_path(facts: PathFacts, family: AddressFamily = AddressFamily.V4) -> PathJudgement:
-    evidence: list[Evidence] = []
-    usable, interfered = True, False
-    transactions = tuple(row.transaction for row in facts.checked if not row.measurement)
-    for sections in LAYERED:
-        rule = first_in(sections, facts)
-        if rule is not None:
-            pairs = facts.pairs(facts.failing.layer) if facts.failing else None
-            cited = (*transactions, *(pairs.transactions if pairs else ()))
-            evidence.append(_evidence(rule, facts, facts.spot, facts.hop, tuple(dict.fromkeys(cited))))
-            usable = usable and (rule.usable or rule.interferes)
-            interfered = interfered or rule.interferes
-    boundary = (located_boundary(facts) or page_boundary(facts)) if evidence else None
-    if boundary is not None:
-        evidence[0] = msgspec.structs.replace(evidence[0], locus=boundary.locus)
-    from_outside = first_in(OUTSIDE, facts) if facts.case.controls else None
-    if from_outside is not None:
-        seen = _evidence(from_outside, facts, facts.spot, facts.hop, transactions)
-        # A control says who: where the path alone does not, its word comes first. What fails for it as well is not the
-        # network's doing, whatever was compared from here.
-        accused = bool(evidence) and evidence[0].cause is Cause.NETWORK
-        unsettled = not evidence or evidence[0].cause is Cause.UNKNOWN
-        unsettled = unsettled or (accused and seen.cause in (Cause.OUTAGE, Cause.SERVER))
-        evidence = [seen, *evidence] if unsettled else [*evidence, seen]
-        interfered = interfered or from_outside.interferes
-        usable = usable and interfered  # what was shown to work all the same, as for a browser, does
-    return PathJudgement(
-        spot=facts.spot,
-        family=family,
-        usable=usable,
-        interfered=usable and interfered,
-        evidence=name_encrypted(facts, tuple(evidence)),
-    )
-
-
-def _elsewhere(case: Case, table: tuple[Try, ...], hop: int) -> tuple[Evidence, ...]:
-    """Look at the name's real addresses, which our resolver did not give: is it blocked there as well?"""
-    spots = {
-        row.spot
-        for row in table
-        if row.hop == hop and row.experiment is not None and row.experiment.place is Place.ELSEWHERE
-        and isinstance(row.observation, TLSHandshake) and row.outcome is not Outcome.OK
-    }  # fmt: skip
-    found: list[Evidence] = []
-    for spot in sorted(spots):
-        moved = tuple(_as_own(row) for row in table if row.spot == spot)
-        facts = PathFacts(case, moved, hop, spot, frozenset())
-        judgement = _judge_path(facts)
-        if not judgement.usable:
-            found.extend(e for e in judgement.evidence if e.cause is Cause.NETWORK)
-    return tuple(found)
-
-
-def _as_own(row: Try) -> Try:
-    first = row.experiment is not None and row.experiment.place is Place.ELSEWHERE and row.experiment.cell == 1
-    return msgspec.structs.replace(row, experiment=None) if first else row
-
-
-def _first(rules: tuple[Rule[F], ...], facts: F, path: str, hop: int, transactions: tuple[int, ...]) -> Evidence | None:
-    rule = first_rule(rules, facts)
-    return None if rule is None else _evidence(rule, facts, path, hop, transactions)
-
-
-def _evidence(rule: Rule[F], facts: F, path: str, hop: int, transactions: tuple[int, ...]) -> Evidence:
-    return Evidence(
-        rule_id=rule.id,
-        family=rule.method(facts),
-        pattern=rule.pattern,
-        cause=rule.cause,
-        confidence=rule.confidence(facts),
-        reason=rule.explain(facts),
-        path=path,
-        hop=hop,
-        transactions=transactions,
-    )
 
 
 def count_paths(paths: tuple[PathJudgement, ...]) -> tuple[int, int, int, int]:
