@@ -6,7 +6,7 @@ Source: CONTRACT section 2 (an injected packet settles); TTL-limited requests as
 from probe.classify.boundary import Boundary
 from probe.classify.facts import PathFacts, host_of
 from probe.classify.pages import differ, fingerprint_of, is_challenge
-from probe.classify.tries import Layer, Outcome
+from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try
 from probe.model.experiment import Design, NameKind, Place
 from probe.model.observation import HTTPExchange
 from probe.model.path_trace import TraceKind
@@ -93,6 +93,18 @@ def landed_on_block_page(facts: PathFacts) -> bool:
     """Tell whether the redirects that begin here end at a known block page."""
     page = landing_page(facts)
     return page is not None and fingerprint_of(facts.case, page) is not None
+
+
+def breaks_over_https_too(facts: PathFacts) -> bool:
+    """Tell whether the same request, under the site's own certificate, was cut off or left unanswered as well."""
+    ended = facts.seen(Layer.HTTP, *TRIGGERABLE, at=tuple(Place), design=Design.ENCRYPTED_ROUTE)
+    asked = {row.experiment.id for row in ended if row.experiment is not None and _is_encrypted(row)}
+    shaken = facts.seen(Layer.TLS, Outcome.OK, at=tuple(Place), design=Design.ENCRYPTED_ROUTE)
+    return any(row.experiment is not None and row.experiment.id in asked for row in shaken)
+
+
+def _is_encrypted(row: Try) -> bool:
+    return isinstance(row.observation, HTTPExchange) and row.observation.secure
 
 
 def path_pairs(facts: PathFacts) -> int:

@@ -68,7 +68,7 @@ def _count_at(rows: tuple[Try, ...], outcome: Outcome) -> tuple[list[Try], list[
         previous = test
     alike = [t for t in counted if t.outcome is outcome]
     if outcome is Outcome.SILENT and any(not _stopped_on_the_way(t) for t in alike):
-        good = [c for c in good if _carried_full_packets(c)]
+        good = [c for c in good if carried_full_packets(c)]
     return alike, good
 
 
@@ -97,7 +97,7 @@ def _stopped_on_the_way(test: Try) -> bool:
     return seen.bytes_acked < seen.bytes_sent
 
 
-def _carried_full_packets(control: Try) -> bool:
+def carried_full_packets(control: Try) -> bool:
     """Tell whether the control's answer was large: a path that loses large packets lets short answers through.
 
     A server's certificates may be lost in such a path (an MTU black hole) while an alert for a neutral name passes.

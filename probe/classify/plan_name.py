@@ -92,7 +92,11 @@ def _ask_others(case: Case, names: NameFacts, host: str, hop: int) -> list[Exper
 
     A name without addresses of one family may have some of the other: both are asked for before it is given up.
     """
-    encrypted = [r for r in case.resolvers if r.transport in ENCRYPTED][:ENCRYPTED_ASKED]
+    ours = {lookup.resolver.endpoint.address for _, lookup in names.own if lookup.resolver.endpoint is not None}
+    private = [r for r in case.resolvers if r.transport in ENCRYPTED]
+    # What our own resolver says in private comes first: it tells whether somebody else answers in its name.
+    private.sort(key=lambda r: r.endpoint is None or r.endpoint.address not in ours)
+    encrypted = private[:ENCRYPTED_ASKED]
     clear = [r for r in case.resolvers if r.transport not in ENCRYPTED and not r.system][:CLEAR_ASKED]
     kind = _first_type(names)
     wanted = [

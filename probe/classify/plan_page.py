@@ -14,7 +14,7 @@ from probe.classify.page_facts import (
 )
 from probe.classify.pages import fingerprint_of
 from probe.classify.plan_trace import build_trace, may_trace
-from probe.classify.tries import REDIRECT_CODES, Layer, Outcome, Try, is_private
+from probe.classify.tries import REDIRECT_CODES, TRIGGERABLE, Layer, Outcome, Try, is_private
 from probe.classify.trouble import Trouble, hop_name
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Pending, Place, Step
@@ -41,6 +41,12 @@ def clear_pages(table: tuple[Try, ...]) -> tuple[HTTPExchange, ...]:
     return tuple(page for page in (away, last if ended else None) if page is not None)
 
 
+def broken_pages(table: tuple[Try, ...]) -> tuple[HTTPExchange, ...]:
+    """Return the check's requests in the clear that were cut off or left unanswered: over https the same may come."""
+    rows = (row for row in table if row.experiment is None and row.outcome in TRIGGERABLE)
+    return tuple(r.observation for r in rows if isinstance(r.observation, HTTPExchange) and not r.observation.secure)
+
+
 def is_broken_redirect(page: HTTPExchange) -> bool:
     """Tell whether an answer redirects to nowhere, or once too often."""
     return page.failure is not None and page.failure.code in REDIRECT_CODES
@@ -49,7 +55,9 @@ def is_broken_redirect(page: HTTPExchange) -> bool:
 def plan_page(case: Case, table: tuple[Try, ...]) -> tuple[Experiment, ...]:
     """Return the fetch of the same page over https, and traces once that shows another one."""
     pages = clear_pages(table)
-    return (*(_encrypted(case, table, page, 1) for page in pages), *_plan_traces(case, table, pages))
+    broken = () if case.cold_start else broken_pages(table)[:1]
+    asked = tuple(_encrypted(case, table, page, 1) for page in (*broken, *pages))
+    return (*asked, *_plan_traces(case, table, pages))
 
 
 def page_later(case: Case, table: tuple[Try, ...]) -> tuple[Pending, ...]:

@@ -18,6 +18,8 @@ from probe.classify.rules_control_page import (
     is_sent_elsewhere,
     stays_for_control,
 )
+from probe.classify.rules_path import is_refused_on_the_way
+from probe.classify.taken import may_have_lost_answer
 from probe.classify.tries import ENCRYPTED, Layer, Outcome
 from probe.classify.tunnel_facts import TunnelFacts
 from probe.model.experiment import Design
@@ -56,12 +58,15 @@ def _compared(
 def _own_share(facts: PathFacts, cause: Cause) -> Confidence:
     """C0 while our own step failed once only: a packet lost here is no difference to what a control sees.
 
-    Where nobody is accused, the same failure at the name's other addresses is the second.
+    Where nobody is accused, the same failure at the name's other addresses is the second. A server that took what we
+    sent, and whose answer may be too large for the way to us, is no more than a suspicion.
     """
     failed, broken = facts.tries_failed, facts.failing
     if broken is not None and cause is not Cause.NETWORK:
         failed = len(facts.seen(broken.layer, broken.outcome, name=TEST, at=(OWN, SIBLING)))
-    return C0 if failed == 1 and not facts.case.single_sample else C2
+    if failed == 1 and not facts.case.single_sample:
+        return C0
+    return C1 if cause is Cause.NETWORK and may_have_lost_answer(facts) else C2
 
 
 def _name(facts: PathFacts) -> str:
@@ -244,7 +249,7 @@ CONNECT_RULES: tuple[Rule[PathFacts], ...] = (
     _reached(
         "ip.unreachable",
         Pattern.IP_UNREACHABLE,
-        lambda f: f.failed(TCP, Outcome.UNREACHABLE),
+        lambda f: f.failed(TCP, Outcome.UNREACHABLE) and is_refused_on_the_way(f),
         "A control connects to this address, a router refuses us.",
     ),
     _reached(

@@ -87,7 +87,8 @@ KEYWORD_RULES: tuple[Rule[PathFacts], ...] = (
         pattern=Pattern.HTTP_RESET_KEYWORD,
         cause=Cause.NETWORK,
         family=EvidenceFamily.DIFFERENTIAL,
-        level=lambda f: C2 if path_pairs(f) >= PAIRS else C1,
+        # A server's own firewall reads addresses of pages too, and those that come encrypted as well.
+        level=lambda f: C2 if path_pairs(f) >= PAIRS and f.encrypted_page is not None else C1,
         reason="A word in the page's address brings a reset, with another host as well; other pages of the host come.",
     ),
 )

@@ -1,5 +1,6 @@
 """Rules about the answers to a name. First match speaks; facts are `NameFacts` of one hop."""
 
+from probe.classify.chosen import is_operators_word, says_so_in_private
 from probe.classify.name_facts import NameFacts
 from probe.classify.name_lookups import LIES
 from probe.classify.pairs import PAIRS
@@ -136,6 +137,25 @@ NAME_RULES: tuple[Rule[NameFacts], ...] = (
         cause=LOCAL,
         family=A,
         reason="A resolver in one's own network answers this name with the null address, as home filters do.",
+    ),
+    Rule(
+        id="local.resolver.chosen",
+        when=lambda f: is_operators_word(f) and says_so_in_private(f),
+        pattern=Pattern.LOCAL_RESOLVER,
+        cause=LOCAL,
+        family=A,
+        level=C2,
+        reason="The public resolver that this host asks denies the name, in private as well; others know it: it is"
+        " that resolver's own filter.",
+    ),
+    Rule(
+        id="dns.resolver.manipulated.chosen",
+        when=is_operators_word,
+        pattern=Pattern.DNS_RESOLVER_MANIPULATED,
+        cause=UNKNOWN,
+        family=A,
+        reason="Only the public resolver that this host asks strays from the truth; others, asked in the clear, do"
+        " not: its own filter, or somebody who answers in its name.",
     ),
     Rule(
         id="dns.injection.race.truth_shown",

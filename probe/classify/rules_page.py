@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from probe.classify.facts import PathFacts
+from probe.classify.page_facts import breaks_over_https_too
 from probe.classify.pages import differ, fingerprint_of, is_challenge, is_country_refusal
 from probe.classify.rule import C1, C2, C3, Rule
 from probe.classify.rules_flow import FLOW_RULES
@@ -240,6 +241,15 @@ FOREIGN_PAGE_RULES = (*INJECTED_RULES, *BLOCKPAGE_RULES, *FLOW_RULES)
 
 EXCHANGE_RULES: tuple[Rule[PathFacts], ...] = (
     *unasked(HTTP),
+    Rule(
+        id="http.broken.encrypted_too",
+        when=lambda f: f.failed(HTTP, Outcome.RESET, Outcome.FIN, Outcome.SILENT) and breaks_over_https_too(f),
+        pattern=Pattern.HTTP,
+        cause=UNKNOWN,
+        family=D,
+        reason="Over https, under the site's own certificate, the same request ends in the same way: nobody on the way"
+        " can read that one.",
+    ),
     *KEYWORD_RULES,
     named(HTTP, Outcome.RESET, Pattern.HTTP_RESET_HOST, "The connection is reset as soon as the host is named;"),
     named(HTTP, Outcome.FIN, Pattern.HTTP_FIN_HOST, "The connection is closed as soon as the host is named;"),

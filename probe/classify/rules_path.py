@@ -3,6 +3,7 @@
 from probe.classify.facts import NEUTRAL, PathFacts
 from probe.classify.pairs import PAIRS
 from probe.classify.rule import C0, C1, C2, Rule
+from probe.classify.taken import took_it_silently
 from probe.classify.tries import TRIGGERABLE, Layer, Outcome, is_private
 from probe.model.experiment import Design
 from probe.model.failure import IcmpError
@@ -49,6 +50,11 @@ def is_offender_local(facts: PathFacts) -> bool:
     """Tell whether a device of our own network sent it."""
     icmp, broken = _icmp(facts), facts.failing
     return icmp is not None and broken is not None and is_private(icmp.offender) and not is_private(broken.address)
+
+
+def is_refused_on_the_way(facts: PathFacts) -> bool:
+    """Tell whether a router outside our own network said so: without one, this host's own routing or firewall may."""
+    return _icmp(facts) is not None and not is_offender_local(facts)
 
 
 def _family_broken(facts: PathFacts) -> bool:
@@ -191,7 +197,9 @@ def named(layer: Layer, outcome: Outcome, pattern: Pattern, what: str) -> Rule[P
         pattern=pattern,
         cause=NET,
         family=A,
-        level=lambda f: min(repeated(f) if f.pairs(layer).tests < PAIRS else C2, paired(f, layer)),
+        level=lambda f: min(
+            repeated(f) if f.pairs(layer).tests < PAIRS else C2, paired(f, layer), C1 if took_it_silently(f) else C2
+        ),
         reason=f"{what} a neutral name at the same address goes through.",
     )
 

@@ -3,7 +3,7 @@
 from probe.classify.case import Case
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, NameKind, Place, Step
-from probe.model.failure import FailureCode
+from probe.model.failure import FailureCode, IcmpError
 from probe.model.fingerprint import Fingerprint, FoundIn, Matching, Reference
 from probe.model.path_trace import HopAnswer, TraceKind
 from probe.model.vantage import Vantage
@@ -33,9 +33,9 @@ def judged(story: Story, outside: Story, times: int = 2, **fields: object) -> Ca
     return story.case(controls=rounds(outside, times), **fields)
 
 
-def connect(outcome: str, other_port: str = "") -> Story:
+def connect(outcome: str, other_port: str = "", icmp: IcmpError | None = None) -> Story:
     """Tell of a connect that failed twice, and of another port of the same host."""
-    story = Story().dns(OWN).tcp(outcome).once_more(Step.CONNECT, outcome)
+    story = Story().dns(OWN).tcp(outcome, icmp=icmp).once_more(Step.CONNECT, outcome, icmp=icmp)
     if other_port:
         planned = story.experiment(
             Design.PORTS,
@@ -222,7 +222,25 @@ def _unreached(rule: str, story: Story, about: str) -> None:
 _unreached("ip.port_drop.control_ok", connect("silent", "ok"), "This port is silent for us alone; another answers us.")
 _unreached("ip.drop.control_ok", connect("silent", "silent"), "No port answers us; a control connects.")
 _unreached("ip.silent.control_ok", connect("silent"), "Silence for us, a connection for a control, in two rounds.")
-_unreached("ip.unreachable.control_ok", connect("unreachable"), "No way for us, a connection for a control.")
+
+
+@golden("ip.unreachable.control_ok")
+def unreachable() -> tuple[Half, Half]:
+    refused = IcmpError(type=3, code=13, offender="62.115.44.1")
+    return (
+        half(
+            judged(connect("unreachable", icmp=refused), all_well()),
+            LIKELY,
+            "A router outside refuses us, and a control connects.",
+        ),
+        half(
+            judged(connect("unreachable"), all_well()),
+            OPEN,
+            "No router says so: this host's own routing, or its own firewall, may refuse.",
+        ),
+    )
+
+
 _unreached("tcp.rst_syn.control_ok", connect("refused"), "A reset for us, a connection for a control.")
 
 

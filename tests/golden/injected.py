@@ -145,15 +145,18 @@ _own_redirect("srv.redirect_loop.encrypted_too", LOOP, "Redirects without end")
 _own_redirect("srv.http_error.location_encrypted_too", NOWHERE, "A redirect to nowhere")
 
 
-def worded(other_page: str, times: int = 5) -> Story:
-    """Tell of a page that is reset, with a neutral host as well, while the host's front page comes or not."""
+def worded(other_page: str, times: int = 5, over_https: str = "ok") -> Story:
+    """Tell of a page that is reset, with a neutral host as well, while the host's front page comes or not.
+
+    Over https the page comes, unless told.
+    """
     story = clear("reset").once_more(Step.FETCH, "reset").pair(1, "", "reset", design=Design.HOST)
     endpoint = Endpoint(address=OWN, port=80)
     for number in range(1, times + 1):
         for kind, outcome in ((NameKind.NONE, other_page), (NameKind.TEST, "reset")):
             planned = story.experiment(Design.PATH, Step.FETCH, kind, number, endpoint=endpoint, secure=False)
             story.tcp(experiment=planned).http(outcome, experiment=planned)
-    return story
+    return story.encrypted(outcome=over_https) if over_https else story
 
 
 @golden("http.reset.keyword.other_page_ok")

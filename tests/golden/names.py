@@ -2,6 +2,7 @@
 
 import msgspec
 
+from probe.model.endpoint import Endpoint
 from probe.model.experiment import Step
 from probe.model.failure import FailureCode
 from probe.model.fingerprint import Reference
@@ -393,3 +394,31 @@ _alone("dns.no_answer.seen", NO_ANSWER, "No address")
 _alone("dns.refused.seen", REFUSED, "A refusal")
 _alone("dns.servfail.seen", SERVFAIL, "A failure")
 _alone("dns.timeout.seen", SILENT, "Silence")
+
+
+QUAD9_OWN = msgspec.structs.replace(QUAD9, system=True)
+
+
+def filtered(private: object, clear: object = REAL) -> Story:
+    """Tell of a public resolver, our own, that denies the name; of what it says in private; and of others."""
+    story = Story().dns(NX, resolver=QUAD9_OWN).ask(private, DOT).ask(REAL, DOH)
+    story.ask(clear, msgspec.structs.replace(QUAD9, endpoint=Endpoint(address="8.8.8.8", port=53)))
+    return story.again(NX, resolver=QUAD9_OWN).neutrals(resolver=QUAD9_OWN).validate(REAL)
+
+
+@golden("local.resolver.chosen")
+def chosen() -> tuple[Half, Half]:
+    return (
+        half(filtered(NX).case(), "impaired local C2", "It denies the name in private too: its filter."),
+        half(filtered(REAL).case(), "blocked network C3", "In private it knows the name: somebody answers for it."),
+    )
+
+
+@golden("dns.resolver.manipulated.chosen")
+def chosen_and_not_asked() -> tuple[Half, Half]:
+    return (
+        half(
+            filtered(SILENT).case(), "impaired unknown C1", "In private it does not answer: whose word it is, is open."
+        ),
+        half(filtered(SILENT, NX).case(), "blocked network C3", "Others deny the name in the clear as well."),
+    )

@@ -170,6 +170,24 @@ _broken("http.garbage.seen", "garbage", "Something that is not HTTP")
 _broken("http.broken.seen", "unreachable", "An ICMP error in the middle of the exchange")
 
 
+@golden("http.broken.encrypted_too")
+def broken_in_private() -> tuple[Half, Half]:
+    def named(over_https: str) -> Story:
+        story = clear("reset")
+        for number in range(1, 5):
+            story.pair(number, "reset", "ok", design=Design.HOST)
+        return story.pair(5, "", "ok", design=Design.HOST).encrypted(outcome=over_https)
+
+    return (
+        half(
+            named("reset").case(),
+            "impaired unknown C1",
+            "The request is reset in the clear, and over https under the site's own certificate as well.",
+        ),
+        half(named("ok").case(), "likely_blocked network C2", "Over https the page comes: the host in the clear does."),
+    )
+
+
 @golden("srv.http_error.garbled")
 def garbled() -> tuple[Half, Half]:
     return (

@@ -375,7 +375,13 @@ class Story:
         return self.tcp(outcome, address=address, experiment=planned)
 
     def encrypted(
-        self, number: int = 1, status: int = 200, title: str = "", body: bytes = b"x", **more: Any
+        self,
+        number: int = 1,
+        status: int = 200,
+        title: str = "",
+        body: bytes = b"x",
+        outcome: str = "ok",
+        **more: Any,
     ) -> "Story":
         """Fetch the page over https with the site's own certificate."""
         endpoint = Endpoint(address=OWN, port=443)
@@ -383,7 +389,9 @@ class Story:
             Design.ENCRYPTED_ROUTE, Step.FETCH, NameKind.TEST, number, endpoint=endpoint, place=Place.UNRELATED
         )
         self.tcp(port=443, experiment=planned).tls(port=443, experiment=planned)
-        return self.http(status=status, port=443, experiment=planned, title=title, body=body, secure=True, **more)
+        return self.http(
+            outcome, status=status, port=443, experiment=planned, title=title, body=body, secure=True, **more
+        )
 
     def case(self, **fields: Any) -> Case:
         """Return the case, from a fit vantage unless said otherwise."""

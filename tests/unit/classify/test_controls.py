@@ -7,7 +7,7 @@ from probe.classify.control_view import ControlView
 from probe.classify.judge import judge
 from probe.classify.plan import plan_second_round
 from probe.model.experiment import Step
-from probe.model.failure import FailureCode
+from probe.model.failure import FailureCode, IcmpError
 from probe.model.measurement import Citation
 from probe.model.pattern import Pattern
 from probe.model.target import CheckName
@@ -32,8 +32,8 @@ def paired() -> Story:
     return story
 
 
-def connect(outcome: str) -> Story:
-    return Story().dns(OWN).tcp(outcome).once_more(Step.CONNECT, outcome)
+def connect(outcome: str, icmp: IcmpError | None = None) -> Story:
+    return Story().dns(OWN).tcp(outcome, icmp=icmp).once_more(Step.CONNECT, outcome, icmp=icmp)
 
 
 def test_a_differential_and_a_control_settle_a_reset_on_the_name():
@@ -155,8 +155,17 @@ def test_what_works_here_works_whatever_controls_say(outside):
 @pytest.mark.parametrize("outcome", ["silent", "unreachable", "refused"])
 @pytest.mark.parametrize("times", [1, 2, 5])
 def test_an_address_out_of_reach_is_never_more_than_likely(outcome, times):
-    verdict = judge(connect(outcome).case(controls=rounds(all_well(), times)))
+    icmp = IcmpError(type=3, code=13, offender="62.115.44.1") if outcome == "unreachable" else None
+    verdict = judge(connect(outcome, icmp=icmp).case(controls=rounds(all_well(), times)))
     assert verdict.status is (Status.IMPAIRED if times == 1 else Status.LIKELY_BLOCKED)
+
+
+@pytest.mark.parametrize("offender", ["192.168.1.1", "fe80::1", ""])
+def test_what_our_own_host_or_router_refuses_is_no_networks_doing(offender):
+    icmp = IcmpError(type=3, code=13, offender=offender) if offender else None
+    verdict = judge(connect("unreachable", icmp=icmp).case(controls=rounds(all_well(), 2)))
+    assert verdict.status is Status.IMPAIRED
+    assert verdict.cause is not Cause.NETWORK
 
 
 def test_another_page_in_the_clear_is_at_most_impaired():

@@ -12,8 +12,10 @@ from probe.model.failure import FailureCode, IcmpError
 from probe.model.pattern import Pattern
 from probe.model.vantage import LocalFinding, VantageState
 from probe.model.verdict import Cause, Confidence, Status
+from tests.golden.injected import worded
 from tests.unit.classify.cases import DOH, DOT, FIT, HOME, OTHER, OWN, QUAD9, REAL, Story
 from tests.unit.classify.cited import cite
+from tests.unit.classify.outside import all_well, rounds
 
 NX = FailureCode.DNS_NXDOMAIN
 ACCUSING = (Status.BLOCKED, Status.LIKELY_BLOCKED)
@@ -280,3 +282,32 @@ def test_a_page_that_never_ends_is_neither_ok_nor_a_block():
         assert (verdict.status, verdict.cause, verdict.confidence) == (
             Status.IMPAIRED, Cause.UNKNOWN, Confidence.C1,
         )  # fmt: skip
+
+
+def test_a_server_that_took_the_hello_and_hangs_is_not_called_blocked():
+    """Behind a balancer that goes by names the machine for one of them may be broken; the others are served."""
+    for bytes_acked, said in ((517, Status.IMPAIRED), (0, Status.LIKELY_BLOCKED), (None, Status.LIKELY_BLOCKED)):
+        verdict = judge(five_pairs("silent", bytes_sent=517, bytes_acked=bytes_acked).case())
+        assert verdict.status is said, bytes_acked
+    some = five_pairs("silent", bytes_sent=517, bytes_acked=517, bytes_received=1400)
+    assert judge(some.case()).status is Status.LIKELY_BLOCKED, "some of the answer passed: that is a filter's way"
+
+
+def test_an_answer_that_is_lost_for_its_size_is_not_called_blocked_by_what_a_control_sees():
+    """A way too narrow for large packets, and a site that does not hear of it (RFC 2923 section 2.1)."""
+
+    def lost(**sent):
+        return Story().dns(OWN).tcp().tls("silent", **sent).once_more(Step.HANDSHAKE, "silent", **sent)
+
+    for bytes_acked, said in ((517, Status.IMPAIRED), (0, Status.LIKELY_BLOCKED)):
+        verdict = judge(lost(bytes_sent=517, bytes_acked=bytes_acked).case(controls=rounds(all_well(), 2)))
+        assert verdict.status is said, bytes_acked
+    # A page that came whole from there shows that large packets get through.
+    passes = lost(bytes_sent=517, bytes_acked=517).pair(1, "", "ok")
+    assert judge(passes.case(controls=rounds(all_well(), 2))).status is Status.LIKELY_BLOCKED
+
+
+def test_a_word_is_blamed_only_where_a_servers_own_firewall_does_not_read_it_too():
+    assert judge(worded("ok").case()).status is Status.LIKELY_BLOCKED
+    assert judge(worded("ok", over_https="").case()).status is Status.IMPAIRED
+    assert judge(worded("ok", over_https="reset").case()).status is Status.IMPAIRED
