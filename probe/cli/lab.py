@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from probe.cli.lab_hunt import hunt_command
 from probe.cli.lab_score import score
 from probe.cli.options import examples
 from probe.lab.agent import render_config
@@ -84,6 +85,7 @@ def prove(scenarios: tuple[str, ...], seed: int) -> int:
 
 
 lab.add_command(score)
+lab.add_command(hunt_command)
 
 
 def find_scenario(world: World, name: str) -> Scenario:

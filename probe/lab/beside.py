@@ -2,7 +2,8 @@
 
 Run as `python -m probe.lab.beside ports`: takes every port that a connection could start from; `… descriptors`: lets
 nobody who has asked a resolver open another file; `… greet ADDRESS NAME EVERY_S`: is a neighbour who asks for a name
-again and again. When all is set each says so, in one line; what it has changed for others ends with it.
+again and again; `… refuse KIND PREFIX…`: has our own routing let nothing go there. When all is set each says so, in one
+line; what it has changed for others ends with it.
 """
 
 import contextlib
@@ -14,6 +15,8 @@ import ssl
 import sys
 import time
 from pathlib import Path
+
+from pyroute2 import IPRoute
 
 RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 FIRST_PORT, LAST_PORT = 61000, 61031
@@ -59,6 +62,13 @@ def greet(address: str, server_name: str) -> None:
         context.wrap_socket(raw, server_hostname=server_name).close()
 
 
+def refuse(kind: str, prefixes: list[str], *, order: str = "add") -> None:
+    """Add routes that refuse, or take them away: `prohibit`, `unreachable` or `blackhole`, see ip-route(8)."""
+    with IPRoute() as routes:
+        for prefix in prefixes:
+            routes.route(order, dst=prefix, type=kind, family=socket.AF_INET6 if ":" in prefix else socket.AF_INET)
+
+
 def _end(_number: int, _frame: object) -> None:
     raise SystemExit(0)
 
@@ -71,6 +81,8 @@ def main() -> int:
     taken: list[socket.socket] = []
     try:
         taken = take_ports() if role == "ports" else []
+        if role == "refuse":
+            refuse(words[0], words[1:])
         print("up", flush=True)
         while True:
             match role:
@@ -83,6 +95,8 @@ def main() -> int:
                 case _:
                     time.sleep(3600.0)
     finally:
+        if role == "refuse":
+            refuse(words[0], words[1:], order="del")
         if taken:
             RANGE.write_text(before)
 

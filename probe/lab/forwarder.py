@@ -45,7 +45,10 @@ class Path:
         self.engine = Engine(setup.rules, now_s)
         self.dropped = 0
         self.injected = 0
-        self._lanes = {True: Lane(setup.line, setup.seed), False: Lane(setup.line, setup.seed + 1)}
+        self._lanes = {
+            True: Lane(setup.line, setup.seed, now_s),
+            False: Lane(setup.line, setup.seed + 1, now_s),
+        }
         self._matcher = Matcher()
         self._empty = {ipaddress.ip_address(a).packed for a in setup.empty_addresses}
         self._routers = {
@@ -88,7 +91,8 @@ class Path:
             self.dropped += 1
             return moves
         rest_s = beyond_s if outward else line.access_delay_s
-        moves.append((at_s + rest_s, outward, lower_ttl(passing, hops)))
+        arriving = (at_s + rest_s, outward, lower_ttl(passing, hops))
+        moves += [arriving] * (2 if self._lanes[outward].doubles() else 1)
         return moves
 
     def _inject(self, one: Injection, at_s: float, beyond_s: float, hops: int) -> tuple[float, bool, bytes]:
@@ -105,7 +109,8 @@ class Path:
             reply = build_echo_reply(parse_packet(raw))
         except ProtocolError:
             return []
-        if reply is None or self.setup.line.is_cut or (self.setup.line.loses_ipv6 and version == 6):
+        line = self.setup.line
+        if reply is None or line.is_cut or (line.loses_ipv6 if version == 6 else line.loses_ipv4):
             return []
         return [(now_s + 2 * self.setup.line.access_delay_s, False, reply)]
 

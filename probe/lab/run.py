@@ -164,6 +164,7 @@ class Lab:
         client = scenario.client
         lines = [f"nameserver {address}" for address in client.nameservers or (ISP_RESOLVER,)]
         self.write_file("resolv.conf", "\n".join((*lines, *client.resolver_lines, "")))
+        self.write_file("hosts", "\n".join(("127.0.0.1 localhost", "::1 localhost", *client.hosts, "")))
         await self._end_companions()
         await self.configure(scenario.world, forward)
         outside = scenario.world.sites["tunnel"].v4[0]
@@ -173,6 +174,8 @@ class Lab:
         for wanted, role in ((client.takes_ports, "ports"), (client.denies_descriptors, "descriptors")):
             if wanted:
                 await self._start_companion("probe.lab.beside", role)
+        if client.refused:
+            await self._start_companion("probe.lab.beside", "refuse", client.refusal, *client.refused)
         if client.neighbour is not None:
             other = client.neighbour
             await self._start_companion(

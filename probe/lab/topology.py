@@ -14,7 +14,7 @@ from pyroute2 import IPRoute
 
 from probe.lab import syscalls
 from probe.lab.forwarder import MTU_BYTES, Port
-from probe.lab.world.atlas import CLIENT_PREFIXES, CLIENT_V4, CLIENT_V6, GATEWAY_V4, GATEWAY_V6
+from probe.lab.world.atlas import CLIENT_PREFIXES, CLIENT_V4, CLIENT_V6, GATEWAY_V4, GATEWAY_V6, NAT64
 
 CARD = "eth0"
 OWN_MAC = "02:5e:10:00:00:02"
@@ -25,6 +25,7 @@ _WORLD_LINK_V6 = "2a0d:5600:f::2"
 _WORLD_ROUTER_V6 = "2a0d:5600:f::1"
 _METRIC = 100
 """As network managers give a card's default route, so that a tunnel's may come before it."""
+_TABLE_LOCAL = 255
 _ALL_UIDS = "0 2147483647"
 
 _SETTINGS = {
@@ -38,6 +39,7 @@ _SETTINGS = {
     "ipv4/conf/all/rp_filter": "0",
     "ipv4/conf/default/rp_filter": "0",
     "ipv4/ip_nonlocal_bind": "1",
+    "ipv6/ip_nonlocal_bind": "1",
 }
 
 
@@ -88,6 +90,8 @@ def build_world(addresses: tuple[str, ...]) -> Place:
             # What is nowhere in the world goes to the client, which drops it; both families seem to work here.
             routes.route("add", dst="default", gateway=router, oif=index, family=family)
         loopback = routes.link_lookup(ifname="lo")[0]
+        # All that a NAT64 makes of IPv4 addresses is ours as well, as soon as somebody listens there.
+        routes.route("add", dst=NAT64, type="local", oif=loopback, family=socket.AF_INET6, table=_TABLE_LOCAL)
         for address in addresses:
             routes.addr("add", index=loopback, address=address, prefixlen=128 if ":" in address else 32)
     return place

@@ -23,6 +23,7 @@ from probe.lab.censor.rules import (
     Finish,
     ForgeAnswer,
     Impair,
+    LargePackets,
     Opening,
     Pass,
     Place,
@@ -195,7 +196,7 @@ class Engine:
         self.strikes[rule.id] = self.strikes.get(rule.id, 0) + 1
         if rule.residual_s:
             self._residues[seen.place] = Residue(until_s=now_s + rule.residual_s, then=rule.residual)
-        one_shot = isinstance(rule.when, AsksFor | Opening) or isinstance(rule.then, ForgeAnswer | Pass)
+        one_shot = isinstance(rule.when, AsksFor | Opening | LargePackets) or isinstance(rule.then, ForgeAnswer | Pass)
         lasting = not one_shot and not (isinstance(rule.then, Reset | Finish) and not rule.then.in_path)
         if isinstance(rule.then, Divert):
             lasting = False

@@ -28,9 +28,25 @@ class ToAddress(msgspec.Struct, frozen=True, kw_only=True, tag="to_address"):
     except_ports: tuple[int, ...] = ()
 
 
+class LargePackets(msgspec.Struct, frozen=True, kw_only=True, tag="large_packets"):
+    """Each packet above a size, for itself: a link too narrow for it that says so to nobody."""
+
+    above_bytes: int
+    prefixes: tuple[str, ...] = ()
+
+
 class Opening(msgspec.Struct, frozen=True, kw_only=True, tag="opening"):
     """The SYN of a TCP connection."""
 
+    prefixes: tuple[str, ...] = ()
+    ports: tuple[int, ...] = ()
+
+
+class Crowds(msgspec.Struct, frozen=True, kw_only=True, tag="crowds"):
+    """The SYN of one connection too many to one address: what a server's own guard, or a router's table, counts."""
+
+    at_most: int
+    within_s: float
     prefixes: tuple[str, ...] = ()
     ports: tuple[int, ...] = ()
 
@@ -132,7 +148,9 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True, tag="volume"):
 
 When = (
     ToAddress
+    | LargePackets
     | Opening
+    | Crowds
     | AsksFor
     | NamesServer
     | HelloShape

@@ -14,8 +14,10 @@ from probe.lab.censor.questions import Question
 from probe.lab.censor.quic import join_fragments, read_initials
 from probe.lab.censor.rules import (
     AsksFor,
+    Crowds,
     FirstBytes,
     HelloShape,
+    LargePackets,
     NamesHost,
     NamesQuicServer,
     NamesServer,
@@ -89,6 +91,8 @@ class Matcher:
 
     def __init__(self) -> None:
         self._covered: dict[tuple[tuple[str, ...], bytes], bool] = {}
+        self._opened: dict[tuple[Crowds, bytes], list[float]] = {}
+        """When connections to a server were begun, as a rule counts them."""
 
     def covers(self, prefixes: tuple[str, ...], address: bytes) -> bool:
         """Tell whether the address is in one of the prefixes."""
@@ -114,12 +118,8 @@ class Matcher:
                     and seen.server_port not in when.except_ports
                     and (not when.protocols or seen.packet.protocol in when.protocols)
                 )
-            case Opening():
-                return (
-                    seen.is_opening
-                    and self.reaches(when.prefixes, seen.server)
-                    and (not when.ports or seen.server_port in when.ports)
-                )
+            case LargePackets() | Opening() | Crowds():
+                return self.reaches(when.prefixes, seen.server) and self._looks_up_at_packet(when, seen)
             case AsksFor():
                 return (
                     seen.question is not None
@@ -161,6 +161,20 @@ class Matcher:
                 )
             case _:
                 assert_never(when)
+
+    def _looks_up_at_packet(self, when: LargePackets | Opening | Crowds, seen: Sighting) -> bool:
+        if isinstance(when, LargePackets):
+            header_bytes = 20 if seen.packet.version == 4 else 40
+            return len(seen.packet.body) + header_bytes > when.above_bytes
+        if not seen.is_opening or (when.ports and seen.server_port not in when.ports):
+            return False
+        return isinstance(when, Opening) or self._count(when, seen.server, seen.flow.changed_s) > when.at_most
+
+    def _count(self, when: Crowds, server: bytes, now_s: float) -> int:
+        """Return how many connections were begun to a server within the time, this one counted."""
+        recent = [at_s for at_s in self._opened.get((when, server), ()) if now_s - at_s < when.within_s]
+        self._opened[when, server] = [*recent, now_s]
+        return len(recent) + 1
 
     def _looks_up_at_hello(self, when: NamesServer | HelloShape | NamesQuicServer, seen: Sighting) -> bool:
         if isinstance(when, HelloShape):

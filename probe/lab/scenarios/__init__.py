@@ -6,6 +6,7 @@ from probe.lab.scenarios.families import FAMILIES
 from probe.lab.scenarios.field import FIELD
 from probe.lab.scenarios.first import FIRST
 from probe.lab.scenarios.flows import FLOWS
+from probe.lab.scenarios.honest import HONEST
 from probe.lab.scenarios.hosts import HOSTS
 from probe.lab.scenarios.model import Build, Scenario
 from probe.lab.scenarios.ooni import PLAIN
@@ -35,6 +36,7 @@ BUILDS: tuple[Build, ...] = (
     *SERVERS,
     *VANTAGES,
     *HOSTS,
+    *HONEST,
     *PLAIN,
     *REDIRECTS,
     *EDGES,

@@ -202,6 +202,12 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     """What its resolv.conf says, if not the access network's resolver."""
     resolver_lines: tuple[str, ...] = ("options timeout:2 attempts:2",)
     """What else its resolv.conf says."""
+    hosts: tuple[str, ...] = ()
+    """Lines of its hosts file, besides its own name."""
+    refused: tuple[str, ...] = ()
+    """Prefixes to which its own routing lets nothing go, as firewalls and the emergency brakes of VPN clients do."""
+    refusal: str = "prohibit"
+    """How it refuses: `prohibit`, `unreachable` or `blackhole`, see ip-route(8)."""
     environment: dict[str, str] = {}
     """Variables of its programs."""
     denies_descriptors: bool = False

@@ -14,6 +14,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from probe.lab.world.plan import Certificate
 
+LARGE_BYTES = 3000
+_FILLER = x509.ObjectIdentifier("1.3.6.1.4.1.32473.1")
+"""Of the numbers for documentation (RFC 5612)."""
+
 
 class Authority:
     """A private certificate authority that issues what it is asked for."""
@@ -54,9 +58,11 @@ class Authority:
         self_signed = kind is Certificate.SELF_SIGNED
         issuer, signer = (subject, key) if self_signed else (self._certificate.subject, self._key)
         usage = x509.KeyUsage(True, False, False, False, False, False, False, False, False)
+        builder = self._builder(subject, issuer, key, days=days, issuer_key=signer)
+        if kind is Certificate.LARGE:
+            builder = builder.add_extension(x509.UnrecognizedExtension(_FILLER, bytes(LARGE_BYTES)), critical=False)
         certificate = (
-            self._builder(subject, issuer, key, days=days, issuer_key=signer)
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(usage, critical=True)
             .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(n) for n in shown]), critical=False)

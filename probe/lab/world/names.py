@@ -31,6 +31,8 @@ def answer_query(world: World, resolver: NameServer, wire: bytes) -> bytes | Non
     name = question.name.to_text(omit_final_dot=True).lower()
     response = dns.message.make_response(query, recursion_available=True)
     told = find_lie(resolver, name) or find_truth(world, name)
+    if told is None and resolver.invents:
+        told = Lie(addresses=resolver.invents)
     if told is None:
         response.set_rcode(dns.rcode.NXDOMAIN)
         return response.to_wire()

@@ -16,6 +16,8 @@ class Certificate(StrEnum):
     WRONG_NAME = "wrong_name"
     SELF_SIGNED = "self_signed"
     UNKNOWN_AUTHORITY = "unknown_authority"
+    LARGE = "large"
+    """Valid, and of the size that usual chains have: it takes several packets."""
 
 
 class StrangeName(StrEnum):
@@ -24,7 +26,28 @@ class StrangeName(StrEnum):
     DEFAULT_CERTIFICATE = "default_certificate"
     ALERT = "alert"
     RESET = "reset"
+    CLOSE = "close"
     SILENCE = "silence"
+
+
+class Turn(StrEnum):
+    """What one of several machines behind an address does with a connection."""
+
+    SERVES = "serves"
+    RESETS = "resets"
+    CLOSES = "closes"
+    HANGS = "hangs"
+    """It takes the connection, and says nothing."""
+
+
+class Demand(StrEnum):
+    """What a TLS end wants of its clients."""
+
+    TLS_1_2 = "tls_1_2"
+    """No newer version."""
+    CLIENT_CERTIFICATE = "client_certificate"
+    HTTP_2 = "http_2"
+    """No other protocol inside."""
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True, tag="page"):
@@ -98,6 +121,13 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     """Its zone asks browsers to hide its names behind this one (RFC 9849); empty = it does not."""
     services: tuple[Service, ...] = ()
     strange_name: StrangeName = StrangeName.DEFAULT_CERTIFICATE
+    own_name: StrangeName = StrangeName.DEFAULT_CERTIFICATE
+    """What its own names meet where the machine behind a balancer that goes by names is broken; usually all is well."""
+    longest_hello_bytes: int | None = None
+    """It resets larger ones, as servers do that read one segment only; `None` = it takes any."""
+    turns: tuple[Turn, ...] = ()
+    """What becomes of one connection after the other at each of its addresses; empty = all are served."""
+    demands: tuple[Demand, ...] = ()
     is_up: bool = True
     """False: nobody is at its addresses; packets to them vanish."""
     dead_addresses: int = 0
@@ -153,6 +183,8 @@ class NameServer(msgspec.Struct, frozen=True, kw_only=True):
     """Name in its certificate; empty = UDP and TCP only."""
     lies: dict[str, Lie] = {}
     """By name; `*.parent` = all below a name, `*` = every name."""
+    invents: tuple[str, ...] = ()
+    """What it says of names that nobody has; empty = that there are none."""
     is_up: bool = True
 
 

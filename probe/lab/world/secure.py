@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from probe.lab.censor.hello import Unfinished, parse_hello
 from probe.lab.world.certificates import Authority
-from probe.lab.world.plan import Certificate, Site, StrangeName
+from probe.lab.world.plan import Certificate, Demand, Site, StrangeName
 
 
 class Keyring:
@@ -35,7 +35,12 @@ def build_context(sites: tuple[Site, ...], keyring: Keyring) -> ssl.SSLContext:
     """Return the context of an address: it picks by server name, and shows the first site's else."""
     own = keyring.of(sites[0].names, sites[0].certificate)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.set_alpn_protocols(["http/1.1"])
+    wanted = {demand for site in sites for demand in site.demands}
+    context.set_alpn_protocols(["h2"] if Demand.HTTP_2 in wanted else ["http/1.1"])
+    if Demand.TLS_1_2 in wanted:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+    if Demand.CLIENT_CERTIFICATE in wanted:
+        context.verify_mode = ssl.CERT_REQUIRED
 
     def pick(connection: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> int | None:
         site = next((s for s in sites if name in s.names), None)

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from typing import cast
 
 from probe.lab.world.box import PROXY_PORT, BoxService
+from probe.lab.world.door import Balancer, Door, is_guarded
 from probe.lab.world.h3 import QuicEnd, open_h3
 from probe.lab.world.names import answer_query
-from probe.lab.world.plan import NameServer, Service, Site, StrangeName, World
-from probe.lab.world.relay import Serve, end_tls
-from probe.lab.world.secure import Keyring, build_context, peek_name
+from probe.lab.world.plan import NameServer, Service, Site, World
+from probe.lab.world.relay import Serve
+from probe.lab.world.secure import Keyring, build_context
 from probe.lab.world.tunnels import StandIn
-from probe.lab.world.web import WebService, abort_with_reset
+from probe.lab.world.web import WebService
 
 BACKLOG = 256
 Resolve = Callable[[bytes], bytes | None]
@@ -63,12 +64,14 @@ class Servers:
     async def _open_site(self, world: World, address: str, sites: tuple[Site, ...]) -> None:
         offset_s = world.clock_offset_s
         cleartext = WebService(sites, secure=False, clock_offset_s=offset_s)
+        balanced = Balancer(sites[0].turns)
         secure = WebService(sites, secure=True, clock_offset_s=offset_s)
         for port in {p for s in sites for p in s.http_ports}:
-            await self._listen(address, port, cleartext.serve)
+            await self._listen(address, port, balanced.before(cleartext.serve))
         for port in {p for s in sites for p in s.https_ports}:
-            if sites[0].strange_name in (StrangeName.RESET, StrangeName.SILENCE):
-                await self._listen(address, port, _Picky(sites, self._keyring, secure).serve)
+            if is_guarded(sites):
+                door = Door(sites, build_context(sites, self._keyring), secure)
+                await self._listen(address, port, balanced.before(door.serve))
             else:
                 await self._listen(address, port, secure.serve, build_context(sites, self._keyring))
         offering = tuple(site for site in sites if site.h3_ports)
@@ -156,27 +159,4 @@ class _StreamResolver:
                     writer.write(struct.pack("!H", len(answer)) + answer)
                     await writer.drain()
         except (asyncio.IncompleteReadError, TimeoutError, OSError):
-            writer.close()
-
-
-class _Picky:
-    """A TLS end that cuts, or ignores, whoever names another host."""
-
-    def __init__(self, sites: tuple[Site, ...], keyring: Keyring, web: WebService) -> None:
-        self._sites = sites
-        self._keyring = keyring
-        self._web = web
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            name, seen = await peek_name(reader)
-            if any(name in site.names for site in self._sites):
-                await end_tls(seen, reader, writer, build_context(self._sites, self._keyring), self._web.serve)
-            elif self._sites[0].strange_name is StrangeName.SILENCE:
-                await asyncio.wait_for(reader.read(), 60.0)
-            else:
-                abort_with_reset(writer)
-        except (OSError, TimeoutError, ExceptionGroup):
-            pass
-        finally:
             writer.close()

@@ -11,6 +11,7 @@ from probe.lab.censor.engine import Engine
 from probe.lab.censor.packet import Flag, parse_packet
 from probe.lab.censor.rules import (
     AsksFor,
+    Crowds,
     Divert,
     Drop,
     Finish,
@@ -18,6 +19,7 @@ from probe.lab.censor.rules import (
     ForgeAnswer,
     HelloShape,
     Impair,
+    LargePackets,
     NamesHost,
     NamesServer,
     Opening,
@@ -336,3 +338,27 @@ def test_a_rule_that_waits_for_another_sleeps_until_that_has_struck():
     assert out(engine, syn()).packet is not None
     assert out(engine, query("www.news.example")).packet is not None
     assert out(engine, syn()).packet is None
+
+
+def test_one_connection_too_many_in_a_while_is_dropped_and_later_ones_are_not():
+    engine = make_engine(Crowds(at_most=2, within_s=10.0), Drop())
+    met = [
+        out(engine, syn(source_port=5000 + n), now_s=at_s).packet is not None
+        for n, at_s in enumerate((1, 2, 3, 20, 21))
+    ]
+    assert met == [True, True, False, True, True]
+
+
+def test_connections_elsewhere_are_not_counted():
+    engine = make_engine(Crowds(at_most=1, within_s=10.0), Drop())
+    assert all(out(engine, syn(server=server)).packet for server in (SERVER, OTHER))
+    guard = make_engine(Crowds(at_most=0, within_s=10.0, ports=(80,)), Drop())
+    assert out(guard, syn()).packet is not None
+
+
+def test_large_packets_are_lost_one_by_one_and_small_ones_of_the_same_flow_pass():
+    engine = make_engine(LargePackets(above_bytes=600), Drop())
+    assert out(engine, syn()).packet is not None
+    assert out(engine, tcp(bytes(600))).packet is None
+    assert out(engine, tcp(bytes(500))).packet is not None
+    assert out(make_engine(LargePackets(above_bytes=600, prefixes=("1.2.3.4/32",)), Drop()), tcp(bytes(900))).packet

@@ -111,3 +111,29 @@ def test_where_nobody_is_routers_before_it_still_answer_a_short_ttl():
     ((_, outward, error),) = path.carry(lower_ttl(syn(), 60), outward=True, now_s=1.0)
     assert outward is False
     assert str(ipaddress.ip_address(parse_packet(error).source)) == ROUTERS_V4[3]
+
+
+def test_nothing_passes_in_a_gap_of_the_line_and_all_does_before_and_after():
+    lane = Lane(Line(gaps_s=((1.0, 3.0), (5.0, 6.0))), seed=1, laid_s=100.0)
+    met = {at_s: lane.admit(100, 4, 100.0 + at_s) is not None for at_s in (0.9, 1.0, 2.9, 3.0, 5.5, 6.0)}
+    assert met == {0.9: True, 1.0: False, 2.9: False, 3.0: True, 5.5: False, 6.0: True}
+
+
+def test_packets_overtake_each_other_where_some_are_held():
+    lane = Lane(Line(jitter_s=0.1), seed=1)
+    times = [lane.admit(100, 4, n * 0.001) for n in range(100)]
+    assert all(n * 0.001 <= at_s <= n * 0.001 + 0.1 for n, at_s in enumerate(times))
+    assert times != sorted(times)
+
+
+def test_some_packets_arrive_twice():
+    path = make_path(line=Line(doubled_ratio=0.3))
+    copies = [len(path.carry(syn(), outward=True, now_s=1.0)) for _ in range(500)]
+    assert set(copies) == {1, 2}
+    assert 100 < copies.count(2) < 200
+    assert {len(make_path().carry(syn(), outward=True, now_s=1.0)) for _ in range(50)} == {1}
+
+
+def test_a_line_may_lose_either_family():
+    assert Lane(Line(loses_ipv4=True), 0).admit(100, 4, 0.0) is None
+    assert Lane(Line(loses_ipv4=True), 0).admit(100, 6, 0.0) == 0.0

@@ -121,3 +121,9 @@ def test_a_resolver_may_be_silent_below_a_name_and_honest_of_all_others():
     assert ask(world, isp, f"{NEWS.name}.lost.example") is None
     assert ask(world, isp, "lost.example").rcode() == dns.rcode.NXDOMAIN
     assert addresses_in(ask(world, isp, NEWS.name)) == set(NEWS.v4)
+
+
+def test_a_resolver_may_invent_addresses_for_names_nobody_has_and_for_no_others():
+    liar = msgspec.structs.replace(ISP, invents=("5.62.7.7",))
+    assert addresses_in(ask(WORLD, liar, "nobody.example")) == {"5.62.7.7"}
+    assert addresses_in(ask(WORLD, liar, NEWS.name)) == set(NEWS.v4)

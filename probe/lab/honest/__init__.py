@@ -1,0 +1,1 @@
+"""Honest networks drawn by lot, for the hunt for false accusations."""

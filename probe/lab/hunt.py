@@ -1,0 +1,81 @@
+"""The hunt for false accusations: the real check in honest worlds drawn by lot, one after the other in several labs."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from probe.lab.agent import Controls
+from probe.lab.exam import mark_scenario
+from probe.lab.honest.draw import accuses, draw_honest
+from probe.lab.outside import raise_control
+from probe.lab.run import Lab, UnsupportedError
+from probe.lab.scenarios.model import Configured
+from probe.lab.score import Mark
+
+
+class Trophy(msgspec.Struct, frozen=True, kw_only=True):
+    """What was said in one honest world."""
+
+    seed: int
+    about: str
+    control: bool
+    mark: Mark | None = None
+    """`None` = this machine cannot set the world up."""
+    wall_s: float = 0.0
+
+    @property
+    def is_false(self) -> bool:
+        """Tell whether a network was accused."""
+        return self.mark is not None and accuses(self.mark.said.status, self.mark.said.cause)
+
+    @property
+    def is_mute(self) -> bool:
+        """Tell whether the check gave no answer at all."""
+        return self.mark is not None and "gave no answer" in self.mark.why
+
+
+async def hunt(
+    seeds: tuple[int, ...], *, jobs: int, tell: Callable[[Trophy], None], patience: str = ""
+) -> tuple[Trophy, ...]:
+    """Judge these draws and tell of each at once; `patience` is what the agent is told to wait for a step at most.
+
+    Raises:
+        ExceptionGroup: the kernel refuses a lab.
+    """
+    waiting = list(reversed(seeds))
+    found: list[Trophy] = []
+
+    async def work() -> None:
+        async with Lab() as lab:
+            controls: Controls = ()
+            while waiting:
+                seed = waiting.pop()
+                if not controls:
+                    controls = await raise_control(lab)
+                trophy = await _judge(lab, seed, controls, patience)
+                found.append(trophy)
+                tell(trophy)
+
+    async with asyncio.TaskGroup() as labs:
+        for _ in range(min(jobs, len(seeds))):
+            labs.create_task(work())
+    return tuple(sorted(found, key=lambda one: one.seed))
+
+
+async def _judge(lab: Lab, seed: int, controls: Controls, patience: str) -> Trophy:
+    drawn = draw_honest(lab.world, seed)
+    scenario = drawn.scenario
+    if patience:
+        scenario = msgspec.structs.replace(scenario, configured=Configured(timeout=patience))
+    # The lab turns the world's clock where the client's is wrong, and so would turn a control's.
+    asked = drawn.control and not drawn.scenario.world.clock_offset_s
+    lab.seed = seed  # which packets are lost is by lot as well
+    started_s = time.monotonic()
+    try:
+        mark = await mark_scenario(lab, scenario, None, controls if asked else ())
+    except UnsupportedError:
+        mark = None
+    wall_s = time.monotonic() - started_s
+    return Trophy(seed=seed, about=drawn.scenario.about, control=asked, mark=mark, wall_s=wall_s)
