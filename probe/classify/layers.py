@@ -29,6 +29,7 @@ from probe.classify.rules_share import SHARE_RULES
 from probe.classify.rules_trace import TRACED_HTTP_RULES, TRACED_TCP_RULES, TRACED_TLS_RULES
 from probe.classify.rules_trust import TRUST_RULES
 from probe.classify.rules_tunnel_flow import TUNNEL_FLOW_RULES
+from probe.classify.rules_tunnel_reach import TUNNEL_TCP_RULES, TUNNEL_TLS_RULES
 from probe.classify.rules_vpn import VPN_OUTSIDE_RULES, VPN_RULES
 from probe.classify.shares import share_of
 from probe.classify.tries import Layer, Outcome
@@ -98,6 +99,7 @@ LAYERED: tuple[tuple[Section[PathFacts], ...], ...] = (
     (Section(_broken_at(Layer.ICMP), ECHO_RULES),),
     (
         Section(_broken_at(Layer.TCP, tried=Layer.TRACE), TRACED_TCP_RULES),
+        Section(_TCP, TUNNEL_TCP_RULES),
         Section(_broken, TCP_RULES),
         Section(_beside_tried, RESEND_RULES),
     ),
@@ -108,6 +110,7 @@ LAYERED: tuple[tuple[Section[PathFacts], ...], ...] = (
         Section(_broken_at(Layer.TLS, design=Design.CROSS), CROSS_TLS_RULES),
         Section(_TLS_AND_HELLOS, UNNAMED_TLS_RULES),
         Section(_mixed, SHARE_RULES),
+        Section(_TLS, TUNNEL_TLS_RULES),
         Section(_TLS, TLS_RULES),
         Section(lambda f: f.failed(Layer.TLS, Outcome.UNTRUSTED), TRUST_RULES),
         Section(_works_with_hellos, DEEP_RULES),

@@ -15,8 +15,8 @@ from probe.classify.tunnel_facts import PASSES
 from probe.model.depth import Depth
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Pending, Place, Step
-from probe.model.observation import DialogueExchange
-from probe.model.target import CheckName, Target
+from probe.model.observation import DialogueExchange, TCPConnect, TLSHandshake
+from probe.model.target import CheckName, Exposure, Target
 
 STUN = "stun"
 ENDPOINTS_AT_MOST = 2
@@ -67,10 +67,12 @@ def tunnel_later(case: Case, table: tuple[Try, ...]) -> tuple[Pending, ...]:
     """Return the handshake that is made once more when its spacing allows: one failure may be an accident."""
     if case.cold_start or case.target.check is not CheckName.VPN:
         return ()
+    # At a private endpoint this is all that is tried where its connection or its TLS breaks, too.
+    layers = (Layer.VPN, Layer.TCP, Layer.TLS) if case.target.exposure is Exposure.PRIVATE else (Layer.VPN,)
     broken = [
-        (row, row.observation)
+        row.observation
         for row in table
-        if row.layer is Layer.VPN
+        if row.layer in layers
         and row.experiment is None
         and not row.measurement
         and row.outcome in (*TRIGGERABLE, Outcome.REFUSED)
@@ -82,7 +84,9 @@ def tunnel_later(case: Case, table: tuple[Try, ...]) -> tuple[Pending, ...]:
     if not broken or not case.proofs:
         return ()
     again = tuple(
-        _again(seen.endpoint, AGAIN) for _, seen in broken[:ENDPOINTS_AT_MOST] if isinstance(seen, DialogueExchange)
+        _again(seen.endpoint, AGAIN)
+        for seen in broken[:ENDPOINTS_AT_MOST]
+        if isinstance(seen, DialogueExchange | TCPConnect | TLSHandshake)
     )
     due_s = max(case.spacing_s, case.round_apart_s) + 1.0
     return (Pending(due_in_s=due_s, question="whether the same handshake fails again", experiments=again),)

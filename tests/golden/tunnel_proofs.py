@@ -170,6 +170,51 @@ def reset() -> tuple[Half, Half]:
     )
 
 
+def reached(layer: str, outcome: str, proofs: tuple[Proof, ...] = ELSEWHERE) -> Case:
+    """Tell of a tunnel in TLS whose connection, or handshake, broke twice."""
+    story = Tunnel("trojan", "tcp", security="tls")
+    for number in range(2):
+        here = Endpoint(address=OWN, port=1194)
+        again = story.experiment(Design.REPEAT, Step.CONVERSE, NameKind.TEST, number, endpoint=here) if number else None
+        if layer == "tcp":
+            story.tcp(outcome, experiment=again)
+        else:
+            story.tcp(experiment=again)
+            story.tls(outcome, experiment=again)
+    return story.known(proofs)
+
+
+def unreached(layer: str, outcome: str, about: str) -> tuple[Half, Half]:
+    return (
+        half(reached(layer, outcome), "likely_blocked network C2", about),
+        half(
+            reached(layer, outcome, EARLIER),
+            "impaired unknown C1",
+            "It worked from here yesterday, and nobody has looked from another network.",
+        ),
+    )
+
+
+@golden("ip.silent.elsewhere_ok")
+def no_connection() -> tuple[Half, Half]:
+    return unreached("tcp", "silent", "Others connect at this moment, and our SYNs get no answer, twice.")
+
+
+@golden("tls.reset.elsewhere_ok")
+def tls_reset() -> tuple[Half, Half]:
+    return unreached("tls", "reset", "Others get in at this moment; our hello is answered by a reset, twice.")
+
+
+@golden("tls.fin.elsewhere_ok")
+def tls_cut_off() -> tuple[Half, Half]:
+    return unreached("tls", "fin", "Others get in at this moment; our hello is answered by a FIN, twice.")
+
+
+@golden("tls.timeout.elsewhere_ok")
+def tls_silent() -> tuple[Half, Half]:
+    return unreached("tls", "silent", "Others get in at this moment; our hello gets no answer, twice.")
+
+
 @golden("ip.drop.elsewhere_ok")
 def address_dropped() -> tuple[Half, Half]:
     def story(outcome: str) -> Case:

@@ -166,6 +166,19 @@ VPN_SING_BOX: tuple[Build, ...] = (
         name="tuic-works", about="a TUIC server relays; nothing is wrong", protocol="tuic", truth=FINE, depth="data"
     ),
     _SingBox(
+        name="trojan-sni-reset", about="the name that a Trojan server hides behind is reset; it works elsewhere",
+        protocol="trojan", truth=likely(Pattern.TLS_RESET_SNI), when="name", then=RESET, proven=ELSEWHERE,
+    ),
+    _SingBox(
+        name="anytls-port", about="an AnyTLS server's port is dropped; it works elsewhere", protocol="anytls",
+        truth=likely(Pattern.IP_PORT_DROP), when="port", proven=ELSEWHERE,
+    ),
+    _SingBox(
+        name="vless-sni-drop", about="the name that a VLESS server hides behind is dropped; it worked here before",
+        protocol="vless", truth=untold(likely(Pattern.TLS_TIMEOUT_SNI), Status.IMPAIRED),
+        when="name", proven=BEFORE,
+    ),
+    _SingBox(
         name="vmess-entropy", about="connections that look fully encrypted are dropped, and VMess is one of them",
         protocol="vmess", truth=likely(Pattern.FLOW_ENTROPY), when="looks", proven=BEFORE,
     ),

@@ -47,6 +47,17 @@ def test_the_protocol_itself_is_tried_with_the_reference_once_all_harmless_ones_
     assert not [e for e in planned(Tunnel().own(SILENT).harmless(times=4)).now if e.name_kind is NameKind.TEST]
 
 
+def test_a_private_tunnel_whose_connection_or_tls_breaks_is_tried_once_more_as_a_whole_and_in_no_other_way():
+    for story in (Tunnel("trojan", "tcp").tcp("silent"), Tunnel("trojan", "tcp").tcp().tls("reset")):
+        story.target = msgspec.structs.replace(story.target, exposure=Exposure.PRIVATE)
+        result = planned(story)
+        (pending,) = result.later
+        (again,) = pending.experiments
+        assert (again.design, again.step, str(again.endpoint)) == (Design.REPEAT, Step.CONVERSE, f"{OWN}:1194")
+        assert not [e for e in result.now if e.endpoint is not None and str(e.endpoint) == f"{OWN}:1194"]
+        assert planned(story, proofs=()).later == ()
+
+
 def test_where_no_datagram_is_answered_connections_are_tried():
     now = planned(Tunnel().own(SILENT).harmless(SILENT)).now
     assert {(e.step, e.name_kind) for e in now if e.design is Design.REFERENCE} == {(Step.CONNECT, NameKind.NONE)}
