@@ -3,6 +3,8 @@
 Source: openvpn-manual (`--ca`, `--cert`); RFC 8446 section 6.2 (certificate_expired); RFC 4252 section 5.1.
 """
 
+import shutil
+
 import msgspec
 
 from probe.lab.scenarios.model import Build, Proven, Scenario, Server, Truth
@@ -57,6 +59,72 @@ class _OpenVpn(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(scenario, options=("--depth", self.depth))
 
 
+OCSERV_PORT = 4443
+_OCSERV = """
+auth = "plain[passwd={{folder}}/passwd]"
+listen-host = {address}
+tcp-port = {port}
+run-as-user = root
+run-as-group = root
+socket-file = {{folder}}/ocserv.sock
+server-cert = {{folder}}/tunnel-certificate.pem
+server-key = {{folder}}/tunnel-key.pem
+device = vpns
+ipv4-network = 10.202.10.0
+ipv4-netmask = 255.255.255.0
+cisco-client-compat = true
+isolate-workers = false
+"""
+
+
+def _ocserv(address: str) -> Server:
+    """Return ocserv with one user."""
+    up = (
+        f"(until ss -ltn | grep -q {address}:{OCSERV_PORT}; do sleep 0.05; done; echo listening) & "
+        "exec ocserv -f -d 1 -c {folder}/ocserv.conf"
+    )
+    made = f"printf '{Key.RIGHT.value}\\n{Key.RIGHT.value}\\n' | ocpasswd -c {{folder}}/passwd user"
+    return Server(
+        program="sh", words=("-c", up), before=("sh", "-c", made), says="listening", needs=("ocserv", "ocpasswd", "ss"),
+        files={"ocserv.conf": _OCSERV.format(address=address, port=OCSERV_PORT)},
+    )  # fmt: skip
+
+
+class _AnyConnect(msgspec.Struct, frozen=True, kw_only=True):
+    """AnyConnect with a password, which is sent once."""
+
+    name: str
+    about: str
+    truth: Truth
+    password: Key
+
+    def __call__(self, world: World) -> Scenario:
+        address = world.sites["tunnel"].v4[0]
+        scenario = tunnel_scenario(
+            self.name, self.about, world, "links.txt", self.truth, servers=(_ocserv(address),),
+            file=f"anyconnect://user:{self.password.value}@{address}:{OCSERV_PORT}?insecure=1\n",
+        )  # fmt: skip
+        return msgspec.structs.replace(scenario, options=("--login",))
+
+
+def openvpn_password_refused(world: World) -> Scenario:
+    """The server's own script does not like the password."""
+    address = world.sites["tunnel"].v4[0]
+    server = _server(address, proto="udp", shows="server", tls="1.3")
+    more = f"--auth-user-pass-verify {shutil.which('false')} via-file --script-security 2 --verify-client-cert none"
+    file = (
+        f"client\nremote {address} {OPENVPN_PORT} udp\n<ca>\n{{authority}}</ca>\n"
+        f"<auth-user-pass>\nuser\n{Key.WRONG.value}\n</auth-user-pass>\n"
+        f"<tls-crypt>\n{static_key(Key.RIGHT)}</tls-crypt>\n"
+    )
+    scenario = tunnel_scenario(
+        "openvpn-password-refused", "a wrong password: the server says AUTH_FAILED inside TLS",
+        without(world, OPENVPN_PORT, over_tcp=False), "office.ovpn", own_doing(REFUSED), file=file,
+        servers=(msgspec.structs.replace(server, words=(*server.words, *more.split())),),
+    )  # fmt: skip
+    return msgspec.structs.replace(scenario, options=("--login",))
+
+
 VPN_LOGINS: tuple[Build, ...] = (
     _OpenVpn(name="openvpn-login-works", about="a certificate logs in, and an echo comes back", truth=FINE),
     _OpenVpn(
@@ -71,5 +139,11 @@ VPN_LOGINS: tuple[Build, ...] = (
         name="openvpn-client-expired-tcp", about="the same over TCP and by TLS 1.2",
         truth=own_doing(REFUSED), user="former", proto="tcp", tls="1.2",
     ),
+    openvpn_password_refused,
+    _AnyConnect(name="anyconnect-works", about="ocserv lets us in", truth=FINE, password=Key.RIGHT),
+    _AnyConnect(
+        name="anyconnect-login-refused", about="a wrong password: ocserv asks for it again, which is a refusal",
+        truth=own_doing(REFUSED), password=Key.WRONG,
+    ),
 )  # fmt: skip
-"""They need OpenVPN and a TUN device."""
+"""They need OpenVPN and ocserv, and a TUN device."""
