@@ -81,12 +81,12 @@ class Servers:
         self._running.append(self._lab.spawn(argv, (write, write, write), in_world=True))
         os.close(write)
         if server.says and not await await_words(read, server.says.encode()):
-            raise UnsupportedError("lab", f"{server.program} does not come up", "run it by hand to see why")
+            raise UnsupportedError("lab", f"{server.name} does not come up", "run it by hand to see why")
         if not server.says:
             await asyncio.sleep(_SETTLES_S)
             os.close(read)
         if server.after and (await self._lab.run_in_client(list(server.after))).code:
-            raise UnsupportedError("lab", f"{server.program} is not brought to what it must be", "run it by hand")
+            raise UnsupportedError("lab", f"{server.name} is not brought to what it must be", "run it by hand")
 
 
 def _find(program: str) -> str:

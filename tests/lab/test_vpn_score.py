@@ -17,6 +17,8 @@ from probe.lab.grade import Grade
 from probe.lab.proof import prove_scenario
 from probe.lab.run import UnsupportedError
 from probe.lab.scenarios import build_tunnel_scenarios
+from probe.lab.sing_box import NAME as SING_BOX
+from probe.lab.sing_box import find_sing_box
 from probe.lab.spread import spread
 from probe.lab.world.atlas import build_world
 from tests.lab.conftest import SEED
@@ -27,7 +29,7 @@ JOBS = int(os.environ.get("LAB_JOBS", "6"))
 EXACT_RATIO = 0.95
 PATTERN_PRECISION = 0.98
 NAMES = tuple(build_tunnel_scenarios(build_world(SEED)))
-SERVERS = ("openvpn", "ss-server", "microsocks", "sshd", "trojan", "wireguard-go")
+SERVERS = ("openvpn", "ss-server", "microsocks", "sshd", "trojan", "wireguard-go", "charon-systemd", "ocserv")
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +48,10 @@ def tell(marks):
 
 def test_there_are_many_and_each_was_judged_or_skipped_for_want_of_a_server(exam):
     marked, skipped = {mark.scenario for mark in exam.marks}, {one.scenario: one.why for one in exam.skipped}
-    assert len(NAMES) >= 70
+    assert len(NAMES) >= 100
     assert marked | set(skipped) == set(NAMES)
     here = [program for program in SERVERS if shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/sbin")]
+    here += [SING_BOX] if find_sing_box() else []
     assert not [why for why in skipped.values() if any(why.startswith(f"{program} ") for program in here)]
 
 

@@ -219,6 +219,9 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     neighbour: Neighbour | None = None
 
 
+_SHELLS = ("sh", "unshare")
+
+
 class Server(msgspec.Struct, frozen=True, kw_only=True):
     """A real server that runs in the world; in its words `{folder}` is where its files are.
 
@@ -233,9 +236,14 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     says: str = ""
     """Part of the line that it writes once it listens; empty = it says nothing."""
     needs: tuple[str, ...] = ()
-    """Other programs that it starts."""
+    """Other programs that it starts; where a shell does so, the server is the first of them."""
     after: tuple[str, ...] = ()
     """A command that the client runs once it listens, and that must succeed."""
+
+    @property
+    def name(self) -> str:
+        """Return the name of the server itself."""
+        return self.needs[0] if self.program in _SHELLS and self.needs else self.program
 
 
 class Proven(StrEnum):
