@@ -11,7 +11,7 @@ from probe.classify.facts import build_table
 from probe.classify.plan_answer import plan_deep_answer
 from probe.classify.plan_cross import calls_for_crossing, plan_cold_crossing
 from probe.classify.plan_ech import plan_ech
-from probe.classify.plan_entropy import find_stopped
+from probe.classify.plan_entropy import count_ports, entropy_later, find_stopped
 from probe.classify.plan_flow import plan_flow, wants_flow_echoes
 from probe.classify.plan_keyword import plan_keyword
 from probe.classify.plan_name import plan_name, plan_question
@@ -59,6 +59,11 @@ def calls_for_echoes(case: Case) -> bool:
     return calls_for_crossing(case) or find_stopped(case, build_table(case)) is not None
 
 
+def count_echoes(case: Case) -> int:
+    """Return how many such ports are wanted."""
+    return count_ports(case, build_table(case))
+
+
 def is_calm(case: Case, wanted: tuple[Experiment, ...]) -> bool:
     """Tell whether nothing of this is a sign of trouble: over HTTP/3 a target of its own is asked only after one."""
     return case.target.check is not CheckName.H3 and all(map(is_calm_alone, wanted))
@@ -83,7 +88,7 @@ def plan(case: Case) -> Plan:
     deep = (*deep, *plan_quic_crossing(case, table), *plan_flow(case, table), *plan_share(case, table))
     deep = (*deep, *plan_resend(case, table))
     tunnel = plan_tunnel(case, table)
-    again = (*tunnel_later(case, table), *quic_later(case, table))
+    again = (*tunnel_later(case, table), *entropy_later(case, table), *quic_later(case, table))
     asked = ((wants_quic_echoes, Traffic.DATAGRAM), (wants_flow_echoes, Traffic.CONNECT))
     echoes = tuple(traffic for wants, traffic in asked if wants(case, table))
     if hop is None:

@@ -9,11 +9,15 @@ from probe.classify.pairs import PAIRS
 from probe.classify.plan_entropy import is_opaque
 from probe.classify.rule import C2, Rule
 from probe.classify.rules_vpn import level_elsewhere
+from probe.classify.shares import Share
 from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try
 from probe.classify.tunnel_facts import TunnelFacts
 from probe.model.experiment import Design, NameKind, Place
 from probe.model.pattern import Pattern
 from probe.model.verdict import Cause, EvidenceFamily
+
+LEAST_STOPPED = 5
+"""Of thirty: fewer may be chance where some line loses more than another."""
 
 
 def _sent(facts: PathFacts, kind: NameKind) -> tuple[Try, ...]:
@@ -52,6 +56,39 @@ def _of_protocols(facts: PathFacts, layer: Layer, kind: NameKind) -> tuple[Try, 
     return tuple(row for row in rows if row.experiment is not None and row.experiment.about == facts.spot)
 
 
+def _share_of(facts: PathFacts) -> Share | None:
+    """Return how often such bytes were stopped, where letters and few bits never were; `None` = that is not so."""
+    broken = facts.failing
+    if broken is None or not facts.failed(Layer.VPN, *TRIGGERABLE) or not is_opaque(facts.case.target):
+        return None
+    opaque, exempt = _sent(facts, NameKind.TEST), _sent(facts, NameKind.NEUTRAL)
+    stopped = [row for row in opaque if row.outcome is broken.outcome]
+    good = [row for row in opaque if row.outcome is Outcome.OK]
+    if not TunnelFacts(facts).proofs or len(stopped) + len(good) < len(opaque):
+        return None
+    baseline = facts.case.baseline
+    return Share(
+        failed=len(stopped),
+        good=len(good),
+        controls=sum(row.outcome is Outcome.OK for row in exempt),
+        controls_failed=sum(row.outcome is not Outcome.OK for row in exempt),
+        outcome=broken.outcome,
+        loss_ratio=baseline.loss_ratio if baseline is not None else 0.0,
+    )
+
+
+def _stops_some(facts: PathFacts) -> bool:
+    share = _share_of(facts)
+    return share is not None and share.failed >= LEAST_STOPPED and share.is_shown and share.is_the_names
+
+
+def _counts(facts: PathFacts) -> str:
+    share = _share_of(facts)
+    if share is None:
+        return ""
+    return f"Stopped {share.failed} of {share.failed + share.good}, and none of {share.controls} others."
+
+
 ENTROPY_RULES: tuple[Rule[PathFacts], ...] = (
     Rule(
         id="flow.protocol_allowlist.page_passes",
@@ -70,6 +107,16 @@ ENTROPY_RULES: tuple[Rule[PathFacts], ...] = (
         family=EvidenceFamily.DIFFERENTIAL,
         level=C2,
         reason="Random bytes are stopped at a control's ports too; with letters in front, or fewer bits, they pass.",
+    ),
+    Rule(
+        id="flow.entropy.sometimes",
+        when=_stops_some,
+        pattern=Pattern.FLOW_ENTROPY,
+        cause=Cause.NETWORK,
+        family=EvidenceFamily.DIFFERENTIAL,
+        level=C2,
+        reason="Random bytes are stopped now and then at a control's ports too; with letters, or fewer bits, never.",
+        measured=_counts,
     ),
 )
 

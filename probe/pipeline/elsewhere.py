@@ -79,13 +79,13 @@ class Elsewhere:
             self.reports += [came] if came is not None else []
         self.reports.append(await controls.ask(request, max_age_s=0.0))
 
-    async def take_echoes(self, traffic: Traffic) -> None:
-        """Keep ports of a control for this run, unless it has some."""
+    async def take_echoes(self, traffic: Traffic, count: int = PAIRS) -> None:
+        """Keep so many ports of a control for this run, unless it has some."""
         controls = self._environment.controls
         if controls is None or self.echoes.get(traffic):
             return
         cool_down_s, over_udp = self._environment.settings.limits.cool_down_s, traffic is Traffic.DATAGRAM
-        found = await self._in_time(controls.take_echoes(PAIRS, cool_down_s, over_udp=over_udp))
+        found = await self._in_time(controls.take_echoes(count, cool_down_s, over_udp=over_udp))
         self.echoes[traffic] = found or ()
 
     async def _in_time(self, question: Coroutine[Any, Any, _Answer]) -> _Answer | None:

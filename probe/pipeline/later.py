@@ -45,12 +45,22 @@ async def run_in_order(
     experiments: Iterable[Experiment],
     run: Callable[[Experiment], Coroutine[Any, Any, None]],
 ) -> None:
-    """Run one after another, for the order is the design; repeats of different places go side by side."""
-    for repeats, together in itertools.groupby(experiments, key=lambda e: e.design is Design.REPEAT):
-        if not repeats:
+    """Run one after another, for the order is the design; repeats of different places go side by side.
+
+    So does what one wave sends to several of a control's ports.
+    """
+    for beside, together in itertools.groupby(experiments, key=_beside):
+        if not beside:
             for experiment in together:
                 await run(experiment)
             continue
         async with asyncio.TaskGroup() as group:
             for experiment in together:
                 group.create_task(run(experiment))
+
+
+def _beside(experiment: Experiment) -> str:
+    """Return what experiments that follow each other go side by side for; empty = nothing."""
+    if experiment.design is Design.ENTROPY:
+        return f"wave {experiment.cell}"
+    return "repeats" if experiment.design is Design.REPEAT else ""

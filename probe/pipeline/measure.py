@@ -22,7 +22,7 @@ from probe.classify.facts import build_table
 from probe.classify.fitness import needs_baseline
 from probe.classify.greeting import leave_open
 from probe.classify.judge import judge
-from probe.classify.plan import calls_for_echoes, is_calm, is_calm_alone, plan
+from probe.classify.plan import calls_for_echoes, count_echoes, is_calm, is_calm_alone, plan
 from probe.classify.plan_share import share_later
 from probe.classify.residual import is_moot
 from probe.classify.settled import is_settled
@@ -292,7 +292,7 @@ class Run:
             return
         late = self._elsewhere.reports[-1].late
         if not self._wish.pending and not late and calls_for_echoes(self._case()):
-            await self._elsewhere.take_echoes(Traffic.CONNECT)
+            await self._elsewhere.take_echoes(Traffic.CONNECT, count_echoes(self._case()))
         self._replan()
 
     async def _take_echoes(self, traffic: Traffic) -> None:

@@ -227,18 +227,33 @@ def at_echo_ports(
     """Tell of a Shadowsocks server that is silent, and of bytes at a control's echo ports."""
     story = Tunnel("shadowsocks", "tcp", method="aes-256-gcm").own(FailureCode.TIMEOUT, times=silences)
     for number in range(1, times + 1):
-        port = Endpoint(address="45.90.9.10", port=20000 + number)
-        for kind, code in ((NameKind.NEUTRAL, exempt), (NameKind.TEST, opaque)):
-            planned = story.experiment(
-                Design.ENTROPY, Step.SINK, kind, number, endpoint=port, place=Place.UNRELATED, about=str(HERE)
-            )
-            story.tcp(address=port.address, port=port.port, experiment=planned)
-            failure = None if code is None else Failure(stage=Stage.DIALOGUE, code=code)
-            story.observations.append(
-                DialogueExchange(
-                    **story._base(planned, 0), endpoint=port, protocol="sink", transport="tcp", failure=failure
-                )
-            )
+        send_to_port(story, number, NameKind.NEUTRAL, exempt)
+        send_to_port(story, number, NameKind.TEST, opaque)
+    return story
+
+
+def send_to_port(story: Tunnel, number: int, kind: NameKind, code: FailureCode | None, turn: int = 0) -> None:
+    port = Endpoint(address="45.90.9.10", port=20000 + number)
+    planned = story.experiment(
+        Design.ENTROPY, Step.SINK, kind, number + turn, endpoint=port, place=Place.UNRELATED, about=str(HERE)
+    )
+    story.tcp(address=port.address, port=port.port, experiment=planned)
+    failure = None if code is None else Failure(stage=Stage.DIALOGUE, code=code)
+    story.observations.append(
+        DialogueExchange(**story._base(planned, 0), endpoint=port, protocol="sink", transport="tcp", failure=failure)
+    )
+
+
+def now_and_then(
+    stopped: int, code: FailureCode = FailureCode.TIMEOUT, *, exempt_lost: int = 0, ports: int = 30
+) -> Tunnel:
+    """Tell of the same at thirty ports, of which so many were stopped; two exempt ones at all but the first five."""
+    story = Tunnel("shadowsocks", "tcp", method="aes-256-gcm").own(FailureCode.TIMEOUT, times=2)
+    for number in range(1, ports + 1):
+        for turn in range(1 if number <= 5 else 2):
+            lost = number <= exempt_lost and turn == 0
+            send_to_port(story, number, NameKind.NEUTRAL, FailureCode.TIMEOUT if lost else None, 100 * turn)
+        send_to_port(story, number, NameKind.TEST, code if number % 6 < stopped / 5 else None)
     return story
 
 
@@ -310,6 +325,23 @@ def only_known_protocols_two_ways() -> tuple[Half, Half]:
             known(by_protocol(None, None, silences=2), elsewhere()),
             "likely_blocked network C2",
             "What is no protocol's arrives as well: that it works elsewhere is one method.",
+        ),
+    )
+
+
+@golden("flow.entropy.sometimes")
+def entropy_now_and_then() -> tuple[Half, Half]:
+    worked = (Proof(source=ProofSource.HISTORY, age_s=86400.0, measurement="01"),)
+    return (
+        half(
+            known(now_and_then(5), worked),
+            "likely_blocked network C2",
+            "Random bytes are lost at five of thirty ports, letters and few bits at none of 55.",
+        ),
+        half(
+            known(now_and_then(5, exempt_lost=1), worked),
+            "impaired unknown C1",
+            "An exempt one was lost as well: the line may lose so many.",
         ),
     )
 

@@ -22,6 +22,7 @@ from probe.model.verdict import Status
 
 BEFORE, ELSEWHERE, NO = Proven.BEFORE, Proven.ELSEWHERE, Proven.NO
 RESET: Then = Reset(in_path=True, ip_ttl=59)
+SHARE_STRUCK = 0.263
 
 
 def _shadowsocks(
@@ -56,6 +57,27 @@ def _shadowsocks(
     return build
 
 
+def entropy_share(world: World) -> Scenario:
+    """The filter strikes one connection in four, and then keeps the tunnel's place closed."""
+    address = world.sites["tunnel"].v4[0]
+    here, anywhere = FirstBytes(fully_encrypted=True, prefixes=(f"{address}/32",)), FirstBytes(fully_encrypted=True)
+    return tunnel_scenario(
+        "shadowsocks-entropy-share",
+        "one in four connections that look fully encrypted is dropped, and the tunnel's place was closed for it",
+        world,
+        "links.txt",
+        likely(Pattern.FLOW_ENTROPY),
+        rules=rules(
+            CensorRule(id="closed", when=here, then=Drop()),
+            CensorRule(id="share", when=anywhere, then=Drop(), probability=SHARE_STRUCK),
+        ),
+        symptoms=works(world.sites["anchor2"]),
+        servers=(shadowsocks_server(address),),
+        proven=BEFORE,
+        file=shadowsocks_link(address, address),
+    )
+
+
 SHADOWSOCKS: tuple[Build, ...] = (
     _shadowsocks("shadowsocks-works", "a Shadowsocks server relays; nothing is wrong", FINE),
     _shadowsocks(
@@ -80,6 +102,7 @@ SHADOWSOCKS: tuple[Build, ...] = (
         when=FirstBytes(fully_encrypted=True),
         proven=ELSEWHERE,
     ),
+    entropy_share,
     _shadowsocks(
         "shadowsocks-entropy-unproven",
         "they are dropped, and nobody ever saw it work",

@@ -1,9 +1,11 @@
 """What is tried about a tunnel that fails: never its own protocol again before a minute is over."""
 
 import msgspec
+import pytest
 
 from probe.classify.facts import build_table
-from probe.classify.plan import plan
+from probe.classify.judge import judge
+from probe.classify.plan import count_echoes, plan
 from probe.classify.plan_tunnel import STUN
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, NameKind, Step
@@ -12,7 +14,7 @@ from probe.model.observation import DialogueExchange
 from probe.model.proof import Proof, ProofSource
 from probe.model.target import CheckName, Exposure, Target
 from tests.golden.tunnel_flows import EARLIER as CARRIED
-from tests.golden.tunnel_flows import FROZEN, Flowing
+from tests.golden.tunnel_flows import FROZEN, Flowing, at_echo_ports, now_and_then
 from tests.golden.tunnel_proofs import EARLIER, REFERENCE, SILENT, Tunnel
 from tests.unit.classify.cases import OWN
 
@@ -99,7 +101,6 @@ def test_proof_that_is_old_proves_nothing():
     old = (msgspec.structs.replace(EARLIER[0], age_s=40 * 86400.0),)
     case = Tunnel().own(SILENT, times=2).harmless().reference(SILENT).known(old)
     assert Proof(source=ProofSource.HISTORY, age_s=0.0) not in case.proofs
-    from probe.classify.judge import judge
     from probe.model.verdict import Status
 
     assert judge(case).status is Status.INSUFFICIENT
@@ -134,6 +135,55 @@ def test_opaque_bytes_follow_at_a_port_where_exempt_ones_passed():
     )
     opaque = [e for e in sent(story) if e.name_kind is NameKind.TEST]
     assert [(e.name, e.endpoint) for e in opaque] == [("opaque", PORTS[0])]
+
+
+MANY = tuple(Endpoint(address="45.90.9.10", port=20000 + number) for number in range(1, 31))
+
+
+def later_bytes(story, echoes=MANY, proofs=EARLIER):
+    pendings = plan(story.case(references=(), proofs=proofs, echoes=echoes)).later
+    return [p for p in pendings if any(e.design is Design.ENTROPY for e in p.experiments)]
+
+
+def test_where_five_ports_decide_nothing_many_more_are_tried_later_in_waves_that_begin_with_exempt_bytes():
+    (pending,) = later_bytes(now_and_then(5, ports=5))
+    waves = [pending.experiments[at : at + 5] for at in range(0, 75, 5)]
+    assert len(pending.experiments) == len({e.id for e in pending.experiments}) == 75
+    assert [{e.name for e in wave} for wave in waves] == [{"letters"}, {"few bits"}, {"opaque"}] * 5
+    assert {len({e.cell for e in wave}) for wave in waves} == {1}
+    assert {e.endpoint for e in pending.experiments} == set(MANY[5:]), "each port once"
+    assert [len({e.endpoint for e in wave}) for wave in waves] == [5] * 15
+
+
+def test_they_are_not_where_all_were_stopped_or_an_exempt_one_was_or_nothing_could_come_of_it():
+    assert not later_bytes(at_echo_ports(SILENT)), "that is decided"
+    assert not later_bytes(now_and_then(5, ports=5, exempt_lost=1))
+    assert not later_bytes(now_and_then(5, ports=5), proofs=())
+    assert not later_bytes(now_and_then(5, ports=5), echoes=MANY[:5])
+    assert not later_bytes(now_and_then(5, ports=4))
+
+
+@pytest.mark.parametrize(
+    ("story", "is_shown"),
+    [
+        (now_and_then(5), True),
+        (now_and_then(10), True),
+        (now_and_then(0), False),
+        (now_and_then(5, ports=20), False),
+        (now_and_then(5, FailureCode.CONNECTION_RESET), False),
+        (now_and_then(10, exempt_lost=2), False),
+    ],
+)
+def test_a_share_is_one_that_chance_and_the_line_do_not_explain_and_that_ends_as_the_tunnel_does(story, is_shown):
+    rules = {evidence.rule_id for evidence in judge(story.case(proofs=EARLIER)).evidence}
+    assert ("flow.entropy.sometimes" in rules) is is_shown
+
+
+def test_more_ports_are_kept_where_a_share_could_be_shown():
+    silent = silent_shadowsocks()
+    assert count_echoes(silent.case(proofs=EARLIER)) == 30
+    assert count_echoes(silent.case(proofs=())) == 5
+    assert count_echoes(Tunnel("trojan", "tcp").own(SILENT).case(proofs=EARLIER)) == 5
 
 
 def test_what_does_not_look_like_nothing_or_was_answered_gets_no_such_bytes():

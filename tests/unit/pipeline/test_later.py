@@ -25,7 +25,7 @@ def experiment(number: int, design: Design) -> Experiment:
     return Experiment(id=str(number), design=design, step=Step.CONNECT, name="", name_kind=NameKind.TEST)
 
 
-@pytest.mark.parametrize(("design", "together"), [(Design.REPEAT, 3), (Design.SNI, 1)])
+@pytest.mark.parametrize(("design", "together"), [(Design.REPEAT, 3), (Design.ENTROPY, 3), (Design.SNI, 1)])
 async def test_repeats_run_side_by_side_and_designs_in_turn(design, together):
     running, most = 0, 0
 
@@ -38,6 +38,21 @@ async def test_repeats_run_side_by_side_and_designs_in_turn(design, together):
 
     await run_in_order([experiment(number, design) for number in range(3)], run)
     assert most == together
+
+
+async def test_waves_of_bytes_wait_for_each_other():
+    seen: list[int] = []
+
+    async def run(one: Experiment) -> None:
+        await asyncio.sleep(0.001 * (3 - one.cell))
+        seen.append(one.cell)
+
+    waves = [
+        Experiment(id=f"{n}", design=Design.ENTROPY, step=Step.SINK, name="", name_kind=NameKind.TEST, cell=n // 2)
+        for n in range(6)
+    ]
+    await run_in_order(waves, run)
+    assert seen == [0, 0, 1, 1, 2, 2]
 
 
 async def test_the_order_of_a_design_is_kept():
