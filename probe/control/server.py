@@ -2,12 +2,14 @@
 
 import asyncio
 import dataclasses
+import logging
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Middleware
 
 from probe.control.admission import Admission
@@ -29,6 +31,17 @@ _TLS_HANDSHAKE_S = 10.0
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 
 ProtocolFactory = Callable[[], asyncio.Protocol]
+
+
+class _NoMalformedRequests(logging.Filter):
+    """Leaves out that somebody sent what is no request: he gets a 400, and strangers do not write our log."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+_LOG = logging.getLogger("wallprobe.control")
+_LOG.addFilter(_NoMalformedRequests())
 
 
 class Opened(Protocol):
@@ -127,7 +140,7 @@ async def start_control(
     app.on_response_prepare.append(_add_headers)
     app.add_routes(api.routes())
     runner = web.AppRunner(
-        app, access_log=None, keepalive_timeout=_IDLE_S, shutdown_timeout=_DRAIN_S, lingering_time=1.0
+        app, logger=_LOG, access_log=None, keepalive_timeout=_IDLE_S, shutdown_timeout=_DRAIN_S, lingering_time=1.0
     )
     await runner.setup()
     assert runner.server is not None

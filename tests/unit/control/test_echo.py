@@ -25,6 +25,7 @@ from probe.model.target import SecretRef
 from probe.net.quic import quic
 from probe.net.quic_versions import ping_quic
 from probe.net.stack import Stack
+from probe.protocols.engines.quic import QUICEngine
 from tests.fakes import make_context
 from tests.unit.control.place import TOKEN, open_place
 
@@ -267,6 +268,25 @@ def test_more_bytes_never_change_what_was_told(data: bytes) -> None:
     decided = [one for one in told if one is not None]
     assert len(set(decided)) <= 1
     assert told[: len(told) - len(decided)] == [None] * (len(told) - len(decided))
+
+
+async def test_a_first_packet_in_anothers_name_brings_him_no_more_bytes_than_were_sent() -> None:
+    """Nobody acknowledges: a server of the RFC would send three times as much, again and again."""
+    engine = QUICEngine(("127.0.0.1", 1), server_name="www.example.org", meant="x", alpn=("h3",), roots=None)
+    engine.start(0.0)
+    first = engine.flush(0.0)
+    async with open_echo() as echo:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            stranger.setblocking(False)
+            stranger.connect(("127.0.0.1", echo.offer().udp[0][0]))
+            for data in first:
+                stranger.send(data)
+            came = 0
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.5):
+                    while True:
+                        came += len(await asyncio.get_running_loop().sock_recv(stranger, 65536))
+    assert 0 < came <= sum(map(len, first))
 
 
 async def greet_by_quic(port: int, name: str) -> QUICHandshake:
