@@ -61,7 +61,8 @@ def restore(told: tuple[Event, ...]) -> tuple[Open, ...]:
             continue
         over = any(set(event.members) <= set(members) for members in ended)
         key = (event.patterns[0].value, str(trait))
-        if over or key in groups:
+        part = any(set(event.members) <= set(newer.members) for newer in groups.values())
+        if over or part or key in groups:
             continue
         groups[key] = Open(
             pattern=event.patterns[0].value,

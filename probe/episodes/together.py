@@ -1,8 +1,8 @@
 """Changes at the same time, told as one: one pattern, one thing in common, one moment that fits all of them.
 
 Source: CONTRACT section 5: grouped by (pattern, AS, address, upstream, name suffix). Onsets belong together when their
-intervals share a moment; the group's onset is what they share. It ends when the last of its members has ended, which
-only good runs say: a member that is measured no more keeps it open.
+intervals share a moment; the group's onset is what they share. Groups that a further onset belongs to alike are one. It
+ends when the last of its members has ended, which only good runs say: a member that is measured no more keeps it open.
 """
 
 from enum import StrEnum
@@ -63,7 +63,9 @@ class Open(msgspec.Struct, frozen=True, kw_only=True):
     """Members whose episodes have not ended."""
     since: Interval
     told: int
-    """Members at the last telling: it is told again when they have doubled."""
+    """Members at the last telling: it is told again when they have doubled, or two groups turn out to be one."""
+    traits: frozenset[Trait] = frozenset()
+    """What its members have, their networks left out: by any of it others may join."""
 
 
 class Together(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +105,7 @@ def take(state: Together, event: Event, traits: tuple[Trait, ...]) -> tuple[Toge
             lasting=frozenset(members),
             since=since,
             told=len(members),
+            traits=frozenset(t for one in found for t in one.traits if t.shared_by is not SharedBy.AS),
         )
         rest = tuple(one for one in fresh if one.event.target not in group.lasting)
         return Together(waiting=rest, open=(*state.open, group)), (_tell(group, event, EventKind.GROUP),)
@@ -136,25 +139,69 @@ def _alike(waiting: list[Onset], onset: Onset, trait: Trait) -> tuple[list[Onset
 
 
 def _join(state: Together, event: Event, traits: tuple[Trait, ...]) -> tuple[Together, tuple[Event, ...]] | None:
+    """Put an onset to the largest group that it fits; it also shows that all those it fits are one."""
     assert event.since is not None
-    for index, group in enumerate(state.open):
-        since, pattern = overlap(group.since, event.since), share_pattern(Pattern(group.pattern), event.patterns[0])
-        if pattern is None or group.trait not in traits or since is None:
-            continue
-        known = event.target in group.members
-        grown = msgspec.structs.replace(
-            group,
-            pattern=pattern.value,
-            members=group.members if known else (*group.members, event.target),
-            lasting=group.lasting | {event.target},
-            since=since,
-        )
-        told: tuple[Event, ...] = ()
-        if len(grown.members) >= 2 * group.told:
-            grown = msgspec.structs.replace(grown, told=len(grown.members))
-            told = (_tell(grown, event, EventKind.GROUP),)
-        return _put(state, index, grown), told
-    return None
+    fitting = [group for group in state.open if _fits(group, event, traits)]
+    if not fitting:
+        return None
+    grown = max(fitting, key=lambda group: len(group.members))
+    before = grown
+    grown = _merge(grown, _alone(event, traits)) or grown
+    gone = {id(before)}
+    for other in fitting:
+        both = _merge(grown, other) if other is not before else None
+        if both is not None:
+            grown = both
+            gone.add(id(other))
+    told: tuple[Event, ...] = ()
+    if len(grown.members) >= 2 * grown.told or len(gone) > 1:
+        grown = msgspec.structs.replace(grown, told=len(grown.members))
+        told = (_tell(grown, event, EventKind.GROUP),)
+    kept = tuple(
+        grown if group is before else group for group in state.open if group is before or id(group) not in gone
+    )
+    return msgspec.structs.replace(state, open=kept), told
+
+
+def _fits(group: Open, event: Event, traits: tuple[Trait, ...]) -> bool:
+    """Tell whether an onset belongs to a group: by what the group is named for, or by what any of its members has.
+
+    A network alone is too wide for that: its members would draw in all that fails in it.
+    """
+    near = {trait for trait in traits if trait.shared_by is not SharedBy.AS}
+    if group.trait not in traits and not near & group.traits:
+        return False
+    return _merge(group, _alone(event, traits)) is not None
+
+
+def _alone(event: Event, traits: tuple[Trait, ...]) -> Open:
+    """Return the group of one."""
+    assert event.since is not None
+    return Open(
+        pattern=event.patterns[0].value,
+        trait=traits[0] if traits else Trait(SharedBy.ADDRESS, ""),
+        members=(event.target,),
+        lasting=frozenset((event.target,)),
+        since=event.since,
+        told=0,
+        traits=frozenset(trait for trait in traits if trait.shared_by is not SharedBy.AS),
+    )
+
+
+def _merge(group: Open, other: Open) -> Open | None:
+    """Return both as one, under the first one's name; `None` = no moment fits them, or they are different things."""
+    since = overlap(group.since, other.since)
+    pattern = share_pattern(Pattern(group.pattern), Pattern(other.pattern))
+    if since is None or pattern is None:
+        return None
+    return msgspec.structs.replace(
+        group,
+        pattern=pattern.value,
+        members=tuple(dict.fromkeys((*group.members, *other.members))),
+        lasting=group.lasting | other.lasting,
+        since=since,
+        traits=group.traits | other.traits,
+    )
 
 
 def _end(state: Together, event: Event) -> tuple[Together, tuple[Event, ...]]:
@@ -168,10 +215,6 @@ def _end(state: Together, event: Event) -> tuple[Together, tuple[Event, ...]]:
             told.append(_tell(group, event, EventKind.GROUP_ENDED))
     waiting = tuple(one for one in state.waiting if one.event.target != event.target)
     return Together(waiting=waiting, open=tuple(kept)), tuple(told)
-
-
-def _put(state: Together, index: int, group: Open) -> Together:
-    return msgspec.structs.replace(state, open=(*state.open[:index], group, *state.open[index + 1 :]))
 
 
 def _tell(group: Open, event: Event, kind: EventKind) -> Event:

@@ -64,5 +64,9 @@ def test_a_group_that_was_open_is_taken_up_again_and_can_end() -> None:
     ends = [Event(kind=EventKind.ENDED, at=900.0, target=target, since=MOMENT) for target in ("a", "b")]
     told = [gathering.take(run(story, Pattern.TLS_RESET_SNI), (end,)) for end in ends]
     assert [len(one) for one in told] == [0, 1]
+    larger = msgspec.structs.replace(
+        group, members=("a", "b", "c"), text="3 targets together: tls.reset.sni, address ::1"
+    )
+    assert [one.members for one in restore((larger, group))] == [("a", "b", "c")]
     over = msgspec.structs.replace(group, kind=EventKind.GROUP_ENDED, patterns=())
     assert restore((over, group)) == ()

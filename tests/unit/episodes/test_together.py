@@ -89,6 +89,43 @@ def test_a_group_grows_quietly_and_is_told_again_when_it_has_doubled() -> None:
     assert [len(event.members) for event in told] == [2, 4, 8]
 
 
+def test_groups_that_one_onset_belongs_to_alike_are_one_and_that_is_told() -> None:
+    """Some were located on the way and some were not, and all of it is one change."""
+    at_address = Trait(SharedBy.ADDRESS, "45.90.1.1")
+    state, told = tell(
+        *((onset(name, 100, 400), (HOP,)) for name in "abc"),
+        *((onset(name, 150, 450, Pattern.TLS_RESET), (at_address,)) for name in "de"),
+        (onset("f", 120, 420), (at_address, HOP)),
+    )
+    (group,) = state.open
+    assert [event.members for event in told[:2]] == [("a", "b", "c"), ("d", "e")]
+    assert set(told[-1].members) == set("abcdef") == set(group.members)
+    assert (told[-1].patterns, told[-1].text) == (
+        (Pattern.TLS_RESET,),
+        "6 targets together: tls.reset, locus hop 3, AS4134",
+    )
+    assert told[-1].since == Interval(last_before=150, first_in=400)
+
+
+def test_by_what_a_member_has_others_join_but_not_by_its_network() -> None:
+    at_address = Trait(SharedBy.ADDRESS, "45.90.1.1")
+    located = [(onset(name, 100, 400), (HOP, NET, at_address)) for name in "abc"]
+    (group,) = tell(*located, (onset("d", 100, 400), (at_address,)))[0].open
+    assert group.members == ("a", "b", "c", "d")
+    (group,) = tell(*located, (onset("d", 100, 400), (NET,)))[0].open
+    assert group.members == ("a", "b", "c")
+
+
+def test_groups_of_other_moments_stay_two_though_one_onset_fits_both() -> None:
+    at_address = Trait(SharedBy.ADDRESS, "45.90.1.1")
+    state, _ = tell(
+        *((onset(name, 100, 200), (HOP,)) for name in "abc"),
+        *((onset(name, 200, 300), (at_address,)) for name in "de"),
+        (onset("f", 150, 250), (at_address, HOP)),
+    )
+    assert sorted(map(len, (group.members for group in state.open))) == [2, 4]
+
+
 def test_it_ends_with_the_last_of_its_members_and_not_before() -> None:
     state, _ = tell((onset("a", 100, 400), (SITE,)), (onset("b", 100, 400), (SITE,)))
     state, told = take(state, ended("a", 900), ())
