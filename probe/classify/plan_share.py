@@ -46,6 +46,8 @@ def _next(case: Case, table: tuple[Try, ...], rows: tuple[Try, ...]) -> list[Exp
     tests = sum(e.design is Design.SHARE for e in planned)
     controls = sum(e.name_kind is NameKind.NEUTRAL for e in planned)
     last = min(wanted, tests + AT_ONCE)
+    # The design of names may have asked the name itself a few times already: ten to a place in all.
+    spare = TRIES - sum(e.design is Design.SNI and e.name_kind is NameKind.TEST for e in planned)
     return [
         _build(seen, name, design, number)
         for number in range(min(tests, controls) + 1, last + 1)
@@ -53,7 +55,7 @@ def _next(case: Case, table: tuple[Try, ...], rows: tuple[Try, ...]) -> list[Exp
             (seen.server_name, Design.SHARE, tests),
             (case.neutral_names[0], Design.SNI, controls),
         )
-        if number > made
+        if number > made and (design is Design.SHARE or number <= spare)
     ]
 
 
