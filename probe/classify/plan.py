@@ -13,7 +13,7 @@ from probe.classify.plan_cross import calls_for_crossing, plan_cold_crossing
 from probe.classify.plan_ech import plan_ech
 from probe.classify.plan_entropy import count_ports, entropy_later, find_stopped
 from probe.classify.plan_flow import plan_flow, wants_flow_echoes
-from probe.classify.plan_keyword import plan_keyword
+from probe.classify.plan_keyword import is_told, plan_keyword
 from probe.classify.plan_name import plan_name, plan_question
 from probe.classify.plan_page import page_later, plan_page
 from probe.classify.plan_path import chain_later, plan_path, repeat_again
@@ -111,7 +111,8 @@ def plan(case: Case) -> Plan:
         *plan_question(case, table, hop),
         *deep,
     )
-    later = (*chain_later(case, table, troubles), *page_later(case, table), *again)
+    open_ones = tuple(trouble for trouble in troubles if not is_told(case, table, trouble))
+    later = (*chain_later(case, table, open_ones), *page_later(case, table), *again)
     return Plan(now=_limit(case, wanted), later=later, wants_echoes=echoes)
 
 

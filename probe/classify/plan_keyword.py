@@ -32,6 +32,16 @@ def _may_be_path(table: tuple[Try, ...], trouble: Trouble) -> bool:
     return trouble.outcome in TRIGGERABLE and any(row.outcome in TRIGGERABLE for row in neutral)
 
 
+def is_told(case: Case, table: tuple[Try, ...], trouble: Trouble) -> bool:
+    """Tell whether five of the page were cut off and five of another page came: neither name nor place is it then."""
+    done = {row.experiment.id: row.outcome for row in table if row.experiment is not None and row.layer is Layer.HTTP}
+    planned = [e for e in case.experiments if e.design is Design.PATH and e.endpoint == trouble.endpoint]
+    tests = [done.get(e.id) for e in planned if e.name_kind is NameKind.TEST]
+    controls = [done.get(e.id) for e in planned if e.name_kind is NameKind.NONE]
+    whole = len(tests) >= PAIRS and len(controls) >= PAIRS
+    return whole and all(o in TRIGGERABLE for o in tests) and all(o is Outcome.OK for o in controls)
+
+
 def _next(case: Case, table: tuple[Try, ...], trouble: Trouble) -> Experiment | None:
     planned = [e for e in case.experiments if e.design is Design.PATH and e.endpoint == trouble.endpoint]
     done = {row.experiment.id: row.outcome for row in table if row.experiment is not None and row.layer is Layer.HTTP}

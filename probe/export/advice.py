@@ -24,7 +24,7 @@ def _advise(measurement: Measurement) -> tuple[str, ...]:
         case Status.OK:
             return ()
         case Status.BLOCKED | Status.LIKELY_BLOCKED:
-            return (_route_around(verdict.patterns[0].layer if verdict.patterns else ""),)
+            return (_route_around(measurement),)
         case Status.DEGRADED:
             return ("look at the paths marked ✗; the others are in use.",)
         case Status.SERVER_SIDE:
@@ -55,6 +55,11 @@ def _settle_tunnel(measurement: Measurement) -> str:
     return SETTLE if is_open and _is_fit(measurement) else ""
 
 
+def _stops_at_right_address(pattern: Pattern) -> bool:
+    """Tell whether what is wrong beside a forged answer is no matter of the address that it leads to."""
+    return pattern.layer in ("tls", "tcp", "ip") and not pattern.value.startswith(Pattern.TLS_MITM.value)
+
+
 def _is_hot(measurement: Measurement) -> bool:
     """Tell whether a failure shortly before, such as one of the agent's, may be what this run ran into."""
     own = (o for o in measurement.observations if o.role is Role.TARGET)
@@ -65,9 +70,15 @@ def _is_fit(measurement: Measurement) -> bool:
     return measurement.baseline is not None and measurement.baseline.fit
 
 
-def _route_around(layer: str) -> str:
+def _route_around(measurement: Measurement) -> str:
+    patterns = measurement.verdict.patterns
+    layer = patterns[0].layer if patterns else ""
+    if layer == "dns" and any(_stops_at_right_address(pattern) for pattern in patterns[1:]):
+        return "use a tunnel: an encrypted resolver gives the right address, and what goes there is stopped as well."
     if layer == "dns":
         return "use an encrypted resolver (DNS over HTTPS or TLS); the answers here are forged."
+    if layer == "http" and not measurement.target.secure:
+        return "the server itself is reachable; try https, which hides the page, or a tunnel."
     if layer in ("tls", "http"):
         return "the server itself is reachable; a tunnel, or a browser with encrypted ClientHello, hides the name."
     return "use another route: a tunnel, or another address of the same service."

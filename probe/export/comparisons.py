@@ -38,7 +38,7 @@ _WHAT = {
     Design.SHARE: "TLS, many times",
     Design.VOLUME: "how fast the page comes",
     Design.FLOW: "flow from a control's echo port",
-    Design.PATH: "HTTP, this page and another of the host",
+    Design.PATH: "HTTP,",
     Design.CROSS: "at a control's echo port,",
     Design.RESIDUAL: "after the name,",
     Design.CERTIFICATE: "the site's certificate",
@@ -233,11 +233,9 @@ def _cell(experiment: Experiment) -> tuple[str, str]:
     if experiment.step is Step.LOOKUP:
         where = str(experiment.resolver) if experiment.resolver is not None else "this machine"
         return f"{_WHAT[experiment.design]} for {_NAMES[experiment.name_kind]}", where
-    if experiment.design is Design.HTTP3 and experiment.step is Step.FETCH:
-        return "the same page over TLS", _PLACES[experiment.place]
-    if experiment.design is Design.PROTOCOL:
-        sent = "bytes of no known protocol" if experiment.step is Step.SINK else "a page in clear"
-        return f"{_WHAT[experiment.design]} {sent}", _address(experiment)
+    named = _named_by_design(experiment)
+    if named is not None:
+        return named
     if experiment.step is Step.SINK:
         kinds = {"letters": "random but for letters in front", "few bits": "random with few bits set"}
         return f"{_WHAT[experiment.design]}, {kinds.get(experiment.name, 'random')}", _address(experiment)
@@ -250,6 +248,24 @@ def _cell(experiment: Experiment) -> tuple[str, str]:
     if experiment.place in (Place.ELSEWHERE, Place.UNRELATED) and experiment.endpoint is not None:
         where = f"{experiment.endpoint.address}"
     return f"{_WHAT[experiment.design]} with {_NAMES[experiment.name_kind]}", where
+
+
+def _named_by_design(experiment: Experiment) -> tuple[str, str] | None:
+    """Return the cell of a design that varies something else than names; `None` = it is none of those."""
+    if experiment.design is Design.PATH:
+        page = "another page of the host" if experiment.name_kind is NameKind.NONE else "this page"
+        return f"{_WHAT[experiment.design]} {page}", _PLACES[experiment.place]
+    if experiment.step is Step.TRACE_SYN:
+        is_own = experiment.name_kind is NameKind.TEST
+        return "trace by SYN" if is_own else "trace by SYN to a neighbour", (
+            _PLACES[Place.OWN] if is_own else _address(experiment)
+        )
+    if experiment.design is Design.HTTP3 and experiment.step is Step.FETCH:
+        return "the same page over TLS", _PLACES[experiment.place]
+    if experiment.design is Design.PROTOCOL:
+        sent = "bytes of no known protocol" if experiment.step is Step.SINK else "a page in clear"
+        return f"{_WHAT[experiment.design]} {sent}", _address(experiment)
+    return None
 
 
 def _address(experiment: Experiment) -> str:

@@ -342,6 +342,17 @@ def test_a_word_in_the_path_is_tried_once_a_neutral_host_fails_as_well():
     assert (page.path, page.name_kind) == ("/a?q=word", NameKind.TEST)
 
 
+def test_where_a_word_in_the_path_is_told_neither_name_nor_place_is_asked_about_late():
+    story = Story(**CLEAR, path="/a?q=word").dns(OWN).tcp().http("reset").pair(1, "", "reset", design=Design.HOST)
+    asked = "whether the name or the address is the trigger"
+    assert asked in {pending.question for pending in plan(story.case()).later}
+    for _ in range(10):
+        (one,) = [e for e in now(story) if e.design is Design.PATH]
+        story.experiments.append(one)
+        story.tcp(experiment=one).http("reset" if one.name_kind is NameKind.TEST else "ok", experiment=one)
+    assert asked not in {pending.question for pending in plan(story.case()).later}
+
+
 def test_a_redirect_to_another_site_in_the_clear_is_held_against_https():
     story = Story(**CLEAR).dns(OWN).tcp().http(status=302, headers=(("Location", "http://other.test/"),))
     pages = [e for e in now(story.http(hop=1), deep=True) if e.design is Design.ENCRYPTED_ROUTE]

@@ -46,3 +46,27 @@ def test_nothing_is_lost_by_the_order_and_places_with_one_outcome_share_a_row():
         assert len(rows) == len({(cell.what, cell.counted) for cell in cells})
         more = sum(int(row.rpartition(" more: ")[0].rpartition(" and ")[2]) for row in rows if " more: " in row)
         assert len(rows) + more == len(cells), read_golden(rule, "fires")
+
+
+def told_of(rule: str) -> str:
+    found = measure(rule)
+    return "\n".join(f"{cell.what}, {cell.where}" for cell in cells_of(found.experiments, found.observations))
+
+
+def test_pages_of_one_host_are_told_apart():
+    told = told_of("http.reset.keyword.other_page_ok")
+    assert "HTTP, this page, same address" in told
+    assert "HTTP, another page of the host, same address" in told
+
+
+def test_a_trace_that_carries_no_name_claims_none():
+    told = told_of("ip.drop.located")
+    assert "trace by SYN, same address" in told
+    assert "trace by SYN to a neighbour, " in told
+    assert "trace with" not in told
+
+
+def test_a_page_over_tls_is_not_counted_as_quic():
+    told = told_of("quic.all.anchors_too")
+    assert "the same page over TLS" not in told
+    assert "the same page over TLS, same address" in told_of("quic.endpoint.anchors_ok")
