@@ -11,11 +11,35 @@ SETTLE = (
     "the runs are compared."
 )
 
+_OTHER_PROTOCOL = "the protocol is recognised here: another one may pass, or the same in disguise."
+_OTHER_PLACE = (
+    "this server's address or port is what is stopped: another port, or another server of the provider, may pass."
+)
+_WAYS = {
+    Pattern.IP_PROTO_DROP: "UDP does not pass here: use a way over TCP, such as the server's port for `proto tcp`.",
+    Pattern.VPN_HANDSHAKE_DROP: _OTHER_PROTOCOL,
+    Pattern.VPN_RESET: _OTHER_PROTOCOL,
+    Pattern.VPN_DATA_DROP: _OTHER_PROTOCOL,
+    Pattern.FLOW_ENTROPY: "bytes that look like nothing are stopped here: a protocol inside TLS may pass.",
+    Pattern.VPN_ENDPOINT_BLOCK: _OTHER_PLACE,
+    Pattern.VPN_BURNED: _OTHER_PLACE,
+    Pattern.IP_DROP: _OTHER_PLACE,
+    Pattern.IP_PORT_DROP: _OTHER_PLACE,
+    Pattern.TCP_RST_SYN: _OTHER_PLACE,
+}
+"""What passes instead of a tunnel, by how it is stopped."""
+_BY_NAME = {
+    "dns": "",
+    "tls": "the name in its hello is what is stopped: another `sni`, where the server takes one, may pass.",
+}
+
 
 def advise(measurement: Measurement) -> tuple[str, ...]:
     """Return at most two steps."""
-    settling = _settle_tunnel(measurement) if measurement.target.check is CheckName.VPN else ""
-    return (settling,) if settling else _advise(measurement)
+    own = ""
+    if measurement.target.check is CheckName.VPN:
+        own = _settle_tunnel(measurement) or _pass_tunnel(measurement)
+    return (own,) if own else _advise(measurement)
 
 
 def _advise(measurement: Measurement) -> tuple[str, ...]:
@@ -34,7 +58,11 @@ def _advise(measurement: Measurement) -> tuple[str, ...]:
             told = "check how the name is written; nobody has an address for it."
             return (told if unknown else "wait; nobody can reach it.",)
         case Status.IMPAIRED if verdict.cause is Cause.LOCAL:
-            return ("switch off what is named above, or ask who runs this network; then run this again.",)
+            is_clock = Pattern.NET_CLOCK in verdict.patterns
+            mend = (
+                "set this host's clock" if is_clock else "switch off what is named above, or ask who runs this network"
+            )
+            return (f"{mend}; then run this again.",)
         case Status.IMPAIRED:
             return (
                 "run it again later, and once from another network: the two runs together tell an outage from a block.",
@@ -58,6 +86,17 @@ def _settle_tunnel(measurement: Measurement) -> str:
 def _stops_at_right_address(pattern: Pattern) -> bool:
     """Tell whether what is wrong beside a forged answer is no matter of the address that it leads to."""
     return pattern.layer in ("tls", "tcp", "ip") and not pattern.value.startswith(Pattern.TLS_MITM.value)
+
+
+def _pass_tunnel(measurement: Measurement) -> str:
+    """Return what may pass where a tunnel does not, by what it is known by; empty = nothing of its own kind."""
+    verdict = measurement.verdict
+    if verdict.status not in (Status.BLOCKED, Status.LIKELY_BLOCKED) or not verdict.patterns:
+        return ""
+    stopped = verdict.patterns[0]
+    if stopped not in _WAYS and stopped.layer in _BY_NAME:
+        return _BY_NAME[stopped.layer]
+    return _WAYS.get(stopped, "try another server of the provider, or another protocol.")
 
 
 def _is_hot(measurement: Measurement) -> bool:

@@ -109,6 +109,8 @@ def _name_tunnel(measurement: Measurement) -> str:
 def build_head(verdict: Verdict, about: str, runtime_s: float) -> Line:
     """Return a verdict in one line, about this."""
     mark, word, tone = _HEADS[verdict.status]
+    if verdict.status is Status.IMPAIRED and verdict.cause is Cause.LOCAL:
+        word = "NOT REACHABLE"  # the cause is clear, and stands behind it
     who = _WHO.get(verdict.cause, "") if verdict.status not in (Status.OK, Status.INSUFFICIENT) else ""
     sure = f"(C{int(verdict.confidence)}, {write_duration(runtime_s)})"
     parts = [f"{mark} {word}", about, who, sure]
@@ -125,7 +127,7 @@ def _credentials(measurement: Measurement) -> list[Line]:
     verdict = measurement.verdict
     if measurement.target.check is not CheckName.VPN or verdict.status.reachable:
         return []
-    if not measurement.proofs and verdict.cause in (Cause.INSTRUMENT, Cause.SERVER):
+    if not measurement.proofs and verdict.cause in (Cause.INSTRUMENT, Cause.SERVER, Cause.LOCAL):
         return []  # what is in the way was said, or the server said it
     if not measurement.proofs:
         return [Line(text="  Credentials: not proven; a wrong key looks like this (--worked DATE if you know better).")]

@@ -1,9 +1,12 @@
 import msgspec
+import pytest
 
 from probe.export.advice import advise
+from probe.export.report import build_head
 from probe.model.observation import TCPConnect
 from probe.model.pattern import Pattern
-from probe.model.verdict import Status
+from probe.model.target import CheckName
+from probe.model.verdict import Cause, Status
 from tests.browser.seed import BASELINE
 from tests.unit.store.samples import make_blocked, make_ok
 
@@ -45,3 +48,42 @@ def test_what_is_read_in_the_clear_is_hidden_by_https_and_not_by_another_hello()
     verdict = msgspec.structs.replace(run.verdict, status=Status.LIKELY_BLOCKED, patterns=(Pattern.HTTP_RESET_KEYWORD,))
     assert "https" in advise(msgspec.structs.replace(run, target=clear, verdict=verdict))[0]
     assert "ClientHello" not in advise(msgspec.structs.replace(run, target=clear, verdict=verdict))[0]
+
+
+def tunnel_advice(status: Status, *patterns: Pattern, cause: Cause = Cause.NETWORK) -> str:
+    measurement = make_ok()
+    target = msgspec.structs.replace(measurement.target, check=CheckName.VPN, params={"protocol": "openvpn"})
+    verdict = msgspec.structs.replace(measurement.verdict, status=status, patterns=patterns, cause=cause)
+    return " ".join(advise(msgspec.structs.replace(measurement, target=target, verdict=verdict)))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "says"),
+    [
+        (Pattern.IP_PROTO_DROP, "over TCP"),
+        (Pattern.VPN_HANDSHAKE_DROP, "in disguise"),
+        (Pattern.FLOW_ENTROPY, "inside TLS"),
+        (Pattern.VPN_BURNED, "another server"),
+        (Pattern.FLOW_FREEZE, "another protocol"),
+        (Pattern.TLS_RESET_SNI, "another `sni`"),
+    ],
+)
+def test_a_tunnel_that_is_stopped_is_not_answered_with_a_tunnel(pattern, says):
+    for status in (Status.BLOCKED, Status.LIKELY_BLOCKED):
+        assert says in tunnel_advice(status, pattern)
+        assert "a tunnel" not in tunnel_advice(status, pattern)
+    assert tunnel_advice(Status.BLOCKED, Pattern.DNS_INJECTION_BOGON) == advice(
+        Status.BLOCKED, Pattern.DNS_INJECTION_BOGON
+    )
+
+
+def test_a_wrong_clock_is_to_be_set():
+    said = tunnel_advice(Status.IMPAIRED, Pattern.NET_CLOCK, cause=Cause.LOCAL)
+    assert said == "set this host's clock; then run this again."
+
+
+def test_a_local_cause_is_not_called_unclear():
+    verdict = msgspec.structs.replace(make_ok().verdict, status=Status.IMPAIRED, cause=Cause.LOCAL)
+    assert build_head(verdict, "x", 1.0).text.startswith("? NOT REACHABLE  x  by something")
+    unclear = msgspec.structs.replace(verdict, cause=Cause.UNKNOWN)
+    assert build_head(unclear, "x", 1.0).text.startswith("? NOT REACHABLE, CAUSE UNCLEAR  x")
