@@ -21,6 +21,8 @@ PASSWORD = "PLANTED-trojan-5f0e"
 SS_PASSWORD = "PLANTED-ss-77aa"
 SOCKS_PASSWORD = "PLANTED-socks-c0de"
 ARGUMENT = "PLANTED-argument-9a9a"
+VEIL = "PLANTED-veil-b00b"
+PRESHARED = base64.b64encode(b"PLANTED-preshared-key-of-32-byte").decode()
 USER = uuid.UUID("0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0")
 SITE = "45.90.1.1:443"
 LINKS = (
@@ -32,6 +34,8 @@ LINKS = (
     f"ss://{base64.b64encode(f'aes-256-gcm:{SS_PASSWORD}'.encode()).decode()}@{SITE}#ss",
     f"socks5://me:{SOCKS_PASSWORD}@{SITE}",
     f"http-proxy://me:{SOCKS_PASSWORD}@{SITE}",
+    f"socks://{base64.b64encode(f'me:{SOCKS_PASSWORD}'.encode()).decode()}@{SITE}",
+    f"trojan://{PASSWORD}/with+slash=@{SITE}?sni=site-1.wall.example",
 )  # fmt: skip
 OVPN = f"""client
 remote 45.90.1.1 443 tcp
@@ -46,11 +50,29 @@ me
 {SOCKS_PASSWORD}
 </auth-user-pass>
 """
+CLASH = f"""proxies:
+  - {{name: a, type: hysteria2, server: 45.90.1.1, port: 443, password: {PASSWORD}, obfs: salamander,
+     obfs-password: {VEIL}, sni: site-1.wall.example, skip-cert-verify: true}}
+  - {{name: b, type: wireguard, server: 45.90.1.1, port: 443, ip: 10.9.9.2, private-key: {PRESHARED},
+     public-key: {base64.b64encode(bytes(range(32))).decode()}, pre-shared-key: {PRESHARED}}}
+  - {{name: c, type: ssr, server: 45.90.1.1, port: 443, password: {VEIL}}}
+"""
 
 
 def spellings() -> list[bytes]:
     """Return every secret in the ways that it could be written."""
-    words = [PASSWORD, SS_PASSWORD, SOCKS_PASSWORD, ARGUMENT, str(USER), USER.hex, f"me:{SOCKS_PASSWORD}"]
+    words = [
+        PASSWORD,
+        SS_PASSWORD,
+        SOCKS_PASSWORD,
+        ARGUMENT,
+        VEIL,
+        PRESHARED,
+        "PLANTED-preshared-key-of-32-byte",
+        str(USER),
+        USER.hex,
+        f"me:{SOCKS_PASSWORD}",
+    ]
     words += [hashlib.sha224(word.encode()).hexdigest() for word in (PASSWORD, ARGUMENT)]
     words.append("c0ffee5ec2e7c0ffee5e")
     raw = [word.encode() for word in words] + [USER.bytes, bytes.fromhex("c0ffee5ec2e7c0ffee5e")]
@@ -70,7 +92,9 @@ def told(stage: Stage) -> Stage:
     stage.put("https://site-2.wall.example", *LINKS[:2])
     (stage.folder / "links.txt").write_text("\n".join(LINKS))
     (stage.folder / "office.ovpn").write_text(OVPN)
-    uris = f"\n  - uri: {stage.folder}/links.txt\n  - uri: {stage.folder}/office.ovpn\n  - uri: env:PLANTED_LINK\n"
+    (stage.folder / "clash.yaml").write_text(CLASH)
+    files = ("clash.yaml", "links.txt", "office.ovpn")
+    uris = "\n" + "".join(f"  - uri: {place}\n" for place in (*(stage.folder / f for f in files), "env:PLANTED_LINK"))
     config = stage.configure()
     text = config.read_text().replace(
         f"targets: [{{file: {stage.folder}/sites.txt}}]", f"targets:\n  - file: {stage.folder}/sites.txt{uris}"
@@ -81,12 +105,12 @@ def told(stage: Stage) -> Stage:
 
 def test_a_daemon_shows_no_secret_anywhere(told: Stage, start) -> None:
     daemon = start("--log.level", "debug", PLANTED_LINK=f"trojan://{ARGUMENT}@{SITE}?sni=site-3.wall.example")
-    daemon.wait_for(lambda: len(re.findall(r"wallprobe_check_runs_total{[^}]*} [1-9]", daemon.metrics())) >= 10, 120)
+    daemon.wait_for(lambda: len(re.findall(r"wallprobe_check_runs_total{[^}]*} [1-9]", daemon.metrics())) >= 13, 120)
     assert b"PLANTED" not in Path(f"/proc/{daemon.process.pid}/cmdline").read_bytes()
     pages = {path: told.get(path)[1] for path in ("/metrics", "/", "/api/v1/targets", "/api/v1/events", "/nowhere")}
     daemon.stop()
     asked = {m.target.params.get("protocol") for m in told.stored()}
-    assert {"trojan", "vless", "vmess", "shadowsocks", "socks5", "http-proxy", "openvpn"} <= asked
+    assert {"trojan", "vless", "vmess", "shadowsocks", "socks5", "http-proxy", "openvpn", "hysteria2"} <= asked
     for path, text in pages.items():
         assert_clean(text.encode(), path)
     assert 'protocol="' not in pages["/metrics"]
@@ -107,6 +131,7 @@ def test_a_check_shows_no_secret_whichever_way_it_came(told: Stage) -> None:
     from_argument = f"trojan://{ARGUMENT}@{SITE}?sni=site-3.wall.example"
     for arguments, stdin in (
         (("--verbose", str(told.folder / "links.txt")), ""),
+        (("--verbose", "--login", str(told.folder / "clash.yaml")), ""),
         (("--json", "-"), base64.b64encode("\n".join(LINKS).encode()).decode()),
         (("--json", from_argument), ""),
         (("--json", f"trojan://{ARGUMENT}@{SITE}?type=grpc"), ""),
