@@ -10,7 +10,7 @@ from typing import Self
 
 from probe.classify.case import Case
 from probe.classify.facts import may_cite
-from probe.classify.tries import Outcome, read_dns, read_http, read_tcp, read_tls, write_spot
+from probe.classify.tries import Outcome, is_bogus, read_dns, read_http, read_tcp, read_tls, write_spot
 from probe.model.control import ControlKind, ControlReport
 from probe.model.depth import Depth
 from probe.model.failure import INSTRUMENT_CODES, FailureCode
@@ -104,6 +104,23 @@ class ControlView:
         host = self._case.target.host
         shaken = (o for o in self._seen if isinstance(o, TLSHandshake) and o.server_name == host)
         return frozenset(o.endpoint.address for o in shaken if o.verified)
+
+    @functools.cached_property
+    def refuted(self) -> frozenset[str]:
+        """Return the addresses that showed controls a certificate of other names when they sent the target's."""
+        host = self._case.target.host
+        shaken = [o for o in self._seen if isinstance(o, TLSHandshake) and o.server_name == host]
+        wrong = {o.endpoint.address for o in shaken if o.failure and o.failure.code is FailureCode.SSL_INVALID_HOSTNAME}
+        return frozenset(wrong) - self.validated
+
+    def gives_nobody(self) -> bool:
+        """Tell whether all that controls were given for the name is addresses at which nobody can be reached."""
+        return bool(self.addresses) and all(map(is_bogus, self.addresses))
+
+    @functools.cached_property
+    def asns(self) -> frozenset[int]:
+        """Return the AS numbers of the addresses that controls were given for the target's name, where known."""
+        return frozenset(asn for lookup in self._lookups for asn in lookup.asns if asn)
 
     def knows_no_address(self) -> bool:
         """Tell whether controls asked for the name and were given nothing."""

@@ -253,6 +253,12 @@ CONNECT_RULES: tuple[Rule[PathFacts], ...] = (
         "A control connects to this address, a router refuses us.",
     ),
     _reached(
+        "tcp.rst_synack",
+        Pattern.TCP_RST_SYNACK,
+        lambda f: f.failed(TCP, Outcome.RESET),
+        "A control connects to this port, we are reset while connecting. It may be the server's own firewall.",
+    ),
+    _reached(
         "tcp.rst_syn",
         Pattern.TCP_RST_SYN,
         lambda f: f.failed(TCP, Outcome.REFUSED),

@@ -8,7 +8,7 @@ from probe.classify.name_facts import NameFacts
 from probe.classify.name_lookups import LIES
 from probe.classify.rule import C1, C2, Rule
 from probe.classify.rules_forgery import has_block_answer
-from probe.classify.tries import Outcome
+from probe.classify.tries import Outcome, is_bogus
 from probe.model.pattern import Pattern
 from probe.model.verdict import Cause, Confidence, EvidenceFamily
 
@@ -76,6 +76,13 @@ def _refuted(facts: NameFacts, view: ControlView) -> bool:
     return _false(facts, view) and bool(shown)
 
 
+def _refuted_there(facts: NameFacts, view: ControlView) -> bool:
+    """A node of a site's own network may lag behind with its certificates: another network's does not."""
+    own_asns = {asn for _, lookup in facts.own for asn in lookup.asns if asn}
+    apart = bool(own_asns) and bool(view.asns) and not own_asns & view.asns
+    return apart and _refuted(facts, view) and facts.own_addresses <= facts.refuted | view.refuted
+
+
 def _knows(facts: NameFacts, view: ControlView) -> bool:
     """A name that exists is not unknown; an empty answer is false only if there are addresses of the family asked."""
     if facts.own_outcome is Outcome.NO_SUCH_NAME:
@@ -123,6 +130,13 @@ CONTROL_NAME_RULES: tuple[Rule[NameFacts], ...] = (
         "We are given addresses that show other sites' certificates, a control is given the site's own.",
         when=lambda f: f.own_addresses <= f.refuted and _outside(f),
     ),
+    _compared(
+        "dns.control_differs.refuted_there",
+        _refuted_there,
+        Pattern.DNS,
+        "We are given addresses that show a control other sites' certificates; it is given the site's own.",
+        when=_outside,
+    ),
     _denied(Outcome.NO_SUCH_NAME, Pattern.DNS_NXDOMAIN, "says the name does not exist"),
     _denied(Outcome.NO_ANSWER, Pattern.DNS_NO_ANSWER, "says the name has no address"),
     _denied(Outcome.DNS_REFUSED, Pattern.DNS_REFUSED, "refuses the question"),
@@ -134,6 +148,14 @@ CONTROL_NAME_RULES: tuple[Rule[NameFacts], ...] = (
         Pattern.SRV_NO_SUCH_NAME,
         "A control is given no address for the name either.",
         when=lambda f: f.own_outcome in LIES,
+        cause=Cause.OUTAGE,
+    ),
+    _compared(
+        "srv.down.control_nowhere",
+        lambda f, view: view.gives_nobody(),
+        Pattern.SRV_DOWN,
+        "The name's own zone gives no address that others could reach: a control is given none either.",
+        when=lambda f: f.none_works and bool(f.own_addresses) and all(map(is_bogus, f.own_addresses)),
         cause=Cause.OUTAGE,
     ),
     Rule(

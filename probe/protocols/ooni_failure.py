@@ -31,6 +31,7 @@ _OTHER_WORDS = {
     "dns_name_error": FailureCode.DNS_NXDOMAIN,
     "dns_name_failure": FailureCode.DNS_SERVFAIL,
     "dns_reply_with_wrong_query_id": FailureCode.DNS_MISBEHAVING,
+    "dns_server_misbehaving": FailureCode.DNS_SERVFAIL,  # Go's word for any answer that reports a fault
     "dns_server_failure": FailureCode.DNS_SERVFAIL,
     "host_unreachable_error": FailureCode.HOST_UNREACHABLE,
     "http_invalid_redirect_url": FailureCode.HTTP_INVALID_REDIRECT,
@@ -82,7 +83,7 @@ def parse_failure(text: str | None, stage: Stage) -> Failure | None:
     """
     if text is None:
         return None
-    code = _CODES.get(text) or _OTHER_WORDS.get(text) or _read_free_text(text)
+    code = _OTHER_WORDS.get(text) or _CODES.get(text) or _read_free_text(text)
     return Failure(stage=stage, code=code, detail="" if code.value == text else text[:200])
 
 

@@ -11,6 +11,7 @@ import msgspec
 from probe.model.control import ControlReport
 from probe.model.errors import ProtocolError
 from probe.model.experiment import Experiment
+from probe.model.failure import FailureCode
 from probe.model.observation import DNSLookup, HTTPExchange, Observation, TCPConnect, TLSHandshake
 from probe.model.vantage import Vantage
 from probe.protocols.ooni_control import build_control_report
@@ -103,17 +104,26 @@ def _bound(keys: TestKeys) -> TestKeys:
 
 
 def _build_vantage(top: Top, observations: tuple[Observation, ...]) -> Vantage:
-    """Return the probe's place; it has a family where a connection of that family succeeded."""
-    six = any(isinstance(o, TCPConnect) and o.failure is None and ":" in o.endpoint.address for o in observations)
+    """Return the probe's place."""
     return Vantage(
         id="ooni",
         asn=read_asn(top.probe_asn),
         as_name=top.probe_network_name or "",
         country_code=read_country(top.probe_cc),
         resolver_asn=read_asn(top.resolver_asn),
-        families=(4, 6) if six else (4,),
+        families=_find_families(observations),
         software_version=f"{top.software_name or ''} {top.software_version or ''}".strip(),
     )
+
+
+def _find_families(observations: tuple[Observation, ...]) -> tuple[int, ...]:
+    """Return the families that the probe had: IPv6 where a connection succeeded, IPv4 unless it had no route at all."""
+    connects = [o for o in observations if isinstance(o, TCPConnect)]
+    if not any(":" in o.endpoint.address and o.failure is None for o in connects):
+        return (4,)
+    fours = [o for o in connects if ":" not in o.endpoint.address]
+    unrouted = [o for o in fours if o.failure is not None and o.failure.code is FailureCode.NETWORK_UNREACHABLE]
+    return (6,) if fours and len(unrouted) == len(fours) else (4, 6)
 
 
 def _build_observations(

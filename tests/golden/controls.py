@@ -6,10 +6,9 @@ from probe.model.experiment import Design, NameKind, Place, Step
 from probe.model.failure import FailureCode, IcmpError
 from probe.model.fingerprint import Fingerprint, FoundIn, Matching, Reference
 from probe.model.path_trace import HopAnswer, TraceKind
-from probe.model.vantage import Vantage
 from tests.golden.story import Half, golden, half
 from tests.golden.traces import trace
-from tests.unit.classify.cases import DOH, HOME, NAME, OWN, REAL, Story
+from tests.unit.classify.cases import HOME, NAME, OWN, REAL, Story
 from tests.unit.classify.outside import all_well, rounds
 
 NX, NO_ANSWER, REFUSED = FailureCode.DNS_NXDOMAIN, FailureCode.DNS_NO_ANSWER, FailureCode.DNS_REFUSED
@@ -158,46 +157,6 @@ _denying(
 )
 
 
-@golden("dns.injection.blockpage.control_differs")
-def block_answer() -> tuple[Half, Half]:
-    def tell(country: str) -> Case:
-        known = Fingerprint(
-            name="page", scope="nat", found_in=FoundIn.DNS, matching=Matching.FULL, pattern=OWN,
-            expected_countries=(country,),
-        )  # fmt: skip
-        story = Story().dns(OWN).tcp("silent").again(OWN).once_more(Step.CONNECT, "silent").neutrals()
-        return judged(
-            story,
-            Story().dns(REAL).tcp(address=REAL),
-            reference=Reference(fingerprints=(known,)),
-            vantage=Vantage(country_code="XA"),
-        )
-
-    return (
-        half(tell("XA"), LIKELY, "Twice this country's block page for us, twice the site's address for a control."),
-        half(tell("XB"), OPEN, "The address is known for another country's block page: nobody is accused."),
-    )
-
-
-@golden("srv.no_such_name.control_denies")
-def ghost() -> tuple[Half, Half]:
-    def tell(*, encrypted: object) -> Story:
-        return Story(**CLEAR).dns(OWN).tcp().http().ask(encrypted, DOH).again(OWN)
-
-    return (
-        half(
-            judged(tell(encrypted=NX), Story().dns(NX)),
-            DOWN,
-            "A control and an encrypted resolver say that the name does not exist: what we are given is made up.",
-        ),
-        half(
-            judged(tell(encrypted=OWN), Story().dns(NX)),
-            "ok none C2",
-            "An encrypted resolver gives the address too: a control's zone may lag behind.",
-        ),
-    )
-
-
 @golden("srv.no_such_name.control_too")
 def no_such_name() -> tuple[Half, Half]:
     return (
@@ -241,6 +200,7 @@ def unreachable() -> tuple[Half, Half]:
     )
 
 
+_unreached("tcp.rst_synack.control_ok", connect("reset"), "A reset while we connect, a connection for a control.")
 _unreached("tcp.rst_syn.control_ok", connect("refused"), "A reset for us, a connection for a control.")
 
 

@@ -1,6 +1,7 @@
 """All pairs: a module of stories is told here once, and registers its pairs by being read."""
 
 from tests.golden import (  # noqa: F401 (they register their stories)
+    control_names,
     controls,
     crossed,
     floors,

@@ -197,6 +197,24 @@ def test_measurement_kit_leaves_out_the_redirects_before_the_last_page():
     assert [(seen.hop, seen.endpoint.port) for seen in of(TCPConnect, found)] == [(0, 80), (1, 443)]
 
 
+@pytest.mark.parametrize(
+    ("four", "six", "families"),
+    [
+        ("network_unreachable", None, (6,)),
+        ("generic_timeout_error", None, (4, 6)),
+        (None, None, (4, 6)),
+        (None, "network_unreachable", (4,)),
+        ("network_unreachable", "network_unreachable", (4,)),
+    ],
+)
+def test_a_family_without_any_route_is_none_that_the_probe_had(four, six, families):
+    connects = [
+        {"ip": ip, "port": 443, "status": {"success": failure is None, "failure": failure}, "t": 0.2}
+        for ip, failure in ((EXAMPLE, four), ("2606:2800:220:1::1", six))
+    ]
+    assert old(url=COM, connects=connects).vantage.families == families
+
+
 def test_an_alias_among_a_helpers_addresses_is_no_address():
     measurement = copy.deepcopy(WORLDS["websiteDownNXDOMAIN"])
     measurement["test_keys"]["control"]["dns"] = {"failure": None, "addrs": ["alias.example.net"]}
@@ -315,6 +333,7 @@ def test_any_bytes_are_a_control_or_a_protocol_error(data):
         ("unknown_failure: stopped after too many redirects", FailureCode.TOO_MANY_REDIRECTS),
         ("response_never_received", FailureCode.UNKNOWN),
         ("deferred_timeout_error", FailureCode.TIMEOUT),
+        ("dns_server_misbehaving", FailureCode.DNS_SERVFAIL),
         ("http_invalid_redirect_url", FailureCode.HTTP_INVALID_REDIRECT),
         ("ssl_unknown_autority", FailureCode.SSL_UNKNOWN_AUTHORITY),
         ("ssl_error: error:14007086:SSL routines: certificate verify failed", FailureCode.SSL_INVALID_CERTIFICATE),
