@@ -19,6 +19,7 @@ from probe.classify.rules_flow import FLOW_CONTROL_RULES, FLOW_NOTES
 from probe.classify.rules_greeting import GREETING_RULES
 from probe.classify.rules_page import EXCHANGE_RULES, FOREIGN_PAGE_RULES, PAGE_RULES
 from probe.classify.rules_path import TCP_RULES, TLS_RULES
+from probe.classify.rules_prohibition import PROHIBITION_TCP_RULES
 from probe.classify.rules_question import QUESTION_RULES
 from probe.classify.rules_quic import QUIC_RULES
 from probe.classify.rules_resend import RESEND_RULES
@@ -98,6 +99,7 @@ LAYERED: tuple[tuple[Section[PathFacts], ...], ...] = (
     ),
     (Section(_broken_at(Layer.ICMP), ECHO_RULES),),
     (
+        Section(_broken_at(Layer.TCP), PROHIBITION_TCP_RULES),
         Section(_broken_at(Layer.TCP, tried=Layer.TRACE), TRACED_TCP_RULES),
         Section(_TCP, TUNNEL_TCP_RULES),
         Section(_broken, TCP_RULES),

@@ -35,26 +35,27 @@ def paired(facts: PathFacts, layer: Layer) -> Confidence:
     return C2 if pairs.tests >= PAIRS and pairs.controls >= PAIRS else C1
 
 
-def _icmp(facts: PathFacts) -> IcmpError | None:
+def icmp_error(facts: PathFacts) -> IcmpError | None:
+    """Return the ICMP error that broke the path, if one did."""
     broken = facts.failing
     return None if broken is None or broken.observation.failure is None else broken.observation.failure.icmp
 
 
 def is_offender_target(facts: PathFacts) -> bool:
     """Tell whether the target itself sent the ICMP error that broke the path."""
-    icmp, broken = _icmp(facts), facts.failing
+    icmp, broken = icmp_error(facts), facts.failing
     return icmp is not None and broken is not None and icmp.offender == broken.address
 
 
 def is_offender_local(facts: PathFacts) -> bool:
     """Tell whether a device of our own network sent it."""
-    icmp, broken = _icmp(facts), facts.failing
+    icmp, broken = icmp_error(facts), facts.failing
     return icmp is not None and broken is not None and is_private(icmp.offender) and not is_private(broken.address)
 
 
 def is_refused_on_the_way(facts: PathFacts) -> bool:
     """Tell whether a router outside our own network said so: without one, this host's own routing or firewall may."""
-    return _icmp(facts) is not None and not is_offender_local(facts)
+    return icmp_error(facts) is not None and not is_offender_local(facts)
 
 
 def _family_broken(facts: PathFacts) -> bool:
@@ -110,7 +111,7 @@ TCP_RULES: tuple[Rule[PathFacts], ...] = (
     ),
     Rule(
         id="ip.unreachable.icmp",
-        when=lambda f: f.failed(TCP, Outcome.REFUSED, Outcome.UNREACHABLE) and _icmp(f) is not None,
+        when=lambda f: f.failed(TCP, Outcome.REFUSED, Outcome.UNREACHABLE) and icmp_error(f) is not None,
         pattern=Pattern.IP_UNREACHABLE,
         cause=UNKNOWN,
         family=OBSERVED,

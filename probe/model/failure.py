@@ -81,6 +81,11 @@ class Stage(StrEnum):
     EXPECT = "expect"
 
 
+_PROHIBITED = ((3, 9), (3, 10), (3, 13))
+"""Network, host, communication administratively prohibited. A route that is merely missing has other codes."""
+_PROHIBITED_V6 = ((1, 1),)
+
+
 class IcmpError(msgspec.Struct, frozen=True, kw_only=True):
     """An ICMP error read from a socket's error queue (ip(7), `IP_RECVERR`)."""
 
@@ -88,6 +93,13 @@ class IcmpError(msgspec.Struct, frozen=True, kw_only=True):
     code: int
     offender: str
     """Address of the router or host that sent it."""
+    asn: int = 0
+    """AS of that address; 0 = not known."""
+
+    @property
+    def is_prohibition(self) -> bool:
+        """Tell whether a filter speaks, not a missing route (RFC 1812 section 5.2.7.1, RFC 4443 section 3.1)."""
+        return (self.type, self.code) in (_PROHIBITED_V6 if ":" in self.offender else _PROHIBITED)
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):

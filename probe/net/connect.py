@@ -128,7 +128,7 @@ class _Connection:
                 icmp = error_queue.drain(self._sock) if ctx.stack.capabilities.error_queue else ()
                 view = read_kernel_view(self._sock) if ctx.stack.capabilities.tcp_info else None
                 retransmits = view.retransmits if view is not None else 0
-            failure = build_failure(Stage.CONNECT, error, icmp[-1] if icmp else None)
+            failure = build_failure(Stage.CONNECT, error, self._place(icmp[-1]) if icmp else None)
         return channel, TCPConnect(
             transaction=transaction,
             t0_s=started_s,
@@ -154,6 +154,10 @@ class _Connection:
         """Return where the packets go: to the place itself, or to the proxy on the way to it."""
         tunnel = self._ctx.stack.tunnel
         return tunnel.proxy if tunnel is not None and tunnel.proxy is not None else self._endpoint
+
+    def _place(self, icmp: IcmpError) -> IcmpError:
+        """Say in whose network the sender of an ICMP error is."""
+        return msgspec.structs.replace(icmp, asn=self._ctx.asn_of(icmp.offender)) if icmp.offender else icmp
 
     def _build_refused(self, error: PermissionError) -> TCPConnect:
         """Return the observation of a connection that the gate forbids: nothing was opened, nothing learned."""

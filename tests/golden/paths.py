@@ -2,10 +2,12 @@
 
 import msgspec
 
+from probe.classify.case import Case
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, NameKind, Place, Step
 from probe.model.failure import IcmpError
 from probe.model.target import CheckName
+from probe.model.vantage import Vantage
 from tests.golden.story import Half, golden, half
 from tests.unit.classify.cases import FIT, OTHER, OWN, Story
 from tests.unit.classify.cited import cite
@@ -14,10 +16,13 @@ V6 = "2a02:2d8:1::1"
 FORBIDDEN = IcmpError(type=3, code=13, offender="5.62.9.9")
 
 
-def failing_connect(outcome: str, icmp: IcmpError | None = None) -> Story:
-    """Tell of a connect that failed twice in the same way."""
-    story = Story().dns(OWN).tcp(outcome, icmp=icmp)
-    return story.once_more(Step.CONNECT, outcome, icmp=icmp)
+ACCESS_AS, SITE_AS = 64500, 64510
+
+
+def failing_connect(outcome: str, icmp: IcmpError | None = None, asn: int = 0) -> Story:
+    """Tell of a connect that failed twice in the same way; `asn` is the target's."""
+    story = Story().dns(OWN).tcp(outcome, icmp=icmp, asn=asn)
+    return story.once_more(Step.CONNECT, outcome, icmp=icmp, asn=asn)
 
 
 def failing_hello(outcome: str, **more: object) -> Story:
@@ -77,6 +82,25 @@ def host_firewall() -> tuple[Half, Half]:
     return (
         half(failing_connect("unreachable", itself).case(), "server_side server C1", "The target itself prohibits it."),
         half(failing_connect("unreachable", FORBIDDEN).case(), "impaired unknown C1", "Somebody else says so."),
+    )
+
+
+@golden("ip.unreachable.access_prohibits")
+def access_prohibits() -> tuple[Half, Half]:
+    def tell(icmp: IcmpError) -> Case:
+        return failing_connect("unreachable", icmp, SITE_AS).case(vantage=Vantage(asn=ACCESS_AS))
+
+    return (
+        half(
+            tell(msgspec.structs.replace(FORBIDDEN, asn=ACCESS_AS)),
+            "blocked network C3",
+            "A router in our own provider's AS prohibits an address of another network, twice.",
+        ),
+        half(
+            tell(msgspec.structs.replace(FORBIDDEN, asn=SITE_AS)),
+            "impaired unknown C1",
+            "The router that prohibits stands in the target's own network: its operator may filter.",
+        ),
     )
 
 

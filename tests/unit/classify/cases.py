@@ -164,6 +164,7 @@ class Story:
         icmp: IcmpError | None = None,
         hot: bool = False,
         resent: int = 0,
+        asn: int = 0,
     ) -> "Story":
         """Connect: ok, refused, silent, unreachable or no_descriptors; idle_reset, idle_fin or idle_ok when held."""
         base = self._base(experiment, hop)
@@ -185,6 +186,7 @@ class Story:
                 held_ending=held.get(outcome),
                 hot=hot,
                 syn_retransmits=resent,
+                asn=asn,
             )
         )
         return self
