@@ -129,25 +129,9 @@ class PathFacts:
             ]
         )
 
-    def ok(self, layer: Layer, *, name: NameKind = TEST, at: tuple[Place, ...] = _HERE) -> bool:
-        """Tell whether such a try succeeded."""
-        return bool(self.seen(layer, Outcome.OK, name=name, at=at))
-
     def spoke(self, layer: Layer, *, name: NameKind, at: tuple[Place, ...] = _HERE) -> bool:
         """Tell whether the place answered such a try in the protocol, accepting or not."""
         return bool(self.seen(layer, *SPOKE, name=name, at=at))
-
-    def reset(self, layer: Layer, *, name: NameKind = TEST) -> bool:
-        """Tell whether such a try was reset."""
-        return bool(self.seen(layer, Outcome.RESET, name=name))
-
-    def closed(self, layer: Layer, *, name: NameKind = TEST) -> bool:
-        """Tell whether such a try was ended by a FIN before its time."""
-        return bool(self.seen(layer, Outcome.FIN, name=name))
-
-    def silent(self, layer: Layer, *, name: NameKind = TEST) -> bool:
-        """Tell whether such a try got no answer in its time."""
-        return bool(self.seen(layer, Outcome.SILENT, name=name))
 
     @functools.cached_property
     def checked(self) -> tuple[Try, ...]:

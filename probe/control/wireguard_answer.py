@@ -81,9 +81,9 @@ class _Session:
         return _DATA + self._peer_index + counter + self._seal.encrypt(bytes(4) + counter, reply, None)
 
 
-def answer_initiation(packet: bytes, private: bytes = SERVER_KEY) -> bytes | None:
+def answer_initiation(packet: bytes) -> bytes | None:
     """Return the second message; `None` = this is no first message to us, and real servers are silent too."""
-    found = _answer(packet, private)
+    found = _answer(packet, SERVER_KEY)
     return None if found is None else found[0]
 
 

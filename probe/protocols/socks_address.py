@@ -41,13 +41,13 @@ def build_host(host: str, types: AddressTypes = SOCKS) -> bytes:
     return bytes((types.ipv4 if literal.version == 4 else types.ipv6,)) + literal.packed
 
 
-def build_address(host: str, port: int, types: AddressTypes = SOCKS) -> bytes:
-    """Return type, address and port.
+def build_address(host: str, port: int) -> bytes:
+    """Return type, address and port, as SOCKS has them.
 
     Raises:
         ValueError: as `build_host`.
     """
-    return build_host(host, types) + struct.pack("!H", port)
+    return build_host(host) + struct.pack("!H", port)
 
 
 def split_address(data: bytes, types: AddressTypes = SOCKS) -> tuple[tuple[str, int], int] | None:

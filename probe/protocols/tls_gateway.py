@@ -48,14 +48,14 @@ def read_pin(text: str) -> str:
     return digest.hex()
 
 
-def parse_gateway(text: str, *, port: int = 443, params: frozenset[str] = frozenset(), login: bool = False) -> Parsed:
+def parse_gateway(text: str, *, params: frozenset[str] = frozenset(), login: bool = False) -> Parsed:
     """Read `SCHEME://[user:password@]host[:port][?sni=…&pin=…&insecure=1]`.
 
     Raises:
         ValueError: it is not that; the message says what is wrong.
     """
     known = _PARAMS | params
-    parsed = parse_login_link(text, default_port=port, params=known, secrets=frozenset({"password"} if login else ()))
+    parsed = parse_login_link(text, default_port=443, params=known, secrets=frozenset({"password"} if login else ()))
     if not login and ("user" in parsed.params or parsed.secrets):
         raise ValueError("a user name or password has no place in it")
     if "pin" in parsed.params:

@@ -60,7 +60,7 @@ def _share(part: int, whole: int) -> str:
     return f"{exact:.0f} %" if exact >= 1 or part == 0 else "under 1 %"
 
 
-def render_strip(cells: bytes, axis: Axis, *, label: str = "", titles: bool = True) -> str:
+def render_strip(cells: bytes, axis: Axis, *, label: str = "") -> str:
     """Return a row of cells as a picture: colour and height say the status, the pattern says the layer."""
     parts, at = [], 0
     for code, count in find_runs(cells):
@@ -70,7 +70,7 @@ def render_strip(cells: bytes, axis: Axis, *, label: str = "", titles: bool = Tr
             parts.append(element("rect", **place, y="90%", height="10%", class_="none"))
         else:
             height = HEIGHTS[status]
-            title = element("title", text(_name_run(axis, at, count, status, layer))) if titles and code != OK else ""
+            title = element("title", text(_name_run(axis, at, count, status, layer))) if code != OK else ""
             box = {"y": f"{100 - height}%", "height": f"{height}%"}
             parts.append(element("rect", title, **place, **box, class_=f"s-{status.value}"))
             if layer and status not in _PLAIN:

@@ -90,7 +90,7 @@ def _wireguard(
     def build(world: World) -> Scenario:
         address = world.sites["tunnel"].v4[0]
         prefixes = (f"{address}/32",) if here else ()
-        when = Volume(after_bytes=after, prefixes=prefixes, signatures=(Signature.WIREGUARD,))
+        when = Volume(after_bytes=FREEZES_AFTER, prefixes=prefixes, signatures=(Signature.WIREGUARD,))
         return tunnel_scenario(
             f"wireguard-{name}", about, world, "links.txt", truth,
             rules=rules(CensorRule(id="f", when=when, then=then)) if then is not None else None,
@@ -115,14 +115,14 @@ def trojan_server(address: str, fallback: str) -> Server:
 
 
 def _trojan(
-    name: str, about: str, truth: Truth, *, then: Then | None = None, after: int = FREEZES_AFTER, proven: Proven = NO,
+    name: str, about: str, truth: Truth, *, then: Then | None = None, proven: Proven = NO,
     user: Key = Key.RIGHT,
 ) -> Build:  # fmt: skip
     """Return a scenario with trojan, which shows whoever does not know its password a web site."""
 
     def build(world: World) -> Scenario:
         address, relay = world.sites["tunnel"].v4[0], world.sites["anchor2"].v4[0]
-        when = Volume(after_bytes=after, prefixes=(f"{address}/32",))
+        when = Volume(after_bytes=FREEZES_AFTER, prefixes=(f"{address}/32",))
         return tunnel_scenario(
             f"trojan-{name}", about, world, "links.txt", truth,
             rules=rules(CensorRule(id="f", when=when, then=then)) if then is not None else None,
