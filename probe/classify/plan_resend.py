@@ -4,8 +4,11 @@ Source: CONTRACT section 4 (ten connections for each address and design, six at 
 lost packet is nothing strange, so two tries decide whether there are more.
 """
 
+import msgspec
+
 from probe.classify.case import Case
 from probe.classify.facts import PathFacts, own_checks
+from probe.classify.pairs import PAIRS
 from probe.classify.resends import is_lost, resends_of
 from probe.classify.tries import Layer, Outcome, Try
 from probe.model.endpoint import Endpoint
@@ -49,25 +52,28 @@ def _is_through(case: Case, facts: PathFacts) -> bool:
 
 
 def _next(case: Case, facts: PathFacts, own: Try) -> list[Experiment]:
-    here = [e for e in case.experiments if e.design is Design.CONNECT and e.about == facts.spot]
-    tests = [e for e in here if e.place is Place.OWN]
+    here = {e.id: e for e in case.experiments if e.design is Design.CONNECT and e.about == facts.spot}
+    tests = [e for e in here.values() if e.place is Place.OWN]
     done = {row.experiment.id: row for row in facts.table if row.experiment is not None}
-    if any(e.id not in done or e.id in case.running for e in here):
+    if any(e.id not in done or e.id in case.running for e in here.values()):
         return []
     counted = resends_of(facts)
-    if tests and (counted.is_shown or counted.is_lossy or not any(is_lost(done[e.id]) for e in tests)):
+    healed = counted.lost < PAIRS and not any(is_lost(done[e.id]) for e in tests)
+    if tests and (counted.is_shown or counted.is_lossy or healed):
         return []
     assert isinstance(own.observation, TCPConnect)
-    first = len(tests) + 1
-    numbers = range(first, min(TRIES, first + (AT_ONCE if tests else FIRST) - 1) + 1)
     endpoint = own.observation.endpoint
     # The port that a browser would try as well, where something may well listen.
     other = Endpoint(address=endpoint.address, port=443 if endpoint.port == 80 else 80)
-    return [
-        _build(facts.spot, at, place, number, APART_S * (number - first + share))
-        for number in numbers
-        for at, place, share in ((endpoint, Place.OWN, 0.0), (other, Place.UNRELATED, 0.5))
+    places = ((endpoint, Place.OWN, 0.0), (other, Place.UNRELATED, 0.5))
+    # Where other designs left no room for a control, it is made up for before more is tried.
+    made = len(tests) if len(here) < 2 * len(tests) else min(TRIES, len(tests) + (AT_ONCE if tests else FIRST))
+    wanted = [
+        _build(facts.spot, at, place, number, share) for number in range(1, made + 1) for at, place, share in places
     ]
+    missing = [one for one in wanted if one.id not in here]
+    first = min((one.cell for one in missing), default=1)
+    return [msgspec.structs.replace(one, delay_s=APART_S * (one.cell - first + one.delay_s)) for one in missing]
 
 
 def _build(spot: str, endpoint: Endpoint, place: Place, number: int, delay_s: float) -> Experiment:

@@ -205,8 +205,11 @@ def neighbour_at_shared_host(world: World) -> Scenario:
         target=site.url,
         client=Client(neighbour=_neighbour(world, "video")),
         rules=rules(rule),
-        # From here it looks as a port does that is dropped for seconds at a time: who asked for it is not seen.
-        truth=seeming(partly(Pattern.FLOW_RESIDUAL, Pattern.IP), Pattern.IP_PORT_DROP),
+        # From here it looks as a port does that is dropped for seconds at a time: who asked for it is not seen. A hello
+        # or a request under way, and sent again in closed moments only, meets silence and no more.
+        truth=seeming(
+            partly(Pattern.FLOW_RESIDUAL, Pattern.IP), Pattern.IP_PORT_DROP, Pattern.TLS_TIMEOUT, Pattern.HTTP_TIMEOUT
+        ),
         options=("--tries", "10"),  # a run may come between two closures and see nothing by itself
         symptoms=(
             Symptom(trial=Reach(address=site.v4[0]), outcome=Outcome.SILENCE, at_s=NEIGHBOUR_SETTLES_S),

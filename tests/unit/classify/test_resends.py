@@ -7,7 +7,7 @@ from probe.classify.judge import judge
 from probe.classify.plan import plan
 from probe.classify.plan_resend import TRIES
 from probe.classify.symptom import find_symptom
-from probe.model.experiment import Design, Experiment, NameKind, Place
+from probe.model.experiment import Design, Experiment, NameKind, Place, Step
 from probe.model.pattern import Pattern
 from probe.model.target import CheckName, Exposure
 from probe.model.verdict import Cause, Status
@@ -116,3 +116,24 @@ def test_a_late_answer_is_a_symptom_that_the_next_run_may_cite_and_no_clean_run(
     assert find_symptom(tuple(prompt.observations)) == ()
     assert judge_clean(late.case()) is None
     assert judge(late.case()).status is Status.OK
+
+
+def test_a_control_that_found_no_room_is_made_up_for_before_more_is_tried():
+    story = late_page()
+    first = knocking(story)
+    answer(story, [e for e in first if e.place is Place.OWN], lost=2)
+    assert [(e.endpoint, e.cell, e.delay_s) for e in knocking(story)] == [
+        (OTHER_PORT, 1, 0.25),
+        (OTHER_PORT, 2, 0.75),
+    ]
+    answer(story, knocking(story), lost=0)
+    assert {e.cell for e in knocking(story)} == {3, 4, 5}
+
+
+def test_what_other_designs_lost_here_keeps_it_going():
+    story = late_page()
+    for number in range(1, 5):
+        planned = story.experiment(Design.SHARE, Step.HANDSHAKE, NameKind.TEST, number, endpoint=HERE)
+        story.tcp(experiment=planned, resent=1).tls(experiment=planned)
+    answer(story, knocking(story), lost=0)
+    assert knocking(story), "five were lost, and the next two came in a gap"
