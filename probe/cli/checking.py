@@ -24,6 +24,7 @@ from probe.net.clock import Clock
 from probe.net.context import Gatekeeper, Manners
 from probe.net.stack import Stack
 from probe.pipeline.environment import CHECK_BODY_BYTES, Environment
+from probe.pipeline.later import is_in_time
 from probe.pipeline.measure import Run
 from probe.pipeline.monitor import VantageMonitor
 from probe.pipeline.proofs import LOGIN_PARAM, find_rejected_login
@@ -136,19 +137,21 @@ class Checking:
 
     async def _check(self, environment: Environment, monitor: VantageMonitor, target: Target, show: Show) -> None:
         """Measure once, and with `--wait` again when the pending experiments are due."""
+        clock = environment.stack.clock
+        began_s = clock.boot_s()
         wish = Wish(deep=True, tries=self._tries, body_limit_bytes=CHECK_BODY_BYTES)
         measurement = await self._measure(environment, monitor, target, wish)
         earlier: list[Measurement] = []
         for _ in range(LATE_ROUNDS if self._wait else 0):
             pending = measurement.verdict.pending
-            if not pending:
+            if not pending or not is_in_time(clock.boot_s() - began_s, pending):
                 break
             self._show(show, measurement, final=False)
             delay_s = max(item.due_in_s for item in pending)
             self._progress.wait_for(target.address, delay_s)
             await asyncio.sleep(delay_s)
             earlier.append(measurement)
-            cites = tuple(_cite(one, environment.stack.clock) for one in earlier)
+            cites = tuple(_cite(one, clock) for one in earlier)
             late = Wish(
                 cites=cites,
                 continues=measurement.id,

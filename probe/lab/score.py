@@ -21,6 +21,8 @@ def longest_in_the_field_s(said: Said) -> float:
     """Return how long the final verdict would take outside the lab at most.
 
     Only what the first run leaves may wait for a cold place; a late run waits for a round, and may hold one within it.
+    One that times how long a place stays dead takes up to another cool-down: then no round begins after it, see
+    `pipeline.later.is_in_time`.
     """
     rounds = len(said.cites)
     return said.final_s + (COOL_DOWN_LONGER_S if rounds else 0.0) + max(0, 2 * rounds - 1) * ROUND_LONGER_S

@@ -17,6 +17,17 @@ from probe.classify.plan_route import plan_route
 from probe.model.experiment import Design, Experiment, Pending
 from probe.model.verdict import Confidence, EvidenceFamily, Status, Verdict
 
+BEGIN_UNTIL_S = 360.0
+"""After the first run's start; a round takes less than a minute, but for one that times how long a place stays dead."""
+
+
+def is_in_time(elapsed_s: float, pending: Iterable[Pending]) -> bool:
+    """Tell whether a late round may still begin: a final verdict is due within seven minutes (CONTRACT section 4).
+
+    The round after the cool-down may spend another one on timing; then the verdict stands, and says what is pending.
+    """
+    return elapsed_s + max((item.due_in_s for item in pending), default=0.0) <= BEGIN_UNTIL_S
+
 
 def second_round(case: Case, verdict: Verdict) -> tuple[Pending, ...]:
     """What a control said once is asked again: family B counts from two rounds (CONTRACT section 2).

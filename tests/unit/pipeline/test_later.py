@@ -3,17 +3,22 @@
 import asyncio
 import dataclasses
 
+import msgspec
 import pytest
 
+from probe.classify.facts import build_table
 from probe.classify.judge import judge
+from probe.classify.plan import plan
+from probe.classify.plan_share import share_later
 from probe.model.endpoint import Endpoint
-from probe.model.experiment import Design, Experiment, NameKind, Step
+from probe.model.experiment import Design, Experiment, NameKind, Pending, Step
 from probe.model.verdict import Status
-from probe.pipeline.later import run_in_order, second_round
+from probe.pipeline.later import is_in_time, run_in_order, second_round
 from probe.pipeline.measure import Run
 from probe.pipeline.wish import Wish
 from tests.golden.controls import hello, judged
 from tests.golden.shares import sometimes
+from tests.golden.stories import PAIRS
 from tests.unit.classify.cases import NEUTRAL, Story
 from tests.unit.classify.outside import all_well
 from tests.unit.daemon.parts import make_agent
@@ -89,3 +94,20 @@ def test_a_good_run_waits_for_what_it_left_open_and_for_nothing_else(failed, goe
     run._experiments.extend(story.experiments)
     verdict = run.finish(interrupted=False).verdict
     assert (verdict.status, bool(verdict.pending)) == (Status.OK, goes_on)
+
+
+@pytest.mark.parametrize("rule", sorted(PAIRS))
+def test_a_late_run_leaves_nothing_that_waits_for_another_cool_down(rule):
+    pair = PAIRS[rule]()
+    for half in (pair.fires, pair.nearly):
+        case = msgspec.structs.replace(half.case, cold_start=True)
+        pending = (*plan(case).later, *second_round(case, judge(case)), *share_later(case, build_table(case)))
+        assert all(item.due_in_s <= case.round_apart_s + 1.0 for item in pending)
+
+
+def test_a_late_round_begins_only_while_the_final_verdict_can_come_in_its_time():
+    round_apart, cool_down = (Pending(due_in_s=due_s, question="", experiments=()) for due_s in (31.0, 200.0))
+    assert is_in_time(20.0, (round_apart, cool_down))
+    assert is_in_time(320.0, (round_apart,))
+    assert not is_in_time(420.0, (round_apart,)), "the first late round timed a place that was dead for long"
+    assert not is_in_time(220.0, (cool_down,)), "a second cool-down does not fit"
