@@ -16,14 +16,14 @@ TRIES = 10
 """In the first round: at 26 % they show one failure in 19 of 20 cases."""
 TRIES_AT_MOST = 40
 """With all that follows later: of a share of 26 % fewer than one in a hundred are still open then."""
-AT_ONCE = 3
-"""Of the name, and as many of a neutral one."""
+AT_ONCE = 4
+"""Of the name, and half as many of a neutral one."""
 PATIENCE_S = 4.0
 """Each try; a silent one would hold up the rest for the whole timeout."""
 
 
 def plan_share(case: Case, table: tuple[Try, ...]) -> tuple[Experiment, ...]:
-    """Return the next handshakes of each family: three of the name and three of a neutral one at the same moment.
+    """Return the next handshakes of each family: four of the name and two of a neutral one at the same moment.
 
     They are made once the name has failed and come through as well, or as many as the user asked for. Names in turn and
     not in blocks: what stops everything for a few seconds must not look as if it picked one of them.
@@ -46,16 +46,10 @@ def _next(case: Case, table: tuple[Try, ...], rows: tuple[Try, ...]) -> list[Exp
     tests = sum(e.design is Design.SHARE for e in planned)
     controls = sum(e.name_kind is NameKind.NEUTRAL for e in planned)
     last = min(wanted, tests + AT_ONCE)
-    # The design of names may have asked the name itself a few times already: ten to a place in all.
-    spare = TRIES - sum(e.design is Design.SNI and e.name_kind is NameKind.TEST for e in planned)
+    # Five neutral ones leave room for the design of names, which may ask the name itself as often: ten in all.
     return [
-        _build(seen, name, design, number)
-        for number in range(min(tests, controls) + 1, last + 1)
-        for name, design, made in (
-            (seen.server_name, Design.SHARE, tests),
-            (case.neutral_names[0], Design.SNI, controls),
-        )
-        if number > made and (design is Design.SHARE or number <= spare)
+        *(_build(seen, seen.server_name, Design.SHARE, number) for number in range(tests + 1, last + 1)),
+        *(_build(seen, case.neutral_names[0], Design.SNI, n) for n in range(controls + 1, (last + 1) // 2 + 1)),
     ]
 
 
