@@ -52,20 +52,28 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 Examples:
   wallprobe classify --ooni measurement.json
   zcat 2026111*.jsonl.gz | wallprobe classify --ooni -
+  wallprobe classify --ooni --fingerprints fingerprints_http.csv --fingerprints fingerprints_dns.csv *.jsonl.gz
 """
 )
 @click.option(
     "--ooni", is_flag=True, required=True, help="The files are OONI web_connectivity measurements (0.4, 0.5)."
 )
-@click.option("--fingerprints", metavar="FILE", default="", help="Further block page fingerprints (OONI's CSV format).")
+@click.option(
+    "--fingerprints",
+    metavar="FILE",
+    multiple=True,
+    help="Further fingerprints of block pages or DNS answers (OONI's CSV format); may be given again.",
+)
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
-def classify(ooni: bool, fingerprints: str, files: tuple[str, ...]) -> int:
+def classify(ooni: bool, fingerprints: tuple[str, ...], files: tuple[str, ...]) -> int:
     """Judge measurements of others: one JSON line each, with OONI's own verdict beside ours.
 
     Reads single JSON and JSON lines, gzipped or not; `-` is standard input. What cannot be judged is one line on stderr
     each, and exit code 2 says at the end that there was any.
     """
-    reference, _ = load_reference(fingerprints)
+    reference, wrong_rows = load_reference(*fingerprints)
+    for row in wrong_rows:
+        click.echo(str(row), err=True)
     # A measurement is thousands of small values and no cycles: collecting as often as by default costs a tenth.
     gc.freeze()
     gc.set_threshold(100_000, 50, 50)

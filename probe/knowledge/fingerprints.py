@@ -35,6 +35,8 @@ def parse_fingerprints(text: str, file: str) -> tuple[tuple[Fingerprint, ...], t
         if missing:
             raise UserError(file, f"no column is called {', '.join(missing)}", "give OONI's fingerprints CSV")
         for row in reader:
+            if all(row[column] == column for column in COLUMNS):
+                continue  # their two files, joined
             try:
                 found.append(_read_row(row))
             except ValueError as error:

@@ -51,15 +51,16 @@ def load_knowledge(settings: Settings) -> Knowledge:
     Raises:
         UserError: a file that is named cannot be read.
     """
-    reference, errors = load_reference(settings.fingerprints_file)
+    named = (settings.fingerprints_file,) if settings.fingerprints_file else ()
+    reference, errors = load_reference(*named)
     return Knowledge(reference, AsnLookup.open(settings.asn_file) if settings.asn_file else None, errors)
 
 
-def load_reference(fingerprints_file: str = "") -> tuple[Reference, tuple[UserError, ...]]:
+def load_reference(*fingerprints_files: str) -> tuple[Reference, tuple[UserError, ...]]:
     """Return fingerprints and forged addresses, with a version that changes with any byte of them.
 
     Raises:
-        UserError: the file cannot be read.
+        UserError: a file cannot be read.
     """
     own = _read_own("fingerprints.csv")
     forged = _read_own("forged_addresses.csv")
@@ -68,10 +69,11 @@ def load_reference(fingerprints_file: str = "") -> tuple[Reference, tuple[UserEr
         raise ValueError(f"our own file is wrong: {mistakes[0]}")
     version = f"own-{_digest(own + forged)}"
     errors: tuple[UserError, ...] = ()
-    if fingerprints_file:
-        text = _read_named(fingerprints_file)
-        others, errors = parse_fingerprints(text, fingerprints_file)
+    for path in fingerprints_files:
+        text = _read_named(path)
+        others, wrong = parse_fingerprints(text, path)
         fingerprints += others
+        errors += wrong
         version += f"+file-{_digest(text)}"
     return Reference(version=version, fingerprints=fingerprints, forged_addresses=parse_forged(forged)), errors
 

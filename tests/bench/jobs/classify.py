@@ -33,7 +33,7 @@ _LETTERS = "etaoinshrdluдоступ"
 
 def run(*, quick: bool, rounds: int) -> Outcome:
     """Judge the same lines of each kind again and again, kind after kind in each round."""
-    own, _ = load_reference("")
+    own, _ = load_reference()
     references = {_LONG: make_list()}
     lines = {kind: msgspec.json.encode(one) for kind, one in {**make_kinds(), _LONG: make_long_page()}.items()}
     count = _QUICK_MEASUREMENTS if quick else _MEASUREMENTS

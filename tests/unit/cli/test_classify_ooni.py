@@ -112,3 +112,15 @@ def test_what_the_control_was_not_asked_about_stays_open(capsysbinary, report):
     for name, row in zip(WORLDS, rows, strict=True):
         if name.startswith("redirectThen") and name != "redirectThenSuccess":
             assert row["ours"]["status"] == "insufficient", name
+
+
+def test_fingerprint_files_are_used_and_their_bad_rows_told(capsysbinary, tmp_path):
+    head = "name,scope,other_names,location_found,pattern_type,pattern,confidence_no_fp,expected_countries,source\n"
+    http, dns, world = tmp_path / "http.csv", tmp_path / "dns.csv", tmp_path / "world.json"
+    http.write_text(head + "mine,isp,,body,contains,Access Denied</title>,5,IT,me\nbad,isp,,body,fuzzy,x,5,IT,me\n")
+    dns.write_text(head + "page,nat,,dns,full,31.13.94.41,5,IT,me\n")
+    world.write_text(json.dumps(WORLDS["httpDiffWithConsistentDNS"]))
+    _, rows, errors = judge(capsysbinary, "--fingerprints", str(http), "--fingerprints", str(dns), str(world))
+    assert (rows[0]["ours"]["status"], rows[0]["ours"]["patterns"]) == ("likely_blocked", ["http.blockpage"])
+    assert len(errors) == 1
+    assert "http.csv:3: no fingerprint" in errors[0]

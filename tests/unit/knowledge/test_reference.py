@@ -84,6 +84,18 @@ def test_a_country_that_is_not_known_matches_none():
     assert not found.settles_in("ZZ")
 
 
+def test_their_two_files_may_be_joined_or_named_one_after_the_other(tmp_path):
+    dns = HEAD + "a,nat,,dns,full,blocked.isp.example,5,ID,,,\n"
+    http = HEAD + 'b,isp,,body,contains,"two\nlines",5,RU,,,\n'
+    paths = [tmp_path / name for name in ("dns.csv", "http.csv", "both.csv")]
+    for path, text in zip(paths, (dns, http, dns + http), strict=True):
+        path.write_text(text)
+    apart, joined = load_reference(str(paths[0]), str(paths[1])), load_reference(str(paths[2]))
+    assert apart[1] == joined[1] == ()
+    assert apart[0].fingerprints == joined[0].fingerprints
+    assert [found.pattern for found in joined[0].fingerprints[-2:]] == ["blocked.isp.example", "two\nlines"]
+
+
 def test_a_file_of_the_operator_is_added_and_changes_the_version(tmp_path):
     path = tmp_path / "prints.csv"
     path.write_text(HEAD + "mine,isp,,body,contains,xyz,,DE,,,\nbad\n")
