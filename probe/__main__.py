@@ -36,7 +36,9 @@ def run_command(arguments: list[str]) -> int:
         error.show()
         return error.exit_code
     except click.ClickException as error:
-        print(f"wallprobe: {error.format_message()}; see `wallprobe --help`", file=sys.stderr)
+        asked = error.ctx if isinstance(error, click.UsageError) else None
+        page = asked.command_path if asked is not None else "wallprobe"
+        print(f"wallprobe: {error.format_message().rstrip('.')}; see `{page} --help`", file=sys.stderr)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED

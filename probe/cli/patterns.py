@@ -4,6 +4,7 @@ import click
 import msgspec
 
 from probe.classify.taxonomy import TAXONOMY
+from probe.model.errors import UserError
 
 
 @click.command(
@@ -19,7 +20,7 @@ def patterns(prefix: str, as_json: bool) -> None:
     """Show how things are blocked, and what must be seen before Wallprobe says so."""
     chosen = {pattern: entry for pattern, entry in TAXONOMY.items() if pattern.value.startswith(prefix)}
     if not chosen:
-        raise click.BadParameter(f"no pattern starts with {prefix!r}; `wallprobe patterns` lists them all")
+        raise UserError("patterns", f"none starts with {prefix!r}", "`wallprobe patterns` lists them all")
     for pattern, entry in chosen.items():
         if as_json:
             row = {"pattern": pattern.value, "meaning": entry.meaning, "needs": entry.needs}

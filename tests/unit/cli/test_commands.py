@@ -128,3 +128,17 @@ def test_words_are_completed(words: str, says: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
     assert run_command([]) == 0
     assert capsys.readouterr().out.strip() == says
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["chekc"], "wallprobe: No such command 'chekc'. Did you mean 'check'?; see `wallprobe --help`"),
+        (["zzz"], "wallprobe: No such command 'zzz'; see `wallprobe --help`"),
+        (["demo", "--nope"], "wallprobe: No such option '--nope'; see `wallprobe demo --help`"),
+        (["patterns", "nope"], "patterns: none starts with 'nope'; `wallprobe patterns` lists them all"),
+    ],
+)  # fmt: skip
+def test_a_slip_of_the_pen_is_told_with_the_page_that_helps(arguments: list[str], says: str, capsys) -> None:
+    assert run_command(arguments) == 2
+    assert capsys.readouterr().err.strip() == says
