@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-import aiohttp
 import click
 
 from probe.cli.contact import PASSWORD
@@ -129,6 +128,8 @@ async def push(url: str, page: bytes) -> None:
     Raises:
         click.ClickException: it does not answer, or refuses.
     """
+    import aiohttp  # 0.1 s that a check which pushes nothing should not cost
+
     host = urlsplit(url).hostname
     timeout = aiohttp.ClientTimeout(total=PUSH_TIMEOUT_S)
     try:

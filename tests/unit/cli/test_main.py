@@ -78,3 +78,9 @@ def test_ctrl_c_is_exit_code_130_without_a_traceback(tmp_path):
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Traceback" not in errors
+
+
+def test_a_check_does_not_load_the_library_of_servers():
+    code = "import sys, probe.cli.check; print(sorted({'aiohttp', 'scapy', 'jinja2'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]", "start-up time is a feature: import it where it is used"
