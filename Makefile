@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Images set it, and then each of some thousand processes that tests start compiles the program anew: half its start-up.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo run test check format bench soak setup clean
 
 setup: $(VENV)/.ready
