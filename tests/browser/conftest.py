@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from tests.browser.serving import Seeded, Serving
 
@@ -19,6 +19,9 @@ FLAGS = (
 )  # fmt: skip
 
 Open = Callable[..., Page]
+PATIENCE_MS = 30_000
+"""With a machine that does other things as well; what has a limit of its own is timed where it is tested."""
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +56,7 @@ def open_page(browser: Browser, serving: Serving) -> Iterator[Open]:
     def start(path: str = "/", *, url: str = "", width: int = 1280, height: int = 900, **context: object) -> Page:
         contexts.append(browser.new_context(viewport={"width": width, "height": height}, **context))  # type: ignore[arg-type]
         page = contexts[-1].new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("request", lambda request: asked.append(_host(request)))
         page.on("console", hear)
         page.on("pageerror", lambda error: complaints.append(str(error)))

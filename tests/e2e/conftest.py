@@ -24,6 +24,8 @@ from probe.store.store import Store
 
 ROOT = Path(__file__).parents[2]
 NAMESERVER = "45.90.0.53"
+PATIENCE_S = 60.0
+"""With a machine that does other things as well: no limit of the agent's own, those are said where they are tested."""
 CONFIG = """
 vantage: {{id: e2e, country: DE}}
 targets: [{{file: {folder}/sites.txt}}]
@@ -83,7 +85,9 @@ class Stage:
         inside = ["nsenter", "-t", str(self.process.pid), "-U", "--preserve-credentials", "-n", "-m", f"--wd={ROOT}"]
         return [*inside, sys.executable, "-m", "probe", *arguments]
 
-    def run(self, *arguments: str, timeout_s: float = 30.0, **environ: str) -> "subprocess.CompletedProcess[str]":
+    def run(
+        self, *arguments: str, timeout_s: float = 2 * PATIENCE_S, **environ: str
+    ) -> "subprocess.CompletedProcess[str]":
         """Run a command to its end."""
         return subprocess.run(
             self.command(*arguments), capture_output=True, text=True, timeout=timeout_s, check=False,
@@ -124,7 +128,7 @@ class Daemon:
     def log(self) -> str:
         return self.log_path.read_text()
 
-    def wait_for(self, found: Callable[[], Any], within_s: float = 20.0) -> Any:
+    def wait_for(self, found: Callable[[], Any], within_s: float = PATIENCE_S) -> Any:
         """Return what `found` returns once it is true."""
         until_s = time.monotonic() + within_s
         while True:
@@ -135,7 +139,7 @@ class Daemon:
             assert time.monotonic() < until_s, f"not within {within_s} s:\n{self.log[-3000:]}"
             time.sleep(0.1)
 
-    def wait_until_ready(self, within_s: float = 20.0) -> None:
+    def wait_until_ready(self, within_s: float = PATIENCE_S) -> None:
         self.wait_for(lambda: self.stage.get("/-/ready")[0] == 200, within_s)
 
     def metrics(self) -> str:

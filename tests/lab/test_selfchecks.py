@@ -10,7 +10,7 @@ from probe.lab.spread import spread
 from probe.lab.world.atlas import build_world
 from tests.lab.conftest import SEED
 
-pytestmark = [pytest.mark.lab, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.lab, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(900)]
 
 JOBS = 5
 """More than cores: most of the time a proof waits for a silence to be one."""
