@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,8 @@ def run(  # noqa: PLR0913, PLR0917  # one for each flag
 
     SIGHUP or POST /-/reload reads the configuration again; SIGTERM stops within five seconds.
     """
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # who asks for a reload while it is being read gets no end
     watch_every_s = _read_interval(auto_reload_every)
 
     def read_settings() -> Settings:

@@ -37,7 +37,7 @@ class Piece(NamedTuple):
 
 @functools.cache
 def quickest_zlib() -> Any:
-    """Return `isal`'s look-alike of zlib where the extra `fast` is installed: a third of the time, the same size."""
+    """Return `isal`'s look-alike of zlib where there is one for this machine: a third of the time, the same size."""
     try:
         return importlib.import_module("isal.isal_zlib")
     except ImportError:

@@ -134,10 +134,11 @@ def _headline(counts: dict[Status, int]) -> str:
     waiting = counts.get(Status.INSUFFICIENT, 0)
     if not parts:
         if waiting == total:
-            return f"None of {total:,} targets is judged yet."
-        whole = f"All {total - waiting:,} judged targets" if waiting else f"All {total:,} targets"
+            return "The one target is not judged yet." if total == 1 else f"None of {total:,} targets is judged yet."
+        judged, adjective = total - waiting, "judged " if waiting else ""
+        whole = f"The one {adjective}target" if judged == 1 else f"All {judged:,} {adjective}targets"
         return f"{whole} can be reached."
-    return f"Of {total:,} targets, {', '.join(parts)}."
+    return f"Of {total:,} target{'' if total == 1 else 's'}, {', '.join(parts)}."
 
 
 Health = list[tuple[str, str, bool | None]]

@@ -298,3 +298,27 @@ def test_hostile_words_stay_words(open_page: Open, changing: Serving):
     assert "owned" not in page.title()
     page.locator("#rows tbody th a").click()
     expect(page.locator("h1")).to_contain_text(hostile)
+
+
+def test_long_names_and_names_in_any_script_leave_the_list_a_list(open_page: Open, changing: Serving):
+    addresses = ("https://" + ".".join(letter * 63 for letter in "abc") + ".example/" + "path/" * 40,
+                 "https://مثال.إختبار/صفحة", "https://例え.テスト/頁")  # fmt: skip
+    group = "customers in the north-east " * 9
+    changing.agent.put(
+        [
+            make_snapshot(number, Status.BLOCKED, target=make_plain_target(number, address=address, group=group))
+            for number, address in enumerate(addresses)
+        ]
+    )
+    page = open_page("/", url=changing.url, width=390)
+    expect(page.locator("#rows tbody tr")).to_have_count(3)
+    heights = page.locator("#rows tbody th a").evaluate_all("all => all.map(one => one.offsetHeight)")
+    assert max(heights) < 100
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    link = page.locator("#rows tbody th a").first
+    assert link.get_attribute("title") in addresses
+    isolated = link.evaluate("one => getComputedStyle(one).unicodeBidi")
+    assert isolated == "isolate"
+    page.goto(f"{changing.url}/targets/{changing.agent.snapshots()[0].target.id}")
+    expect(page.locator("h1 bdi")).to_have_text(addresses[0])
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -32,10 +32,10 @@ async def test_the_first_sentence_says_what_matters_most(connect: Connect):
     agent = FakeAgent([make_snapshot(0), make_snapshot(1, Status.BLOCKED), make_snapshot(2, Status.DOWN)])
     page = await read(connect, agent)
     assert "Of 3 targets, 1 blocked, 1 not reachable for another reason." in page.text
-    assert "All 1 targets can be reached." in (await read(connect, FakeAgent([make_snapshot(0)]))).text
+    assert "The one target can be reached." in (await read(connect, FakeAgent([make_snapshot(0)]))).text
     assert "No target is on the list." in (await read(connect, FakeAgent())).text
     waiting = FakeAgent([TargetSnapshot(target=make_target())])
-    assert "None of 1 targets is judged yet." in (await read(connect, waiting)).text
+    assert "The one target is not judged yet." in (await read(connect, waiting)).text
 
 
 async def test_hostile_names_are_text_and_not_tags(connect: Connect):
@@ -174,7 +174,7 @@ async def test_an_unfit_vantage_is_said_first(connect: Connect, state: VantageSt
     agent = FakeAgent([make_snapshot()])
     agent.baseline_now = Baseline(id="b", quick=False, started_at=NOW, started_boot_s=1.0, runtime_s=1.0, state=state)
     text = (await read(connect, agent)).text
-    _title, before, _after = text.split("All 1 targets")
+    _title, before, _after = text.split("The one target")
     assert words in before
 
 

@@ -210,3 +210,12 @@ async def test_a_group_shows_its_members_and_what_they_came_to_together(connect:
     overview = await read(connect, agent, "/?span=hour&q=office.ovpn&status=degraded")
     labels = [str(a["aria-label"]) for tag, a in overview.tags if tag == "svg" and a.get("class") == "strip"]
     assert labels == [f"1 hour: {words}"]
+
+
+async def test_a_verdict_whose_time_has_run_out_is_called_stale_on_list_and_page(connect: Connect):
+    fresh, old = make_snapshot(0), make_snapshot(1, last_run_at=NOW - 7140, valid_until=NOW - 60)
+    agent = FakeAgent([fresh, old])
+    assert "stale" not in (await read(connect, agent, f"/targets/{fresh.target.id}")).text
+    page = await read(connect, agent, f"/targets/{old.target.id}")
+    assert "stale: not judged for 2 h, this is what was last known" in page.text
+    assert (await read(connect, agent)).text.count(" stale ") == 1
