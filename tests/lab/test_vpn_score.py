@@ -25,7 +25,7 @@ from tests.lab.conftest import SEED
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(600)]
 
-JOBS = int(os.environ.get("LAB_JOBS", "6"))
+JOBS = int(os.environ.get("LAB_JOBS", "8"))
 EXACT_RATIO = 0.95
 PATTERN_PRECISION = 0.98
 NAMES = tuple(build_tunnel_scenarios(build_world(SEED)))
