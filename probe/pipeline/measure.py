@@ -51,6 +51,8 @@ RETRIES = 5
 """Each waits twice as long as the one before: after 31 s a run that may not ask ends, and the next one asks instead."""
 HELD_AT_MOST_S = 30.0
 """A failure waits this long for a look at the vantage; then it is not judged (CONTRACT section 3)."""
+FEW_STEPS = 40
+"""A late design of more asks the storm guard first, as follow-ups do that are not left for later."""
 RECENT_S = 60.0
 """A page in the clear is believed when a look at the vantage this young was fit."""
 
@@ -330,7 +332,10 @@ class Run:
         """Run late experiments one after another: the order is the design."""
         await self._ask_control()
         for pending in self._wish.pending:
-            await run_in_order(pending.experiments, self._run_late)
+            size = len(pending.experiments)
+            # What many targets leave for later at once must not become a storm; a few steps of each are none.
+            if size <= FEW_STEPS or self._environment.may_follow_up(size):
+                await run_in_order(pending.experiments, self._run_late)
 
     async def _run_late(self, experiment: Experiment) -> None:
         if not is_moot(experiment, build_table(self._case())):

@@ -23,7 +23,7 @@ from probe.lab.spread import spread
 from probe.lab.world.atlas import build_world
 from tests.lab.conftest import SEED
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(900)]
 
 JOBS = int(os.environ.get("LAB_JOBS", "8"))
 EXACT_RATIO = 0.95

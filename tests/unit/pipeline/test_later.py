@@ -111,3 +111,29 @@ def test_a_late_round_begins_only_while_the_final_verdict_can_come_in_its_time()
     assert is_in_time(320.0, (round_apart,))
     assert not is_in_time(420.0, (round_apart,)), "the first late round timed a place that was dead for long"
     assert not is_in_time(220.0, (cool_down,)), "a second cool-down does not fit"
+
+
+@pytest.mark.parametrize(("steps", "has_budget", "run_steps"), [(75, True, 75), (75, False, 0), (40, False, 40)])
+async def test_a_late_design_of_many_steps_fits_into_the_storm_guards_budget_or_is_left_out(
+    monkeypatch, steps, has_budget, run_steps
+):
+    story = Story()
+    agent = make_agent(story.target)
+    asked: list[int] = []
+
+    def may_follow_up(connections: int) -> bool:
+        asked.append(connections)
+        return has_budget
+
+    environment = dataclasses.replace(agent.environment, may_follow_up=may_follow_up)
+    late = Pending(due_in_s=1.0, question="?", experiments=tuple(experiment(n, Design.ENTROPY) for n in range(steps)))
+    run = Run(environment, agent.monitor, story.target, Wish(continues="01", pending=(late,)))
+    done: list[str] = []
+
+    async def run_late(one: Experiment) -> None:
+        done.append(one.id)
+
+    monkeypatch.setattr(run, "_run_late", run_late)
+    await run._run_pending()
+    assert len(done) == run_steps
+    assert asked == ([75] if steps > 40 else [])
