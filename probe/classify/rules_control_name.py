@@ -108,13 +108,27 @@ def _invented(facts: NameFacts) -> bool:
     return facts.case.single_sample or facts.encrypted_deny(Outcome.NO_SUCH_NAME) >= 1
 
 
+def _filtered_at_home(facts: NameFacts) -> bool:
+    """The null address is what filters on one's own machine or router give; a resolver outside is none of these."""
+    return facts.sinkhole and not facts.resolver_outside
+
+
 CONTROL_NAME_RULES: tuple[Rule[NameFacts], ...] = (
+    Rule(
+        id="local.resolver.sinkhole.control_differs",
+        when=lambda f: _asked(f) and _filtered_at_home(f) and _false(f, ControlView.of(f.case)),
+        pattern=Pattern.LOCAL_RESOLVER,
+        cause=Cause.LOCAL,
+        family=B,
+        level=C1,
+        reason="We are given the null address, as filters at home give it; a control is given the site's.",
+    ),
     _compared(
         "dns.injection.bogon.control_differs",
         _false,
         Pattern.DNS_INJECTION_BOGON,
         "We are given no public address, a control is given the site's.",
-        when=lambda f: f.bogon and _outside(f),
+        when=lambda f: f.bogon and _outside(f) and not _filtered_at_home(f),
     ),
     _compared(
         "dns.injection.blockpage.control_differs",

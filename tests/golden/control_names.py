@@ -6,7 +6,7 @@ from probe.model.fingerprint import Fingerprint, FoundIn, Matching, Reference
 from probe.model.vantage import Vantage
 from tests.golden.controls import BOGON, CLEAR, DOWN, LIKELY, NX, OPEN, judged
 from tests.golden.story import Half, golden, half
-from tests.unit.classify.cases import DOH, OWN, REAL, Story
+from tests.unit.classify.cases import DOH, HOME, OWN, REAL, Story
 
 
 @golden("dns.injection.blockpage.control_differs")
@@ -71,4 +71,17 @@ def ghost() -> tuple[Half, Half]:
             "ok none C2",
             "An encrypted resolver gives the address too: a control's zone may lag behind.",
         ),
+    )
+
+
+@golden("local.resolver.sinkhole.control_differs")
+def null_address() -> tuple[Half, Half]:
+    def tell(**resolver: object) -> Case:
+        story = Story().dns("0.0.0.0", **resolver).tcp("refused", address="0.0.0.0").again("0.0.0.0", **resolver)
+        story.once_more(Step.CONNECT, "refused", address="0.0.0.0").neutrals(**resolver)
+        return judged(story, Story().dns(REAL).tcp(address=REAL))
+
+    return (
+        half(tell(resolver=HOME), "impaired local C1", "A resolver at home gives the null address."),
+        half(tell(), LIKELY, "A provider's resolver gives the null address: nobody's filter at home."),
     )
