@@ -1,7 +1,7 @@
 """Follow-ups where a path works, and its connection had to ask again: is that this port, or the line?
 
 Source: CONTRACT section 4 (ten connections for each address and design, six at once). They open and send nothing. One
-lost packet is nothing strange, so two tries decide whether there are more.
+lost packet is nothing strange, so three tries decide whether there are more.
 """
 
 import msgspec
@@ -18,9 +18,11 @@ from probe.model.target import CheckName, Exposure
 
 TRIES = 10
 """For each place: what one address and design may cost (CONTRACT section 4)."""
-FIRST, AT_ONCE = 2, 3
-"""Tries in the first round and in each of the others; as many go to the other port."""
+AT_ONCE = 3
+"""Tries in a round; as many go to the other port."""
 APART_S = 0.5
+FIRST_APART_S = 0.8
+"""The first come right after the one that came through: further apart, or they meet the same good moment."""
 """Of tries in a round, the other port's in between: loss comes in bursts."""
 WITHIN_S = 1.6
 """The first packet is sent again after 1 s: by then it is known whether it was lost."""
@@ -67,13 +69,14 @@ def _next(case: Case, facts: PathFacts, own: Try) -> list[Experiment]:
     other = Endpoint(address=endpoint.address, port=443 if endpoint.port == 80 else 80)
     places = ((endpoint, Place.OWN, 0.0), (other, Place.UNRELATED, 0.5))
     # Where other designs left no room for a control, it is made up for before more is tried.
-    made = len(tests) if len(here) < 2 * len(tests) else min(TRIES, len(tests) + (AT_ONCE if tests else FIRST))
+    made = len(tests) if len(here) < 2 * len(tests) else min(TRIES, len(tests) + AT_ONCE)
     wanted = [
         _build(facts.spot, at, place, number, share) for number in range(1, made + 1) for at, place, share in places
     ]
     missing = [one for one in wanted if one.id not in here]
     first = min((one.cell for one in missing), default=1)
-    return [msgspec.structs.replace(one, delay_s=APART_S * (one.cell - first + one.delay_s)) for one in missing]
+    apart_s = APART_S if tests else FIRST_APART_S
+    return [msgspec.structs.replace(one, delay_s=apart_s * (one.cell - first + one.delay_s)) for one in missing]
 
 
 def _build(spot: str, endpoint: Endpoint, place: Place, number: int, delay_s: float) -> Experiment:

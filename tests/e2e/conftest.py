@@ -85,9 +85,7 @@ class Stage:
         inside = ["nsenter", "-t", str(self.process.pid), "-U", "--preserve-credentials", "-n", "-m", f"--wd={ROOT}"]
         return [*inside, sys.executable, "-m", "probe", *arguments]
 
-    def run(
-        self, *arguments: str, timeout_s: float = 2 * PATIENCE_S, **environ: str
-    ) -> "subprocess.CompletedProcess[str]":
+    def run(self, *arguments: str, timeout_s: float = 100.0, **environ: str) -> "subprocess.CompletedProcess[str]":
         """Run a command to its end."""
         return subprocess.run(
             self.command(*arguments), capture_output=True, text=True, timeout=timeout_s, check=False,
