@@ -29,7 +29,7 @@ from probe.net.context import Manners
 from probe.pipeline.proofs import LOGIN_PARAM, read_word
 from probe.store.place import find_path
 from probe.targets.address import apply_traits, parse_address
-from probe.targets.secret_places import Given, is_named_place, is_open_to_others
+from probe.targets.secret_places import OPEN_TO_OTHERS, Given, find_open_files
 from probe.targets.traits import Traits
 from probe.targets.tunnels import Tunnels, is_tunnel_place, load_tunnels, parse_given_tunnels
 
@@ -261,10 +261,9 @@ def _read_target(text: str, given: Given, traits: Traits, *, hidden: bool) -> tu
     if text == "-":
         return _tell_notes(parse_given_tunnels(sys.stdin.buffer.read(), given), traits, hidden=hidden)
     if is_tunnel_place(text):
-        named = "the file" if hidden else text
         found = _tell_notes(load_tunnels(text), traits, hidden=hidden)
-        if not is_named_place(text) and is_open_to_others(text) and any(target.secrets for target in found):
-            click.echo(f"note: {named} holds keys and other users may read it (chmod 600)", err=True)
+        for place in find_open_files(found):
+            click.echo(f"note: {'the file, or one that it names,' if hidden else place} {OPEN_TO_OTHERS}", err=True)
         return found
     target = parse_address(text, keep=given.keep, traits=traits)
     if hidden and target.check is CheckName.VPN:
@@ -282,7 +281,7 @@ def _read_target(text: str, given: Given, traits: Traits, *, hidden: bool) -> tu
 
 def _tell_notes(tunnels: Tunnels, traits: Traits, *, hidden: bool) -> tuple[Target, ...]:
     place = tunnels.targets[0].source if hidden and tunnels.targets else ""
-    for note in (*(f"{error}; left out" for error in tunnels.mistakes), *tunnels.notes):
+    for note in (*(f"left out: {error}" for error in tunnels.mistakes), *tunnels.notes):
         click.echo(f"note: {note.replace(place, 'the file') if place else note}", err=True)
     return tuple(apply_traits(target, traits) for target in tunnels.targets)
 

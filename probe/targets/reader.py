@@ -16,6 +16,7 @@ from probe.targets.entries import read_address, read_entry
 from probe.targets.fetch import Body, fetch_url, find_files, place_of, read_file
 from probe.targets.formats import parse_list
 from probe.targets.loaded import Loaded, inherit, join_loaded
+from probe.targets.secret_places import OPEN_TO_OTHERS, find_open_files
 from probe.targets.secret_reading import SecretReader
 
 
@@ -41,7 +42,9 @@ class ListReader:
             tasks = [group.create_task(self._load_source(source, defaults, reader)) for source in sources]
         parts = [task.result() for task in tasks]
         self._forget_others(sources, defaults)
-        return await asyncio.to_thread(join_loaded, parts) if len(parts) != 1 else parts[0]
+        loaded = await asyncio.to_thread(join_loaded, parts) if len(parts) != 1 else parts[0]
+        notes = tuple(f"{place} {OPEN_TO_OTHERS}" for place in find_open_files(loaded.targets))
+        return msgspec.structs.replace(loaded, notes=loaded.notes + notes) if notes else loaded
 
     async def _load_source(self, source: TargetSource, defaults: Defaults, reader: SecretReader) -> Loaded:
         if source.uri:

@@ -8,7 +8,7 @@ or on standard input. Source: systemd.exec(5), `LoadCredential=` and `$CREDENTIA
 import hashlib
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from probe.model.errors import UserError
@@ -16,6 +16,10 @@ from probe.model.target import SecretRef, Target
 
 MOST_BYTES = 8 * 1024 * 1024
 _KINDS = ("env", "credential")
+_IN_FILES = ("entry", "file", "line")
+_PUBLIC = ("ca", "cert")
+"""What a file of its own may show to everybody."""
+OPEN_TO_OTHERS = "holds keys and other users may read it (chmod 600)"
 
 
 def is_named_place(text: str) -> bool:
@@ -68,6 +72,17 @@ def is_open_to_others(place: str) -> bool:
         return bool(os.stat(Path(place).expanduser()).st_mode & 0o077)
     except OSError:
         return False
+
+
+def find_open_files(targets: Iterable[Target]) -> tuple[str, ...]:
+    """Return the files that hold a secret of one of these targets, and that other users of this machine may read."""
+    places: dict[str, None] = {}
+    for target in targets:
+        for name, reference in target.secrets.items():
+            kind, _, place = reference.source.partition(":")
+            if kind in _IN_FILES and not (kind == "file" and name in _PUBLIC):
+                places[place if kind == "file" else place.rpartition("#")[0]] = None
+    return tuple(place for place in places if is_open_to_others(place))
 
 
 def changed_since(target: Target, at: float) -> bool:

@@ -1,5 +1,6 @@
 """Links, lists of them, clients' files and bridge lines, and where their secrets are read again."""
 
+import asyncio
 import base64
 import contextlib
 
@@ -14,8 +15,8 @@ from probe.model.target import Exposure, GroupMode
 from probe.net.context import SecretMissing
 from probe.targets import parse_address
 from probe.targets.formats import parse_list
-from probe.targets.reader import load_uri
-from probe.targets.secret_places import Given, is_named_place, is_open_to_others
+from probe.targets.reader import load_sources, load_uri
+from probe.targets.secret_places import Given, find_open_files, is_named_place, is_open_to_others
 from probe.targets.secret_reading import read_secrets
 from probe.targets.tunnel_texts import find_link, find_scheme, parse_tunnel_text
 from probe.targets.tunnels import is_tunnel_place, load_tunnels, parse_given_tunnels
@@ -165,6 +166,30 @@ def test_modes_are_looked_at(links, tmp_path):
     (tmp_path / "open.txt").chmod(0o644)
     assert is_open_to_others(str(tmp_path / "open.txt"))
     assert not is_open_to_others("env:HOME")
+
+
+def test_keys_that_others_may_read_are_named_wherever_they_stand(links, tmp_path):
+    office = tmp_path / "office.ovpn"
+    office.write_text("client\nremote a.test\nca ca.crt\nkey jane.key\nauth-user-pass pass.txt\n")
+    office.chmod(0o600)
+    for name, mode in (("ca.crt", 0o644), ("jane.key", 0o640), ("pass.txt", 0o600)):
+        (tmp_path / name).write_text("x")
+        (tmp_path / name).chmod(mode)
+    targets = load_tunnels(str(office)).targets + load_tunnels(links).targets
+    assert find_open_files(targets) == (str(tmp_path / "jane.key"),)
+    office.chmod(0o644)
+    (tmp_path / "links.txt").chmod(0o604)
+    # Nothing that is secret stands in the client's file itself.
+    assert find_open_files(targets) == (str(tmp_path / "jane.key"), links)
+    assert find_open_files([parse_address(TROJAN, keep=Given().keep), parse_address("a.test")]) == ()
+
+
+def test_a_list_says_that_its_keys_are_open(links, tmp_path):
+    (tmp_path / "links.txt").chmod(0o644)
+    loaded = asyncio.run(load_sources([TargetSource(uri=links, place=links)]))
+    assert [note for note in loaded.notes if "other users" in note] == [
+        f"{links} holds keys and other users may read it (chmod 600)"
+    ]
 
 
 def test_a_link_that_cannot_be_read_again_is_refused_unquoted():
