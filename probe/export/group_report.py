@@ -11,6 +11,7 @@ from probe.export.own_steps import own_steps
 from probe.export.report import Line, Tone, build_head, write_duration
 from probe.export.stages import write_stages
 from probe.export.untried import name_untried
+from probe.model.depth import Depth
 from probe.model.measurement import Measurement
 from probe.model.observation import DialogueExchange, DNSLookup, TCPConnect, TLSHandshake
 from probe.model.verdict import Verdict
@@ -43,11 +44,17 @@ def build_group_report(name: str, verdict: Verdict, members: Sequence[Measuremen
 
 def _say_meaning(member: Measurement, members: Sequence[Measurement]) -> str:
     """Return what a member's verdict says; of one that is silent to keys that others take, what follows from that."""
-    tag = member.target.key_tag
-    is_open = member.verdict.rule_id in _UNPROVEN and bool(tag)
-    if is_open and any(other.verdict.status.reachable and other.target.key_tag == tag for other in members):
+    is_open = member.verdict.rule_id in _UNPROVEN and bool(member.target.key_tag)
+    if is_open and any(_takes_keys_of(member, other) for other in members):
         return SAME_KEYS
     return member.verdict.summary
+
+
+def _takes_keys_of(member: Measurement, other: Measurement) -> bool:
+    """Tell whether another endpoint has shown that it takes this one's keys: a greeting alone needs none."""
+    one, two = member.target, other.target
+    same = one.key_tag == two.key_tag and one.params.get("protocol") == two.params.get("protocol")
+    return same and other.verdict.status.reachable and other.verdict.depth.rank >= Depth.PROOF.rank
 
 
 def name_members(members: Sequence[Measurement]) -> dict[str, Verdict]:

@@ -6,12 +6,11 @@ Source: the share link proposals of XTLS (github.com/XTLS/Xray-core discussion 7
 
 import re
 from collections.abc import Mapping
-from urllib.parse import unquote
 
 from probe.model.verdict import Depth
 from probe.protocols.dialogue import Ask, Reached, Send, Stack, Tcp, Tls
 from probe.protocols.incoming import Incoming, Reading
-from probe.protocols.link import NotSpokenError
+from probe.protocols.link import NotSpokenError, tidy_hello
 from probe.protocols.relayed import open_incoming
 from probe.protocols.share_link import is_true
 from probe.protocols.websocket import FrameReader, build_upgrade, masked, parse_upgrade, split_head
@@ -20,7 +19,7 @@ PARAMS = frozenset({"security", "type", "sni", "host", "path", "alpn", "insecure
 _PLAIN = frozenset({"", "tcp", "raw"})
 _UPGRADES = frozenset({"ws", "httpupgrade"})
 _NAME = re.compile(r"[!-~]*").fullmatch
-"""What can stand in a hello or a header."""
+"""What can stand in a header."""
 _INSECURE = ("insecure", "allowInsecure", "allowinsecure", "allow_insecure", "skip-cert-verify")
 _BROWSER_ALPN = "h2,http/1.1"
 _OTHERS = frozenset({"grpc", "gun", "h2", "http", "kcp", "mkcp", "quic", "splithttp", "xhttp"})
@@ -51,12 +50,9 @@ def read_carrier(given: Mapping[str, str], *, security: str) -> dict[str, str]:
         params["insecure"] = "1"
     if "sni" not in params and given.get("peer"):
         params["sni"] = given["peer"]
-    if "alpn" in params:  # some lists encode it once too often
-        params["alpn"] = unquote(params["alpn"])
-    for key in ("sni", "host"):
-        if not _NAME(params.get(key, "")):
-            raise ValueError(f"its {key} is no name")
-    return params
+    if not _NAME(params.get("host", "")):
+        raise ValueError("its host is no name")
+    return tidy_hello(params)
 
 
 def _check_kind(kind: str, disguise: str) -> None:

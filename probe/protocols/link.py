@@ -18,6 +18,9 @@ _PLACE = re.compile(r"(?:\[([^\[\]/]*)\]|([^:\[\]]*))(?::([0-9]{0,5}))?", re.ASC
 _MOST_PORT = 65535
 _STEERING = frozenset({"fast-open", "group", "mux", "name", "remark", "remarks", "tfo", "udp", "uot"})
 """Params that only steer the client that a link was made for."""
+_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*", re.IGNORECASE | re.ASCII).fullmatch
+_LITERAL = re.compile(r"[0-9a-f:.]{2,45}", re.IGNORECASE | re.ASCII).fullmatch
+_PROTOCOL = re.compile(r"[!-+\-.-~]{1,255}", re.ASCII).fullmatch
 _DEPTHS = tuple(depth.value for depth in Depth if Depth.HELLO.rank <= depth.rank <= Depth.VOLUME.rank)
 
 
@@ -105,6 +108,26 @@ def check_depth(text: str) -> None:
         raise ValueError(f"depth is {', '.join(_DEPTHS[:-1])} or {_DEPTHS[-1]}")
 
 
+def tidy_hello(params: dict[str, str]) -> dict[str, str]:
+    """Return params whose `sni` and `alpn` can stand in a hello.
+
+    Raises:
+        ValueError: one of them cannot.
+    """
+    tidy = dict(params)
+    if "alpn" in tidy:  # some lists encode it once too often
+        offered = [word for part in unquote(tidy.pop("alpn")).split(",") if (word := part.strip())]
+        if not all(_PROTOCOL(word) for word in offered):
+            raise ValueError("its alpn is no list of protocols")
+        tidy |= {"alpn": ",".join(offered)} if offered else {}
+    if "sni" in tidy:
+        name = tidy["sni"].removesuffix(".")
+        if not _NAME(name) and not (":" in name and _LITERAL(name)):
+            raise ValueError("its sni is no name")
+        tidy["sni"] = name
+    return tidy
+
+
 def parse_login_link(text: str, *, default_port: int, params: frozenset[str], secrets: frozenset[str]) -> Parsed:
     """Read a link whose user part is a login: `user` becomes a param, `password` a secret.
 
@@ -117,7 +140,7 @@ def parse_login_link(text: str, *, default_port: int, params: frozenset[str], se
     unknown = link.params.keys() - params - secrets - _STEERING
     if unknown:
         raise ValueError(f"unknown {', '.join(sorted(unknown))}; there are {', '.join(sorted(params | secrets))}")
-    public = {key: value for key, value in link.params.items() if key in params}
+    public = tidy_hello({key: value for key, value in link.params.items() if key in params})
     hidden = {key: value for key, value in link.params.items() if key in secrets}
     user, password = _split_login(link)
     if user is not None:

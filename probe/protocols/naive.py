@@ -16,7 +16,7 @@ from probe.model.verdict import Depth
 from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Parsed, Reached, Refused, Send, Stack, Tcp, Tls
 from probe.protocols.http1 import USER_AGENT
 from probe.protocols.incoming import Incoming, Reading
-from probe.protocols.link import split_link
+from probe.protocols.link import split_link, tidy_hello
 from probe.protocols.relayed import open_incoming, plan_errand, read_answer, refuse_web_page
 from probe.protocols.share_link import is_true, make_parsed, pick_params
 
@@ -213,7 +213,7 @@ def parse(text: str) -> Parsed:
         ValueError: it is not such a link.
     """
     link = split_link(text, 443)
-    params = pick_params(link.params, frozenset({"sni"}))
+    params = tidy_hello(pick_params(link.params, frozenset({"sni"})))
     if is_true(link.params.get("insecure", "")):
         params["insecure"] = "1"
     if link.user is not None:

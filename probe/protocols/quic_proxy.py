@@ -17,6 +17,7 @@ from probe.protocols.dialogue import Ask, Reached, Receive, Refused, Send
 from probe.protocols.engines.quic import QUICEngine
 from probe.protocols.engines.roots import distrust, load_roots
 from probe.protocols.incoming import Incoming, Reading
+from probe.protocols.link import tidy_hello
 from probe.protocols.relayed import Errand, Relayed, read_answer
 from probe.protocols.share_link import is_true
 
@@ -41,7 +42,7 @@ def read_quic_params(given: Mapping[str, str]) -> dict[str, str]:
         ValueError: a pin is no SHA-256.
     """
     params = {_SPELLINGS.get(key, key): value for key, value in given.items() if value}
-    found = {key: params[key] for key in sorted(PARAMS & params.keys())}
+    found = tidy_hello({key: params[key] for key in sorted(PARAMS & params.keys())})
     if "insecure" in found and not is_true(found.pop("insecure")):
         return _with_pin(found)
     if "insecure" in params:

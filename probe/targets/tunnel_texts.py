@@ -10,7 +10,7 @@ from pathlib import PurePath
 
 from probe.protocols import load_specs, specs_by_scheme
 from probe.protocols.dialogue import DialogueSpec, Parsed
-from probe.protocols.link import NotSpokenError, split_link
+from probe.protocols.link import NotSpokenError, split_link, tidy_hello
 from probe.protocols.share_link import read_base64
 from probe.targets.client_settings import is_settings, read_settings
 from probe.targets.unspoken import explain_text, explain_unspoken, is_unspoken
@@ -197,6 +197,6 @@ def _plain(text: str, spec: DialogueSpec) -> Parsed:
     link = split_link(text, spec.default_port)
     if link.user is not None or link.password is not None:
         raise ValueError("a user name or password has no place in it")
-    public = {key: value for key, value in link.params.items() if key not in spec.secrets}
+    public = tidy_hello({key: value for key, value in link.params.items() if key not in spec.secrets})
     hidden = {key: value for key, value in link.params.items() if key in spec.secrets}
     return Parsed(host=link.host, port=link.port, params=public, secrets=hidden, label=link.label)

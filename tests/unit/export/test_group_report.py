@@ -100,13 +100,16 @@ def with_keys(member: Measurement, tag: str, **verdict) -> Measurement:
 
 
 def test_keys_that_other_endpoints_take_are_not_called_unproven():
-    works = with_keys(run("udp", 1194, exchange("udp", 1194, None), status=Status.OK), "same")
+    works = with_keys(run("udp", 1194, exchange("udp", 1194, None), status=Status.OK), "same", depth=Depth.PROOF)
     silent = run("udp", 1195, exchange("udp", 1195, FailureCode.TIMEOUT), summary="These keys are not proven.")
     for tag, says in (("same", SAME_KEYS), ("other", "These keys are not proven."), ("", "These keys are not proven.")):
         members = [works, with_keys(silent, tag, rule_id="vpn.silent.unproven")]
         verdict = fold_group(GroupMode.ANY, name_members(members))
         lines = [line.text for line in build_group_report("office.ovpn", verdict, members)]
         assert f"  {says}" in lines
+    greeted = [with_keys(works, "same", depth=Depth.HELLO), with_keys(silent, "same", rule_id="vpn.silent.unproven")]
+    lines = [line.text for line in build_group_report("x", fold_group(GroupMode.ANY, name_members(greeted)), greeted)]
+    assert "  These keys are not proven." in lines
 
 
 def test_endpoints_that_were_not_asked_are_not_said_to_be_silent():
