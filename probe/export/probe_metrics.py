@@ -8,6 +8,8 @@ came before a failure stay. Where nothing but figures is kept of a run, what nee
 
 import ipaddress
 from collections.abc import Iterable, Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 
 import msgspec
 
@@ -79,6 +81,10 @@ def _details(snapshot: TargetSnapshot, run: Measurement | None) -> Iterable[Figu
         yield from _icmp(snapshot, own)
     elif check is CheckName.DNS and run is not None:
         yield from _dns(snapshot, own)
+    elif check in (CheckName.TCP, CheckName.TLS):
+        # There it is a conversation that did not go as expected, which our list has not.
+        about = "Indicates if probe failed due to regex"
+        yield Figure(name="probe_failed_due_to_regex", about=about, value=0)
     yield from _tls(snapshot, own)
 
 
@@ -133,6 +139,18 @@ def _web(run: Measurement, own: list[Observation]) -> Iterable[Figure]:
     }
     for name, (about, value) in figures.items():
         yield Figure(name=name, about=about, value=value)
+    if last is not None and (modified := _last_modified(last)) is not None:
+        about = "Returns the Last-Modified HTTP response header in unixtime"
+        yield Figure(name="probe_http_last_modified_timestamp_seconds", about=about, value=modified)
+
+
+def _last_modified(exchange: HTTPExchange) -> float | None:
+    """Return what the header says, if it is a date (RFC 9110 section 8.8.2)."""
+    text = next((value for name, value in exchange.headers if name.lower() == "last-modified"), "")
+    try:
+        return parsedate_to_datetime(text).replace(tzinfo=UTC).timestamp() if text else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _version(last: HTTPExchange | None) -> float:

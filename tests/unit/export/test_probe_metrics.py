@@ -155,3 +155,22 @@ def test_garbage_where_a_certificate_should_be_is_no_certificate():
 def test_the_page_is_openmetrics_too():
     page = render_probe(make_snapshot(status=Status.BLOCKED), run(shake(), answer()), 1.0, Format.OPENMETRICS).decode()
     assert {family.name for family in read_openmetrics(page)} >= OF_BLACKBOX
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Tue, 21 Oct 2025 07:28:00 GMT", 1761031680.0),
+        ("yesterday", None),
+        ("", None),
+        ("Mon, 99 Foo 0 99:99:99", None),
+    ],
+)
+def test_when_a_page_was_last_modified_is_shown_if_the_server_says_it_well(text, shown):
+    made = samples(make_snapshot(), run(answer(headers=(("last-modified", text),))))
+    assert made.get(("probe_http_last_modified_timestamp_seconds",)) == shown
+
+
+@pytest.mark.parametrize("check", [CheckName.TCP, CheckName.TLS])
+def test_a_port_has_the_name_that_rules_on_expressions_ask_for(check):
+    assert samples(make_snapshot(target=make_target(check=check)))[("probe_failed_due_to_regex",)] == 0
