@@ -23,6 +23,7 @@ from probe.model.vantage import Baseline
 from probe.net.clock import Clock
 from probe.net.context import Gatekeeper, Manners
 from probe.net.stack import Stack
+from probe.pipeline.baseline import PROXY_VARIABLES
 from probe.pipeline.environment import CHECK_BODY_BYTES, Environment
 from probe.pipeline.later import is_in_time
 from probe.pipeline.measure import Run
@@ -114,12 +115,19 @@ class Checking:
                         if not self._targets:
                             baseline = await monitor.look()
                             return Outcome(baseline=baseline, notes=tuple(self._notes))
+                        self._note_proxies(environment)
                         await self._check_all(environment, monitor, show)
                 return Outcome(
                     measurements=tuple(self._finals), notes=tuple(self._notes), surveyed=dict(self._surveyed)
                 )
         finally:
             await stack.close()
+
+    def _note_proxies(self, environment: Environment) -> None:
+        """Say that a proxy of the user's own is left out: the answers are those of the network without it."""
+        named = [name for name in PROXY_VARIABLES if environment.environ.get(name)]
+        if named:
+            self._notes.append(f"{named[0]} names a proxy; this was measured without it, as the network is itself")
 
     async def _check_all(self, environment: Environment, monitor: VantageMonitor, show: Show) -> None:
         try:

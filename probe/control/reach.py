@@ -137,7 +137,7 @@ class Reach:
             host, port, proxy = url.hostname or "", url.port or 0, url.scheme
         addresses = await lookup_system(ctx, host)
         if not addresses:
-            return _fail_by(ctx)
+            return _fail_by(ctx, "proxy: " if proxy else "")
         reply = Reply()
         for address in addresses[:MOST_ADDRESSES]:
             reply = await self._talk(ctx, Endpoint(address=address, port=port), proxy, request, through)
@@ -150,7 +150,7 @@ class Reach:
     ) -> Reply:
         async with connect(ctx, endpoint) as channel:
             if channel is None:
-                return _fail_by(ctx)
+                return _fail_by(ctx, "proxy: " if proxy else "")
             if proxy:
                 try:
                     await self._pass_proxy(channel, proxy)
@@ -211,12 +211,12 @@ def _matches_pin(ctx: Context, pin: str) -> bool:
     return bool(handshakes and handshakes[-1].chain) and hashlib.sha256(handshakes[-1].chain[0]).hexdigest() == pin
 
 
-def _fail_by(ctx: Context) -> Reply:
-    """Return the reply that our own last failed step stands for."""
+def _fail_by(ctx: Context, whose: str = "") -> Reply:
+    """Return the reply that our own last failed step stands for; `whose` = on the way to somebody else than it."""
     failures = [seen.failure for seen in ctx.journal.observations if seen.failure is not None]
     if not failures:
-        return Reply(failure="resolve: no address", unreachable=True)
-    return Reply(failure=_spell(failures[-1]), unreachable=failures[-1].code not in INSTRUMENT_CODES)
+        return Reply(failure=f"{whose}resolve: no address", unreachable=True)
+    return Reply(failure=f"{whose}{_spell(failures[-1])}", unreachable=failures[-1].code not in INSTRUMENT_CODES)
 
 
 def _spell(failure: Failure) -> str:

@@ -1,7 +1,7 @@
 """What to try next, given a verdict. Short, and only what follows from what was seen."""
 
 from probe.model.measurement import Measurement
-from probe.model.observation import QUICHandshake, Role, TCPConnect
+from probe.model.observation import DNSLookup, QUICHandshake, Role, TCPConnect
 from probe.model.pattern import Pattern
 from probe.model.target import CheckName
 from probe.model.verdict import Cause, Status
@@ -50,7 +50,7 @@ def _advise(measurement: Measurement) -> tuple[str, ...]:
         case Status.BLOCKED | Status.LIKELY_BLOCKED:
             return (_route_around(measurement),)
         case Status.DEGRADED:
-            return ("look at the paths marked ✗; the others are in use.",)
+            return (_of_what_works(measurement),)
         case Status.SERVER_SIDE:
             return ("ask the server's owner; another network will see the same.",)
         case Status.DOWN:
@@ -81,6 +81,20 @@ def _settle_tunnel(measurement: Measurement) -> str:
         return "run it again when what is named above is mended, or a minute later."
     is_open = verdict.status in (Status.INSUFFICIENT, Status.IMPAIRED) and verdict.cause is not Cause.LOCAL
     return SETTLE if is_open and _is_fit(measurement) else ""
+
+
+def _of_what_works(measurement: Measurement) -> str:
+    if _has_broken_path(measurement):
+        return "look at the paths marked ✗; the others are in use."
+    if measurement.verdict.cause is Cause.LOCAL:
+        return "it works; to see the network itself, run this where what is named above is not in between."
+    return "it works; what is compared above says what is interfered with."
+
+
+def _has_broken_path(measurement: Measurement) -> bool:
+    """Tell whether a step of the check itself failed, questions apart: those have no path of their own."""
+    own = (o for o in measurement.observations if o.role is Role.TARGET and not isinstance(o, DNSLookup))
+    return any(o.failure is not None for o in own)
 
 
 def _stops_at_right_address(pattern: Pattern) -> bool:

@@ -8,6 +8,7 @@ from probe.pipeline.baseline import BaselineRun
 from probe.pipeline.environment import Environment
 
 ALARM_S = 60.0
+UNFIT_FOR_S = 60.0
 ALARM_APART_S = 5.0
 """Full looks are coalesced: at most one in this time (CONTRACT section 3)."""
 
@@ -31,12 +32,19 @@ class VantageMonitor:
             first = await self._shared(boot_s, quick=False)
             second = await self._shared(first.started_boot_s + ALARM_APART_S, quick=False)
             return second if first.fit else first
-        baseline = await self._shared(boot_s, quick=True)
-        proven = any(anchor.ok for anchor in baseline.anchors)
-        if proven and baseline.state in (VantageState.ONLINE, VantageState.DEGRADED):
-            return baseline
+        if not self._was_unfit_just_now():
+            baseline = await self._shared(boot_s, quick=True)
+            if _is_enough(baseline):
+                return baseline
         # Anchors under somebody else's certificate: inspection or a portal, and only the full look asks which.
         return await self._shared(boot_s, quick=False)
+
+    def _was_unfit_just_now(self) -> bool:
+        """Tell whether the last look was no good and is not long ago: another quick one would only take its time."""
+        latest = self.latest
+        return (
+            latest is not None and not _is_enough(latest) and self._clock.boot_s() - latest.started_boot_s < UNFIT_FOR_S
+        )
 
     async def look_fully_after(self, boot_s: float) -> Baseline:
         """Return a full baseline that started then or later: the quick one does not look at the clock."""
@@ -96,3 +104,9 @@ class VantageMonitor:
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
+
+
+def _is_enough(baseline: Baseline) -> bool:
+    """Tell whether a look settles by itself that failures may be judged: neutral places proved themselves."""
+    proven = any(anchor.ok for anchor in baseline.anchors)
+    return proven and baseline.state in (VantageState.ONLINE, VantageState.DEGRADED)

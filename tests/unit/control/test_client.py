@@ -321,3 +321,12 @@ async def test_the_only_one_is_waited_for_however_long_it_takes_to_be_reached() 
     async with page_behind() as (place, request):
         client = client_of(place, reached_within_s=0.0)
         assert (await client.ask(request)).answered
+
+
+async def test_a_proxy_that_is_down_is_named_and_not_the_control() -> None:
+    async with page_behind() as (place, request):
+        settings = ControlSettings(
+            url=place.url, name="fra-1", token=FROM_ENV, proxy=f"socks5://127.0.0.1:{free_port()}"
+        )
+        report = await client_of(place, settings).ask(request)
+    assert (report.failure, report.unreachable) == ("proxy: connect: connection_refused", True)

@@ -3,6 +3,8 @@ import pytest
 
 from probe.export.advice import advise
 from probe.export.report import build_head
+from probe.model.endpoint import Endpoint
+from probe.model.failure import Failure, FailureCode, Stage
 from probe.model.observation import TCPConnect
 from probe.model.pattern import Pattern
 from probe.model.target import CheckName
@@ -87,3 +89,17 @@ def test_a_local_cause_is_not_called_unclear():
     assert build_head(verdict, "x", 1.0).text.startswith("? NOT REACHABLE  x  by something")
     unclear = msgspec.structs.replace(verdict, cause=Cause.UNKNOWN)
     assert build_head(unclear, "x", 1.0).text.startswith("? NOT REACHABLE, CAUSE UNCLEAR  x")
+
+
+def test_what_works_and_has_no_broken_path_sends_nobody_to_look_for_one():
+    def told(cause: Cause, *broken: TCPConnect) -> str:
+        run = make_ok()
+        verdict = msgspec.structs.replace(run.verdict, status=Status.DEGRADED, cause=cause)
+        fine = tuple(one for one in run.observations if one.failure is None)
+        return advise(msgspec.structs.replace(run, verdict=verdict, observations=(*fine, *broken)))[0]
+
+    failure = Failure(stage=Stage.CONNECT, code=FailureCode.TIMEOUT)
+    endpoint = Endpoint(address="45.90.1.1", port=443)
+    assert "✗" in told(Cause.NETWORK, TCPConnect(transaction=99, t0_s=0.0, t_s=1.0, endpoint=endpoint, failure=failure))
+    assert "✗" not in told(Cause.NETWORK)
+    assert "not in between" in told(Cause.LOCAL)

@@ -65,6 +65,19 @@ async def test_an_unfit_quick_look_is_followed_by_a_full_one() -> None:
     assert (monitor.looks, baseline.state) == ([True, False], VantageState.FOREIGN_CUT)
 
 
+async def test_after_an_unfit_look_the_next_failure_gets_a_full_one_at_once() -> None:
+    """Another quick one would cost its whole timeout and settle nothing."""
+    clock = FakeClock()
+    monitor = ScriptedMonitor(clock, VantageState.OFFLINE, VantageState.FOREIGN_CUT)
+    await monitor.look_after(clock.boot_s())
+    clock.advance(10.0)
+    await monitor.look_after(clock.boot_s())
+    assert monitor.looks == [True, False, False]
+    clock.advance(61.0)
+    await monitor.look_after(clock.boot_s())
+    assert monitor.looks == [True, False, False, True, False]
+
+
 async def test_a_quick_look_at_anchors_under_another_issuer_is_followed_by_a_full_one() -> None:
     monitor = ScriptedMonitor(SystemClock(), VantageState.ONLINE, VantageState.PORTAL)
     monitor.anchors_prove_themselves = False
