@@ -71,6 +71,7 @@ def restore(told: tuple[Event, ...]) -> tuple[Open, ...]:
             lasting=frozenset(event.members),
             since=event.since,
             told=len(event.members),
+            traits={trait: len(event.members)},
         )
     return tuple(groups.values())
 

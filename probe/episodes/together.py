@@ -5,6 +5,7 @@ intervals share a moment; the group's onset is what they share. Groups that a fu
 ends when the last of its members has ended, which only good runs say: a member that is measured no more keeps it open.
 """
 
+from collections import Counter
 from enum import StrEnum
 
 import msgspec
@@ -64,8 +65,13 @@ class Open(msgspec.Struct, frozen=True, kw_only=True):
     since: Interval
     told: int
     """Members at the last telling: it is told again when they have doubled, or two groups turn out to be one."""
-    traits: frozenset[Trait] = frozenset()
-    """What its members have, their networks left out: by any of it others may join."""
+    traits: dict[Trait, int] = {}
+    """What its members have, and how many have it: it is named for what most have."""
+
+    @property
+    def near(self) -> frozenset[Trait]:
+        """Return by what others may join; a network is too wide for that, and would draw in all that fails in it."""
+        return frozenset(trait for trait in self.traits if trait.shared_by is not SharedBy.AS)
 
 
 class Together(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +111,7 @@ def take(state: Together, event: Event, traits: tuple[Trait, ...]) -> tuple[Toge
             lasting=frozenset(members),
             since=since,
             told=len(members),
-            traits=frozenset(t for one in found for t in one.traits if t.shared_by is not SharedBy.AS),
+            traits=dict(Counter(t for one in found for t in one.traits)),
         )
         rest = tuple(one for one in fresh if one.event.target not in group.lasting)
         return Together(waiting=rest, open=(*state.open, group)), (_tell(group, event, EventKind.GROUP),)
@@ -164,12 +170,8 @@ def _join(state: Together, event: Event, traits: tuple[Trait, ...]) -> tuple[Tog
 
 
 def _fits(group: Open, event: Event, traits: tuple[Trait, ...]) -> bool:
-    """Tell whether an onset belongs to a group: by what the group is named for, or by what any of its members has.
-
-    A network alone is too wide for that: its members would draw in all that fails in it.
-    """
-    near = {trait for trait in traits if trait.shared_by is not SharedBy.AS}
-    if group.trait not in traits and not near & group.traits:
+    """Tell whether an onset belongs to a group: by what the group is named for, or by what any of its members has."""
+    if group.trait not in traits and group.near.isdisjoint(traits):
         return False
     return _merge(group, _alone(event, traits)) is not None
 
@@ -184,23 +186,26 @@ def _alone(event: Event, traits: tuple[Trait, ...]) -> Open:
         lasting=frozenset((event.target,)),
         since=event.since,
         told=0,
-        traits=frozenset(trait for trait in traits if trait.shared_by is not SharedBy.AS),
+        traits=dict.fromkeys(traits, 1),
     )
 
 
 def _merge(group: Open, other: Open) -> Open | None:
-    """Return both as one, under the first one's name; `None` = no moment fits them, or they are different things."""
+    """Return both as one, named for what most members have; `None` = no moment fits them, or they are two things."""
     since = overlap(group.since, other.since)
     pattern = share_pattern(Pattern(group.pattern), Pattern(other.pattern))
     if since is None or pattern is None:
         return None
+    known = set(other.members) <= set(group.members)
+    traits = group.traits if known else dict(Counter(group.traits) + Counter(other.traits))
     return msgspec.structs.replace(
         group,
         pattern=pattern.value,
+        trait=max(traits, key=lambda trait: (traits[trait], trait == group.trait), default=group.trait),
         members=tuple(dict.fromkeys((*group.members, *other.members))),
         lasting=group.lasting | other.lasting,
         since=since,
-        traits=group.traits | other.traits,
+        traits=traits,
     )
 
 

@@ -116,6 +116,17 @@ def test_by_what_a_member_has_others_join_but_not_by_its_network() -> None:
     assert group.members == ("a", "b", "c")
 
 
+def test_a_group_is_named_for_what_most_of_its_members_have() -> None:
+    first, second = Trait(SharedBy.ADDRESS, "45.90.1.1"), Trait(SharedBy.ADDRESS, "45.90.2.2")
+    state, told = tell(
+        *((onset(name, 100, 400), (first, HOP)) for name in "ab"),
+        *((onset(name, 100, 400), (second, HOP)) for name in "cd"),
+    )
+    assert told[0].text == "2 targets together: tls.reset.sni, address 45.90.1.1"
+    assert told[-1].text == "4 targets together: tls.reset.sni, locus hop 3, AS4134"
+    assert state.open[0].trait == HOP
+
+
 def test_groups_of_other_moments_stay_two_though_one_onset_fits_both() -> None:
     at_address = Trait(SharedBy.ADDRESS, "45.90.1.1")
     state, _ = tell(
