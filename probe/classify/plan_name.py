@@ -1,10 +1,13 @@
 """Follow-ups about the answer to a name: other resolvers, encrypted ones, neutral names, and who owns the addresses."""
 
+import msgspec
+
 from probe.classify.case import Case
 from probe.classify.family_names import FamilyNames, find_odd_family
 from probe.classify.name_facts import NameFacts
 from probe.classify.pairs import SPOKE
 from probe.classify.plan_answer import build_lookup, plan_nowhere, plan_strangers
+from probe.classify.remembered import LATER_S, is_zones_word
 from probe.classify.tries import ENCRYPTED, TRIGGERABLE, Layer, Outcome, Try
 from probe.classify.trouble import Trouble, encrypted_questions, hop_name, odd_page
 from probe.model.endpoint import Endpoint
@@ -136,6 +139,12 @@ def _ask_again(case: Case, names: NameFacts, host: str, hop: int) -> list[Experi
         )
         for n in range(1, again + 1)
     ]
+    if is_zones_word(names):
+        late = build_lookup(
+            Design.REPEAT, host, NameKind.TEST, resolver, number=again + 1 + before, hop=hop,
+            query_type=_first_type(names),
+        )  # fmt: skip
+        wanted.append(msgspec.structs.replace(late, delay_s=LATER_S))
     if neutral:
         replaced = min(names.neutral_lost, NEUTRAL_LOST_AT_MOST) if names.neutral_good else 0
         wanted += [

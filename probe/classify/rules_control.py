@@ -18,7 +18,7 @@ from probe.classify.rules_control_page import (
     is_sent_elsewhere,
     stays_for_control,
 )
-from probe.classify.rules_path import is_refused_on_the_way
+from probe.classify.rules_path import is_refused_at_home, is_refused_on_the_way
 from probe.classify.taken import may_have_lost_answer
 from probe.classify.tries import ENCRYPTED, Layer, Outcome
 from probe.classify.tunnel_facts import TunnelFacts
@@ -261,7 +261,7 @@ CONNECT_RULES: tuple[Rule[PathFacts], ...] = (
     _reached(
         "tcp.rst_syn",
         Pattern.TCP_RST_SYN,
-        lambda f: f.failed(TCP, Outcome.REFUSED),
+        lambda f: f.failed(TCP, Outcome.REFUSED) and not is_refused_at_home(f),
         "A control connects to this port, we are refused. It may be the server's own firewall.",
     ),
 )

@@ -4,6 +4,7 @@ from probe.classify.chosen import is_operators_word, says_so_in_private
 from probe.classify.name_facts import NameFacts
 from probe.classify.name_lookups import LIES
 from probe.classify.pairs import PAIRS
+from probe.classify.remembered import is_remembered
 from probe.classify.rule import C0, C1, C2, C3, Rule
 from probe.classify.rules_control_name import CONTROL_NAME_RULES
 from probe.classify.rules_forgery import FORGERY_RULES, GHOST_RULES, INVENTED_RULES, TWO_FACED_RULES
@@ -245,6 +246,15 @@ NAME_RULES: tuple[Rule[NameFacts], ...] = (
         cause=LOCAL,
         family=A,
         reason="The name has addresses only of a family that this network does not use.",
+    ),
+    Rule(
+        id="dns.remembered.others_know",
+        when=is_remembered,
+        pattern=Pattern.DNS,
+        cause=UNKNOWN,
+        family=A,
+        reason="Our resolver remembers, on the word of its zone, that there is no such name, and that runs out: the"
+        " name may be newer. All others know it.",
     ),
     *(_denying(*answer) for answer in _ANSWERS),
     *(_nobody_level(answer[0]) for answer in _ANSWERS if answer[0] is not Outcome.SILENT),

@@ -5,7 +5,7 @@ from probe.classify.pairs import PAIRS
 from probe.classify.rule import C0, C1, C2, Rule
 from probe.classify.taken import took_it_silently
 from probe.classify.tries import TRIGGERABLE, Layer, Outcome, is_private
-from probe.model.experiment import Design
+from probe.model.experiment import Design, NameKind
 from probe.model.failure import IcmpError
 from probe.model.observation import TLSHandshake
 from probe.model.pattern import Pattern
@@ -20,6 +20,8 @@ A, D, ARTEFACT, OBSERVED = (
 )
 TCP, TLS, HTTP = Layer.TCP, Layer.TLS, Layer.HTTP
 
+OUT_OF_THE_HOUSE_S = 0.0005
+"""Light goes 50 km and back in that time; access lines alone take longer, busy hosts count more, never less."""
 UNRECOGNIZED_NAME = 112
 """Alert description of RFC 6066 section 3."""
 
@@ -56,6 +58,12 @@ def is_offender_local(facts: PathFacts) -> bool:
 def is_refused_on_the_way(facts: PathFacts) -> bool:
     """Tell whether a router outside our own network said so: without one, this host's own routing or firewall may."""
     return icmp_error(facts) is not None and not is_offender_local(facts)
+
+
+def is_refused_at_home(facts: PathFacts) -> bool:
+    """Tell whether a refusal came sooner than anything outside could send it: this host's firewall, or the router's."""
+    tries = facts.seen(TCP, Outcome.REFUSED, Outcome.UNREACHABLE, name=NameKind.TEST)
+    return any(0.0 < row.ended_s - row.started_s < OUT_OF_THE_HOUSE_S for row in tries)  # others' data has no times
 
 
 def _family_broken(facts: PathFacts) -> bool:

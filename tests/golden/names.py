@@ -1,15 +1,18 @@
 """Golden stories about the answers to a name."""
 
+import dns.message
+import dns.rcode
+import dns.rrset
 import msgspec
 
 from probe.model.endpoint import Endpoint
-from probe.model.experiment import Step
+from probe.model.experiment import Design, NameKind, Step
 from probe.model.failure import FailureCode
 from probe.model.fingerprint import Reference
 from probe.model.target import CheckName, Expect
 from probe.model.vantage import LocalFinding
 from tests.golden.story import Half, golden, half
-from tests.unit.classify.cases import DOH, DOT, FIT, HOME, OWN, QUAD9, REAL, Story
+from tests.unit.classify.cases import DOH, DOT, FIT, HOME, ISP, OWN, QUAD9, REAL, Story
 
 NX, REFUSED = FailureCode.DNS_NXDOMAIN, FailureCode.DNS_REFUSED
 NO_ANSWER, SERVFAIL, SILENT = FailureCode.DNS_NO_ANSWER, FailureCode.DNS_SERVFAIL, FailureCode.TIMEOUT
@@ -421,4 +424,31 @@ def chosen_and_not_asked() -> tuple[Half, Half]:
             filtered(SILENT).case(), "impaired unknown C1", "In private it does not answer: whose word it is, is open."
         ),
         half(filtered(SILENT, NX).case(), "blocked network C3", "Others deny the name in the clear as well."),
+    )
+
+
+def remembered(*ttls: int, zone: str = "site.example") -> Story:
+    """Tell of a resolver that denies the name, each time with its zone's SOA and so many seconds left."""
+    story = Story().dns(NX, raw=negative(ttls[0], zone))
+    everybody(story, REAL, REAL)
+    for number, ttl_s in enumerate(ttls[1:], 1):
+        planned = story.experiment(Design.REPEAT, Step.LOOKUP, NameKind.TEST, number, resolver=ISP)
+        story.wait(1.0).dns(NX, experiment=planned, raw=negative(ttl_s, zone))
+    return story.neutrals().validate(REAL)
+
+
+def negative(ttl_s: int, zone: str) -> bytes:
+    """Return a message that denies the name on the word of a zone."""
+    message = dns.message.make_response(dns.message.make_query("www.site.example", "A", id=1))
+    message.set_rcode(dns.rcode.NXDOMAIN)
+    text = "ns1.site.example. hostmaster.site.example. 1 7200 900 1209600 3600"
+    message.authority.append(dns.rrset.from_text(f"{zone}.", ttl_s, "IN", "SOA", text))
+    return message.to_wire()
+
+
+@golden("dns.remembered.others_know")
+def remembered_denial() -> tuple[Half, Half]:
+    return (
+        half(remembered(740, 739).case(), "impaired unknown C1", "What is left of its time grows less: a memory."),
+        half(remembered(740, 740).case(), "blocked network C3", "The same each time: whoever says so has no memory."),
     )

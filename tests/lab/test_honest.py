@@ -16,8 +16,8 @@ from probe.lab.world.atlas import build_world
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(300)]
 
-ALWAYS = (202, 216, 219, 226)
-"""A guard that bans, an own routing that refuses, a resolver that invents, broken machines, odd demands."""
+ALWAYS = (502, 507, 562, 564)
+"""A denial that is remembered, a resolver that filters, a page that breaks beside others, a routing that refuses."""
 PATIENCE = "2s"
 """So long a step is waited for: a lot may fall on a world of many silences."""
 

@@ -52,6 +52,11 @@ def zone_refuses_resolver(dice: random.Random, scenario: Scenario, key: str) -> 
     return says(scenario, "isp", key, dice.choice((SERVFAIL, Lie(is_silent=True))))
 
 
+def remembers_denial(dice: random.Random, scenario: Scenario, key: str) -> Scenario:
+    """The name is new, and our resolver remembers when there was none."""
+    return says(scenario, "isp", key, Lie(rcode=dice.choice((0, 3)), remembered_s=dice.randrange(30, 3600)))
+
+
 def lossy_resolver(dice: random.Random, scenario: Scenario, _key: str) -> Scenario:
     """Questions are lost."""
     drop = Rule(
@@ -88,8 +93,8 @@ def answers_nearby_dead(_dice: random.Random, scenario: Scenario, key: str) -> S
 
 
 RESOLVERS: tuple[Fault, ...] = (
-    first_is_dead, home_filter, chosen_filter, chosen_filter, invents_names, zone_refuses_resolver, lossy_resolver,
-    split_horizon, no_resolver_file, answers_nearby, answers_nearby_dead,
+    first_is_dead, home_filter, chosen_filter, chosen_filter, invents_names, zone_refuses_resolver,
+    remembers_denial, lossy_resolver, split_horizon, no_resolver_file, answers_nearby, answers_nearby_dead,
 )  # fmt: skip
 
 

@@ -101,6 +101,19 @@ def chosen_resolver(world: World) -> Scenario:
     )
 
 
+def remembered_denial(world: World) -> Scenario:
+    """Our resolver denies a name that all others know; it remembers a time when there was none."""
+    site = world.sites["news"]
+    return Scenario(
+        name="denial-remembered",
+        about="the name is new: the provider's resolver remembers its zone's denial for some minutes more (RFC 2308)",
+        world=world.lie("isp", dict.fromkeys(site.names, Lie(rcode=3, remembered_s=740))),
+        target=site.url,
+        truth=Truth(status=Status.IMPAIRED, patterns=(Pattern.DNS,), cause=Cause.UNKNOWN),
+        symptoms=(says(site, outcome=Outcome.NXDOMAIN), *resolves(site, "9.9.9.9"), *works(site)),
+    )
+
+
 def own_routing_refuses(world: World) -> Scenario:
     """There is no way to the address, and a control connects; it is our own host that refuses."""
     site = world.sites["news"]
@@ -150,6 +163,7 @@ HONEST: tuple[Build, ...] = (
     own_firewall,
     large_answers_lost,
     chosen_resolver,
+    remembered_denial,
     own_routing_refuses,
     only_nat64,
 )

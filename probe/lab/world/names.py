@@ -4,6 +4,7 @@ Source: RFC 1035 section 4; RFC 7858 (DoT), RFC 8484 (DoH). The root is closed: 
 """
 
 import base64
+import time
 
 import dns.exception
 import dns.flags
@@ -39,6 +40,8 @@ def answer_query(world: World, resolver: NameServer, wire: bytes) -> bytes | Non
     if told.is_silent:
         return None
     response.set_rcode(dns.rcode.Rcode(told.rcode))
+    if told.remembered_s:
+        response.authority.append(_remember(name, told.remembered_s))
     owner = question.name
     if name in world.aliases and name not in resolver.lies:
         alias = dns.name.from_text(world.aliases[name])
@@ -55,6 +58,14 @@ def answer_query(world: World, resolver: NameServer, wire: bytes) -> bytes | Non
         kind = dns.rdatatype.to_text(question.rdtype)
         response.answer.append(dns.rrset.from_text(owner, ANSWER_TTL_S, "IN", kind, *fitting))
     return response.to_wire()
+
+
+def _remember(name: str, remembered_s: int) -> dns.rrset.RRset:
+    """Return the SOA record of the zone that the name is directly in, with what is left of its time (RFC 2308)."""
+    zone = name.partition(".")[2]
+    left_s = remembered_s - int(time.monotonic()) % remembered_s
+    text = f"ns1.{zone}. hostmaster.{zone}. 2026112901 7200 900 1209600 3600"
+    return dns.rrset.from_text(f"{zone}.", left_s, "IN", "SOA", text)
 
 
 def find_outer_name(world: World, name: str) -> str:

@@ -172,6 +172,8 @@ class Lie(msgspec.Struct, frozen=True, kw_only=True):
     addresses: tuple[str, ...] = ()
     rcode: int = 0
     is_silent: bool = False
+    remembered_s: int = 0
+    """So long, at most, it is remembered still that the name's zone denied it; 0 = it is not."""
 
 
 class NameServer(msgspec.Struct, frozen=True, kw_only=True):

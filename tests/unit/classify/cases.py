@@ -123,6 +123,7 @@ class Story:
         asns: tuple[int, ...] = (),
         name: str = "",
         ip_ttl: int | None = None,
+        raw: bytes = b"",
     ) -> "Story":
         """Look the name up: each answer is one reply (a tuple = several addresses), or one failure."""
         base = self._base(experiment, hop)
@@ -131,7 +132,7 @@ class Story:
             if isinstance(answer, FailureCode):
                 failure = Failure(stage=Stage.RESOLVE, code=answer)
                 if answer in RCODES:
-                    replies.append(DNSReply(t_s=base["t_s"], rcode=RCODES[answer], ip_ttl=ip_ttl))
+                    replies.append(DNSReply(t_s=base["t_s"], rcode=RCODES[answer], ip_ttl=ip_ttl, raw=raw))
                 continue
             addresses = (answer,) if isinstance(answer, str) else answer
             plain = query_type in ("A", "AAAA")

@@ -9,6 +9,7 @@ from probe.classify.plan import plan_second_round
 from probe.model.experiment import Step
 from probe.model.failure import FailureCode, IcmpError
 from probe.model.measurement import Citation
+from probe.model.observation import TCPConnect
 from probe.model.pattern import Pattern
 from probe.model.target import CheckName
 from probe.model.verdict import Cause, Confidence, EvidenceFamily, Status
@@ -166,6 +167,19 @@ def test_what_our_own_host_or_router_refuses_is_no_networks_doing(offender):
     verdict = judge(connect("unreachable", icmp=icmp).case(controls=rounds(all_well(), 2)))
     assert verdict.status is Status.IMPAIRED
     assert verdict.cause is not Cause.NETWORK
+
+
+@pytest.mark.parametrize(
+    ("took_s", "status"),
+    [(0.0002, Status.IMPAIRED), (0.0006, Status.LIKELY_BLOCKED), (0.0, Status.LIKELY_BLOCKED)],
+    ids=["out of our own house", "from outside", "no times are known"],
+)
+def test_a_refusal_that_comes_at_once_is_our_own_firewalls(took_s, status):
+    story = connect("refused")
+    story.observations = [
+        msgspec.structs.replace(o, t_s=o.t0_s + took_s) if isinstance(o, TCPConnect) else o for o in story.observations
+    ]
+    assert judge(story.case(controls=rounds(all_well(), 2))).status is status
 
 
 def test_another_page_in_the_clear_is_at_most_impaired():

@@ -13,6 +13,7 @@ from probe.model.pattern import Pattern
 from probe.model.vantage import LocalFinding, VantageState
 from probe.model.verdict import Cause, Confidence, Status
 from tests.golden.injected import worded
+from tests.golden.names import remembered
 from tests.unit.classify.cases import DOH, DOT, FIT, HOME, OTHER, OWN, QUAD9, REAL, Story
 from tests.unit.classify.cited import cite
 from tests.unit.classify.outside import all_well, rounds
@@ -311,3 +312,23 @@ def test_a_word_is_blamed_only_where_a_servers_own_firewall_does_not_read_it_too
     assert judge(worded("ok").case()).status is Status.LIKELY_BLOCKED
     assert judge(worded("ok", over_https="").case()).status is Status.IMPAIRED
     assert judge(worded("ok", over_https="reset").case()).status is Status.IMPAIRED
+
+
+def test_a_denial_that_a_resolver_remembers_accuses_nobody():
+    """A new name: its zone denied it a while ago, and our resolver may say so for hours (RFC 2308 section 5)."""
+    assert innocent(judge(remembered(740, 739).case()))
+    assert innocent(judge(remembered(740, 740, 738).case()))
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        remembered(740, 740, 740),
+        remembered(740, 738, 740),
+        remembered(740),
+        remembered(740, 738, zone="rpz.provider.example"),
+    ],
+    ids=["the same each time", "rises again", "said once", "another zone's word"],
+)
+def test_what_does_not_run_out_is_no_memory(story):
+    assert judge(story.again(NX).case()).status is Status.BLOCKED

@@ -127,3 +127,12 @@ def test_a_resolver_may_invent_addresses_for_names_nobody_has_and_for_no_others(
     liar = msgspec.structs.replace(ISP, invents=("5.62.7.7",))
     assert addresses_in(ask(WORLD, liar, "nobody.example")) == {"5.62.7.7"}
     assert addresses_in(ask(WORLD, liar, NEWS.name)) == set(NEWS.v4)
+
+
+def test_a_denial_that_is_remembered_comes_with_its_zone_and_runs_out():
+    world = WORLD.lie("isp", {NEWS.name: Lie(rcode=3, remembered_s=3600)})
+    message = ask(world, world.resolvers[0], NEWS.name)
+    (record,) = message.authority
+    assert message.rcode() == dns.rcode.NXDOMAIN
+    assert record.name.to_text() == NEWS.name.partition(".")[2] + "."
+    assert 0 < record.ttl <= 3600
