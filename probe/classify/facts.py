@@ -150,9 +150,13 @@ class PathFacts:
         return self._broken_further_on(broken) if healed else broken
 
     def _broken_further_on(self, healed: Try) -> Try | None:
-        """Return the handshake that failed where a repeated connect came about: to connect is not all a check wants."""
+        """Return the handshake that failed where a repeated connect came about: to connect is not all a check wants.
+
+        One that passed here since, for whatever comparison, shows that the name does.
+        """
         shaken = self._repeated_handshakes if healed.layer is Layer.TCP else ()
-        passed = any(row.outcome is Outcome.OK for row in shaken)
+        since = self.seen(Layer.TLS, Outcome.OK, name=TEST) if shaken else ()
+        passed = any(row.started_s >= healed.started_s for row in since)
         return next((row for row in shaken if row.outcome is not Outcome.OK), None) if not passed else None
 
     @functools.cached_property

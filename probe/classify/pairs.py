@@ -7,7 +7,7 @@ after the previous failure (T C T C).
 import msgspec
 
 from probe.classify.tries import TRIGGERABLE, Outcome, Try
-from probe.model.experiment import NameKind
+from probe.model.experiment import Design, NameKind
 from probe.model.observation import HTTPExchange, QUICHandshake, TCPConnect, TLSHandshake
 
 SPOKE = frozenset({Outcome.OK, Outcome.ALERT, Outcome.UNTRUSTED})
@@ -18,6 +18,8 @@ DEEP_PAIRS = 3
 """Three against three tell a difference (p = 0.1, C1): enough where nobody is accused."""
 TWICE = 2
 """What is seen once may be an accident."""
+FIRST_LATE = 11
+"""Number of the first try of the late design, of either kind."""
 LATE = "late"
 """Marks tests that follow a cool-down and five good controls: all five of them count."""
 FULL_PACKET_BYTES = 1500
@@ -67,6 +69,8 @@ def _count_at(rows: tuple[Try, ...], outcome: Outcome) -> tuple[list[Try], list[
             counted.append(test)
         previous = test
     alike = [t for t in counted if t.outcome is outcome]
+    if any(_is_late_control(row) and row.outcome not in SPOKE for row in neutral):
+        return alike, []  # the place had been left alone, and a neutral name failed there: the name is not the trigger
     if outcome is Outcome.SILENT and any(not _stopped_on_the_way(t) for t in alike):
         good = [c for c in good if carried_full_packets(c)]
     return alike, good
@@ -78,6 +82,12 @@ def _start(row: Try) -> tuple[float, float, int]:
 
 def _is_late(row: Try) -> bool:
     return row.experiment is not None and row.experiment.about == LATE
+
+
+def _is_late_control(row: Try) -> bool:
+    """Tell whether a neutral name was sent after a cool-down, before any test: nothing was there to remember us for."""
+    planned = row.experiment
+    return planned is not None and planned.design in (Design.SNI, Design.HOST) and planned.cell >= FIRST_LATE
 
 
 def _cold_again(test: Try, tests: list[Try], neutral: list[Try]) -> bool:

@@ -13,7 +13,7 @@ from operator import itemgetter
 
 import msgspec
 
-from probe.classify.pairs import LATE, PAIRS, SPOKE
+from probe.classify.pairs import FIRST_LATE, LATE, PAIRS, SPOKE
 from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Step
@@ -23,7 +23,6 @@ RETRANSMITTED_S = 0.9
 LIMIT_WINDOW_S = 60.0
 """Limits on connections count by the minute: what was opened in it may explain that a place is dead."""
 _DEAD = TRIGGERABLE | {Outcome.REFUSED, Outcome.UNREACHABLE}
-_FIRST_LATE = 11
 """Number of the first late test; what follows it may be moot."""
 
 
@@ -182,7 +181,7 @@ def is_moot(experiment: Experiment, rows: tuple[Try, ...]) -> bool:
     passed = any(row.layer is not Layer.TCP and row.outcome in SPOKE for row in mine)
     if experiment.design is Design.RESIDUAL:
         return experiment.cell > 1 and (passed or not dead)
-    return experiment.about == LATE and experiment.cell > _FIRST_LATE and dead
+    return experiment.about == LATE and experiment.cell > FIRST_LATE and dead
 
 
 def _is_sample(row: Try, endpoint: Endpoint | None) -> bool:

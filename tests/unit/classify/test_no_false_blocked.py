@@ -27,6 +27,7 @@ def accuses(verdict):
 @example(period=["ok", "reset"], secure=True, two=True)
 @example(period=["reset", "ok", "ok", "ok"], secure=True, two=False)
 @example(period=["silent", "ok"], secure=False, two=False)
+@example(period=["refused", "ok", "silent", "refused"], secure=True, two=True)
 @settings(max_examples=300, deadline=None)
 def test_a_server_that_fails_in_turn_is_not_a_filter(period, secure, two):
     addresses = (OWN, OTHER) if two else (OWN,)

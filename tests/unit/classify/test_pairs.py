@@ -97,6 +97,20 @@ def test_good_controls_of_the_first_run_do_not_clear_the_late_tests():
     assert count(run, cites=(cite(first, age_s=220.0),), cold_start=True)[0] == 5
 
 
+def test_a_neutral_name_that_fails_at_a_cold_place_clears_the_name():
+    first = begin()
+    for number in range(1, 5):
+        first.pair(number, "reset", "ok")
+    assert judge(first.pair(5, "", "ok").case()).status is Status.LIKELY_BLOCKED
+    for controls in (("reset",), ("ok", "ok", "ok", "ok", "reset")):
+        story = begin()
+        for number in range(1, 5):
+            story.pair(number, "reset", "ok")
+        late(story.pair(5, "", "ok").wait(200.0), controls, tests=0)
+        assert count(story) == (5, 0)
+        assert judge(story.case()).status is Status.IMPAIRED
+
+
 def test_an_alert_for_a_neutral_name_is_an_answer_where_the_name_is_reset():
     assert count(begin("reset").pair(1, "reset", "alert")) == (2, 1)
 
