@@ -8,7 +8,7 @@ from probe.model.depth import Depth
 from probe.model.experiment import Design, NameKind
 from probe.model.failure import FailureCode
 from probe.model.measurement import Measurement
-from probe.model.observation import DialogueExchange
+from probe.model.observation import DialogueExchange, Observation
 from probe.model.proof import Proof, ProofSource
 from probe.model.target import Target
 from probe.model.vantage import Vantage
@@ -90,9 +90,15 @@ def find_rejected_login(store: Store, target: Target) -> Measurement | None:
             continue
         if not same_secrets(measurement.target, target):
             continue
-        codes = {o.failure.code for o in measurement.observations if o.failure is not None}
-        return measurement if codes & _REJECTIONS else None
+        return measurement if any(_rejects_login(seen) for seen in measurement.observations) else None
     return None
+
+
+def _rejects_login(seen: Observation) -> bool:
+    """Tell whether a login was rejected in it; a relay that failed after it was none."""
+    if not isinstance(seen, DialogueExchange) or seen.failure is None:
+        return False
+    return seen.failure.code in _REJECTIONS and seen.depth.rank < Depth.AUTH.rank
 
 
 def same_secrets(one: Target, other: Target) -> bool:

@@ -5,6 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
+from probe.model.depth import Depth
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Place, Step
 from probe.model.failure import Failure, FailureCode, Stage
@@ -124,3 +125,15 @@ def test_a_refused_password_does_not_stand_in_the_way_of_another(store):
         for tag in ("old", "new", "")
     }
     assert found == {"old": True, "new": False, "": True}
+
+
+def test_a_login_that_was_taken_before_the_relay_failed_is_not_a_refused_one(store):
+    opened, clock = store
+    for number, depth in enumerate((Depth.HELLO, Depth.AUTH), 1):
+        run = tagged(f"0{number}", clock.wall_s() - 500 + number, "same", login="1")
+        failure = Failure(stage=Stage.DIALOGUE, code=FailureCode.REFUSED_BY_PEER)
+        exchange = msgspec.structs.replace(run.observations[0], failure=failure, depth=depth)
+        opened.add(msgspec.structs.replace(run, observations=(exchange,)), whole=True)
+        asyncio.run(opened.flush())
+        found = find_rejected_login(opened, msgspec.structs.replace(TARGET, key_tag="same"))
+        assert (found is not None) is (depth is Depth.HELLO)
