@@ -44,6 +44,8 @@ from probe.web.server import start_web
 
 log = logging.getLogger("wallprobe")
 FLUSH_WITHIN_S = 2.0
+STATUS_EVERY_S = 10.0
+"""What `systemctl status` shows is no older."""
 
 
 class Service:
@@ -271,12 +273,13 @@ class Service:
                 self._take_targets(agent, settings, loaded)
 
     async def _feed_watchdog(self, agent: Agent) -> None:
-        period_s = (self._notifier.watchdog_s or 20.0) / 2
+        period_s = min((self._notifier.watchdog_s or 20.0) / 2, STATUS_EVERY_S)
         while True:
             if agent.store is not None and not agent.store.works:
                 raise RuntimeError("the store's thread has ended")
             state = agent.monitor.latest.state.value if agent.monitor.latest else "not yet known"
-            self._notifier.alive(f"vantage {state}, {agent.in_flight} runs under way")
+            runs = "1 run" if agent.in_flight == 1 else f"{agent.in_flight} runs"
+            self._notifier.alive(f"vantage {state}, {runs} under way")
             await asyncio.sleep(period_s)
 
 

@@ -20,6 +20,7 @@ _SECRET_KEYS = frozenset({"basic_auth", "bearer_token", "bearer_token_file", "oa
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
 _SILENT_KEYS = frozenset({"ip_protocol_fallback"})
 """Read together with another key."""
+_OF_MODULE = re.compile(r".*?: modules\.[^.:]+\.([^:]+: .*|.* has no equivalent.*)", re.DOTALL).fullmatch
 _FLAGS = re.compile(r"\(\?([a-zA-Z]+)\)(.*)", re.DOTALL).fullmatch
 
 
@@ -60,7 +61,20 @@ def parse_modules(text: str, file: str) -> tuple[dict[str, Module], tuple[str, .
     if modules is None or not isinstance(modules.value, dict):
         raise UserError(file, "no modules in it", "give the blackbox_exporter's configuration file")
     notes = Notes(file)
-    return {name: _read_module(name, module, notes) for name, module in modules.value.items()}, tuple(notes.lines)
+    read = {name: _read_module(name, module, notes) for name, module in modules.value.items()}
+    return read, _say_once(notes.lines)
+
+
+def _say_once(lines: list[str]) -> tuple[str, ...]:
+    """Tell of what many modules have alike at the first of them: such files are mostly copies of one module."""
+    alike: dict[str, list[str]] = {}
+    for line in lines:
+        found = _OF_MODULE(line)
+        alike.setdefault(line if found is None else found[1], []).append(line)
+    return tuple(
+        found[0] if len(found) == 1 else f"{found[0]} (and in {len(found) - 1} more like it)"
+        for found in alike.values()
+    )
 
 
 def plain(written: Written | None) -> Any:

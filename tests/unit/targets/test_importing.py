@@ -5,6 +5,7 @@ import pytest
 from probe.model.errors import UserError
 from probe.model.settings import Defaults, TargetSource
 from probe.model.target import Expect, Header, Request, StatusRange
+from probe.targets.blackbox_modules import parse_modules
 from probe.targets.fetch import read_file
 from probe.targets.formats import parse_list
 from probe.targets.importing import Imported, import_files
@@ -157,6 +158,14 @@ def test_an_http_module_becomes_request_and_expectations(imported):
 def test_what_has_no_equivalent_is_told_with_its_place(imported, what):
     assert any(what in note for note in imported.notes), imported.notes
     assert all("\n" not in note for note in imported.notes)
+
+
+def test_what_many_modules_have_alike_is_told_once():
+    module = "{prober: http, http: {preferred_ip_protocol: ip4, basic_auth: {username: u}, tls_config: {ca_file: x}}}"
+    text = "modules:\n" + "".join(f"  m{number}: {module}\n" for number in range(9)) + "  other: {prober: grpc}\n"
+    _modules, notes = parse_modules(text, "b.yml")
+    assert [note.partition(": ")[0] for note in notes] == ["b.yml:2", "b.yml:2", "b.yml:2", "b.yml:11"]
+    assert [note.endswith("(and in 8 more like it)") for note in notes] == [True, True, True, False]
 
 
 @pytest.mark.parametrize("name", ["blackbox.yml", "prometheus.yml"])
