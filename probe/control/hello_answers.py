@@ -15,7 +15,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from urllib.parse import quote
 
-from probe.control.relay_answers import ALERT, TROJAN_PASSWORD, VLESS_USER, TrojanEcho, VlessEcho
+from probe.control.relay_answers import ALERT, TROJAN_PASSWORD, VLESS_USER, TrojanEcho, VlessEcho, begins_tls
 from probe.control.wireguard_answer import CLIENT_KEY, SERVER_KEY, Responder, answer_initiation, public_of
 from probe.model.errors import ProtocolError
 from probe.protocols.dialogue import Reached
@@ -157,7 +157,7 @@ class _ShadowsocksStream:
         first = yield from self._take_all()
         split = split_address(first or b"")
         payload = (first or b"")[split[1] :] if split is not None else b""
-        if payload[:1] == b"\x16":
+        if begins_tls(payload):
             self._answers.append(self._edition.build_stream(b"", ALERT))
             return
         if payload:

@@ -23,6 +23,7 @@ from probe.control.hello_answers import (
     reference_links,
 )
 from probe.control.hello_ports import HelloPorts
+from probe.control.relay_answers import begins_tls
 from probe.control.settings import parse_serve_settings
 from probe.control.wireguard_answer import Responder
 from probe.model.depth import Depth
@@ -352,3 +353,18 @@ def test_a_set_up_names_the_ports():
     settings = parse_serve_settings("hellos: {openvpn: 1194, shadowsocks: 8388}\n", "control.yml")
     assert settings.hellos == {Hello.OPENVPN: 1194, Hello.SHADOWSOCKS: 8388}
     assert parse_serve_settings("", "control.yml").hellos == {}
+
+
+@pytest.mark.parametrize(
+    ("payload", "is_hello"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01\x00", True),
+        (b"\x16\x03", True),
+        (b"\x16\x03\x01\x02\x00\x02", False),
+        (b"\x16" + b"n" * 40, False),
+        (b"\x16", False),
+        (b"", False),
+    ],
+)
+def test_noise_that_begins_as_a_record_does_is_no_hello(payload: bytes, is_hello: bool) -> None:
+    assert begins_tls(payload) is is_hello
