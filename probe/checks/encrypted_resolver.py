@@ -8,11 +8,11 @@ import asyncio
 import dataclasses
 
 from probe.checks.paths import find_paths
-from probe.model.endpoint import Endpoint
+from probe.model.endpoint import Endpoint, is_literal
 from probe.model.observation import Resolver, Transport
 from probe.model.target import Target
 from probe.net.context import Context
-from probe.net.lookup import is_literal, lookup
+from probe.net.lookup import lookup
 
 NEUTRAL_NAME = "example.com"
 _DEFAULT_PATH = "/dns-query"

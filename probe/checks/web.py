@@ -10,14 +10,14 @@ import contextlib
 import dataclasses
 
 from probe.checks.paths import MAX_PATHS
-from probe.model.endpoint import Endpoint
+from probe.model.endpoint import Endpoint, is_literal
 from probe.model.errors import ProtocolError
 from probe.model.observation import HTTPExchange
 from probe.model.target import Header, Target
 from probe.net.connect import connect
 from probe.net.context import Context
 from probe.net.exchange import MAX_REDIRECTS, exchange
-from probe.net.lookup import is_literal, lookup_system
+from probe.net.lookup import lookup_system
 from probe.net.secure import secure
 from probe.net.stream import ByteStream
 from probe.protocols.http1 import OutgoingRequest

@@ -16,7 +16,8 @@ from probe.classify.case import Case
 from probe.classify.hop_rows import HopRows
 from probe.classify.pairs import SPOKE, Pairs, count_pairs
 from probe.classify.symptom import find_symptom, inherits
-from probe.classify.tries import ENCRYPTED, Layer, Outcome, Try, build_tries, is_literal
+from probe.classify.tries import ENCRYPTED, Layer, Outcome, Try, build_tries
+from probe.model.endpoint import is_literal
 from probe.model.experiment import Design, NameKind, Place
 from probe.model.observation import DNSLookup, HTTPExchange, Observation, QUICHandshake, Role, TLSHandshake
 from probe.model.path_trace import HopAnswer, TraceKind

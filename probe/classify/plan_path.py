@@ -5,9 +5,9 @@ import msgspec
 from probe.classify.case import Case
 from probe.classify.pairs import LATE, PAIRS, SPOKE
 from probe.classify.residual import SAMPLE_WITHIN_S, sample_delays
-from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try, is_literal
+from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try
 from probe.classify.trouble import Trouble
-from probe.model.endpoint import Endpoint
+from probe.model.endpoint import Endpoint, is_literal
 from probe.model.experiment import Design, Experiment, NameKind, Pending, Place, Step
 from probe.model.target import CheckName
 

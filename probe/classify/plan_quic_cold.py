@@ -10,9 +10,9 @@ import msgspec
 from probe.classify.case import Case
 from probe.classify.pairs import LATE, PAIRS, SPOKE
 from probe.classify.plan_quic import PLACES_AT_MOST, Here, build, offered
-from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try, is_literal
+from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try
 from probe.classify.trouble import find_troubles, first_troubled_hop
-from probe.model.endpoint import Endpoint
+from probe.model.endpoint import Endpoint, is_literal
 from probe.model.experiment import Design, Experiment, NameKind, Pending, Place, Step
 from probe.model.target import CheckName, Exposure
 

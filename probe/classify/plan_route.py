@@ -6,8 +6,9 @@ HTTP/3 keeps silent for seconds. UDP to that port is cold, whatever was triggere
 
 from probe.classify.case import Case
 from probe.classify.facts import build_table
-from probe.classify.tries import TRIGGERABLE, Layer, is_literal
+from probe.classify.tries import TRIGGERABLE, Layer
 from probe.classify.trouble import find_troubles, first_troubled_hop
+from probe.model.endpoint import is_literal
 from probe.model.experiment import Design, Experiment, NameKind, Place, Step
 from probe.model.target import CheckName, Exposure
 

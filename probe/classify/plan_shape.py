@@ -11,9 +11,9 @@ import msgspec
 from probe.classify.case import Case
 from probe.classify.pairs import DEEP_PAIRS, PAIRS, SPOKE
 from probe.classify.plan_path import Chain, has_trigger
-from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try, is_literal
+from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try
 from probe.classify.trouble import Trouble
-from probe.model.endpoint import Endpoint
+from probe.model.endpoint import Endpoint, is_literal
 from probe.model.experiment import Design, Experiment, HelloShape, NameKind, Place, Step
 from probe.model.observation import TCPConnect, TLSHandshake
 from probe.model.target import CheckName, Exposure, Target

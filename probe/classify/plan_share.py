@@ -7,7 +7,8 @@ for Wald's test to say: where it leaves that open, later rounds go on, with as m
 
 from probe.classify.case import Case
 from probe.classify.shares import count_share
-from probe.classify.tries import Layer, Try, is_literal
+from probe.classify.tries import Layer, Try
+from probe.model.endpoint import is_literal
 from probe.model.experiment import Design, Experiment, NameKind, Pending, Place, Step
 from probe.model.observation import TLSHandshake
 from probe.model.target import Exposure

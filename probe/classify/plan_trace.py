@@ -10,9 +10,9 @@ import ipaddress
 from probe.classify.boundary import choose_ttls, find_parting
 from probe.classify.case import Case
 from probe.classify.pairs import PAIRS
-from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try, is_literal, is_private
+from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try, is_private
 from probe.classify.trouble import Trouble
-from probe.model.endpoint import Endpoint
+from probe.model.endpoint import Endpoint, is_literal
 from probe.model.experiment import Design, Experiment, NameKind, Place, Step
 from probe.model.path_trace import TraceKind
 from probe.model.target import Exposure

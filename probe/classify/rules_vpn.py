@@ -5,6 +5,7 @@ from collections.abc import Callable
 from probe.classify.facts import PathFacts
 from probe.classify.name_facts import CERTIFICATE_DATES
 from probe.classify.rule import C0, C1, C2, Rule
+from probe.classify.rules_path import repeated
 from probe.classify.tries import Layer, Outcome
 from probe.classify.tunnel_facts import TunnelFacts, clock_tolerance_s
 from probe.model.depth import Depth
@@ -17,10 +18,6 @@ OBSERVED = EvidenceFamily.OBSERVED
 A, B = EvidenceFamily.DIFFERENTIAL, EvidenceFamily.CONTROL
 VPN = Layer.VPN
 RESET, FIN, SILENT = Outcome.RESET, Outcome.FIN, Outcome.SILENT
-
-
-def _repeated(facts: PathFacts) -> Confidence:
-    return C1 if facts.tries_failed >= 2 else C0
 
 
 def _tunnel(says: Callable[[TunnelFacts], bool], *outcomes: Outcome) -> Callable[[PathFacts], bool]:
@@ -232,7 +229,7 @@ VPN_RULES: tuple[Rule[PathFacts], ...] = (
         pattern=Pattern.VPN,
         cause=Cause.UNKNOWN,
         family=OBSERVED,
-        level=_repeated,
+        level=repeated,
         reason="The port is refused: nobody listens there, or something on the way says so.",
     ),
     Rule(
@@ -250,7 +247,7 @@ VPN_RULES: tuple[Rule[PathFacts], ...] = (
         pattern=Pattern.VPN,
         cause=Cause.UNKNOWN,
         family=OBSERVED,
-        level=_repeated,
+        level=repeated,
         reason="Its keys worked before, and now the conversation is cut off or gets no answer.",
     ),
     Rule(

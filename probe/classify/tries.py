@@ -260,16 +260,6 @@ def read_http(observation: HTTPExchange) -> Outcome:
 ENCRYPTED = frozenset({Transport.DOT, Transport.DOH})
 
 
-@functools.lru_cache(maxsize=65536)
-def is_literal(name: str) -> bool:
-    """Tell whether a host is an address already."""
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
-
-
 def is_private(address: str) -> bool:
     """Tell whether an address belongs to our own network: private, loopback or link-local."""
     try:

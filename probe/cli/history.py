@@ -8,6 +8,7 @@ import msgspec
 
 from probe.cli.options import config_option, store_option
 from probe.cli.stored import load_settings, open_reader
+from probe.export.glance import printable
 from probe.export.words import render_interval, render_span, render_time
 from probe.model.episode import Episode, Event
 from probe.model.errors import UserError
@@ -115,7 +116,7 @@ def event_rows(events: tuple[Event, ...]) -> list[tuple[str, ...]]:
         (
             render_time(event.at),
             event.kind.value,
-            _printable(event.text) or _say_change(event),
+            printable(event.text) or _say_change(event),
             event.measurement or "-",
         )
         for event in events
@@ -128,18 +129,13 @@ def _say_change(event: Event) -> str:
     return " ".join((change, *event.patterns)).strip() or "-"
 
 
-def _printable(text: str) -> str:
-    """Return text without control characters: some of it was written by servers."""
-    return "".join(c if c.isprintable() else "�" for c in text)
-
-
 def _paint(found: History, now_s: float) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console = Console()
-    head = _printable(found.address or found.target)
+    head = printable(found.address or found.target)
     tally = found.tally
     console.print(Text(head, style="bold"))
     if tally is not None:

@@ -14,11 +14,10 @@ from typing import TypeVar
 from probe.control import ooni_wire as wire
 from probe.control.ooni_wire import IPFlag
 from probe.control.view import OutsideView, dial, fetch, shake_hands
-from probe.model.endpoint import Endpoint
+from probe.model.endpoint import Endpoint, is_literal
 from probe.model.observation import DNSLookup, HTTPExchange, TCPConnect, TLSHandshake
 from probe.model.target import Header
 from probe.net.context import Context
-from probe.net.lookup import is_literal
 from probe.protocols.ooni_failure import map_dns_failure, map_http_failure, map_tcp_failure, write_failure
 from probe.protocols.redirect import REDIRECTS, WebAddress
 

@@ -20,14 +20,14 @@ from probe.control.policy import Policy
 from probe.control.wire import strip
 from probe.model.control import ControlRequest
 from probe.model.depth import Depth
-from probe.model.endpoint import Endpoint
+from probe.model.endpoint import Endpoint, is_literal
 from probe.model.observation import DNSLookup, Observation, Resolver, Role, Transport
 from probe.model.target import CheckName, Header, Request, Target
 from probe.net.connect import connect
 from probe.net.context import Context, Journal, unknown_asn
 from probe.net.dialogue import Occasion, converse
 from probe.net.echo import echo
-from probe.net.lookup import is_literal, lookup, lookup_system
+from probe.net.lookup import lookup, lookup_system
 from probe.net.quic import quic
 from probe.net.secure import secure
 from probe.net.stack import Stack

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from probe.export.advice import advise
 from probe.export.failure_words import say_failure
 from probe.export.own_steps import own_steps
-from probe.export.report import Line, Tone, build_head, write_duration
+from probe.export.report import Line, Tone, build_head
 from probe.export.stages import write_stages
 from probe.export.untried import name_untried
+from probe.export.words import render_duration
 from probe.model.depth import Depth
 from probe.model.measurement import Measurement
 from probe.model.observation import DialogueExchange, DNSLookup, TCPConnect, TLSHandshake
@@ -90,7 +91,7 @@ def _ladders(member: Measurement) -> list[str]:
                 below = next(
                     (o for o in own if isinstance(o, TCPConnect) and o.endpoint == observation.endpoint), None
                 )  # fmt: skip
-                reached = f"reach ✓ {write_duration(below.t_s - below.t0_s)}, " if below is not None else ""
+                reached = f"reach ✓ {render_duration(below.t_s - below.t0_s)}, " if below is not None else ""
                 texts.append(reached + write_stages(observation))
             case _:
                 pass

@@ -12,6 +12,7 @@ from probe.export.comparisons import build_comparisons
 from probe.export.ladder import build_ladder
 from probe.export.outside_view import build_outside_lines
 from probe.export.untried import name_untried
+from probe.export.words import render_duration
 from probe.model.measurement import Measurement
 from probe.model.proof import ProofSource
 from probe.model.target import CheckName, GroupMode, Target
@@ -112,14 +113,9 @@ def build_head(verdict: Verdict, about: str, runtime_s: float) -> Line:
     if verdict.status is Status.IMPAIRED and verdict.cause is Cause.LOCAL:
         word = "NOT REACHABLE"  # the cause is clear, and stands behind it
     who = _WHO.get(verdict.cause, "") if verdict.status not in (Status.OK, Status.INSUFFICIENT) else ""
-    sure = f"(C{int(verdict.confidence)}, {write_duration(runtime_s)})"
+    sure = f"(C{int(verdict.confidence)}, {render_duration(runtime_s)})"
     parts = [f"{mark} {word}", about, who, sure]
     return Line(text="  ".join(part for part in parts if part), tone=tone)
-
-
-def write_duration(seconds: float) -> str:
-    """Return `48 ms` or `2.1 s`."""
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def _credentials(measurement: Measurement) -> list[Line]:
@@ -160,7 +156,7 @@ def _evidence_lines(verdict: Verdict) -> list[Line]:
 
 
 def _pending(verdict: Verdict) -> list[str]:
-    return [f"{p.question} (--wait, {write_duration(p.due_in_s)})" for p in verdict.pending]
+    return [f"{p.question} (--wait, {render_duration(p.due_in_s)})" for p in verdict.pending]
 
 
 def _local_findings(baseline: Baseline | None) -> list[str]:

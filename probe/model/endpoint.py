@@ -1,5 +1,7 @@
 """Where a packet goes: an address literal and a port."""
 
+import functools
+import ipaddress
 from enum import IntEnum
 
 import msgspec
@@ -25,3 +27,13 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+@functools.lru_cache(maxsize=65536)  # asked of the same few hosts by every rule about answers
+def is_literal(host: str) -> bool:
+    """Tell whether a host is an address already."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -60,3 +60,12 @@ def render_size(size: float) -> str:
             scaled = size / BYTES[unit]
             return f"{scaled:,.0f} {unit}" if scaled >= 9.95 else f"{scaled:.1f} {unit}"
     return f"{size:.0f} B"
+
+
+def is_duration(text: object) -> bool:
+    """Tell whether it is a text that `parse_duration` reads."""
+    try:
+        parse_duration(text if isinstance(text, str) else "")
+    except ValueError:
+        return False
+    return True

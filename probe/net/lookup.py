@@ -5,15 +5,13 @@ Source: RFC 1035 section 4.2 (UDP, truncation, TCP framing), RFC 7766, resolv.co
 
 import asyncio
 import dataclasses
-import functools
-import ipaddress
 import socket
 import sys
 from collections.abc import Sequence
 
 import msgspec
 
-from probe.model.endpoint import Endpoint
+from probe.model.endpoint import Endpoint, is_literal
 from probe.model.experiment import Traffic
 from probe.model.failure import Failure, FailureCode, Stage
 from probe.model.observation import DNSAnswer, DNSLookup, DNSReply, Resolver, Transport
@@ -93,16 +91,6 @@ async def lookup_system(ctx: Context, name: str, query_types: tuple[str, ...] | 
 
 def _wants_next(failure: Failure | None) -> bool:
     return failure is not None and (failure.code in _TRY_NEXT or failure.errno is not None)
-
-
-@functools.lru_cache(maxsize=1024)
-def is_literal(name: str) -> bool:
-    """Tell whether a host is an address already."""
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 async def _ask_datagrams(

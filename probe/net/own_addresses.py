@@ -5,6 +5,8 @@ import ipaddress
 import socket
 from pathlib import Path
 
+from probe.net.routes import read_lines
+
 _ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 """Documentation addresses (RFC 5737, RFC 3849): the kernel picks a source for them; a datagram is never sent."""
 _DISCARD = 9
@@ -23,7 +25,7 @@ def find_own_addresses(proc: Path = Path("/proc/net")) -> tuple[str, ...]:
 def _read_v4(path: Path) -> list[str]:
     """Read the routing trie: a leaf that is `host LOCAL` is an address of ours."""
     found, leaf = [], ""
-    for line in _lines(path):
+    for line in read_lines(path):
         words = line.split()
         if words[:1] == ["|--"]:
             leaf = words[1]
@@ -33,19 +35,12 @@ def _read_v4(path: Path) -> list[str]:
 
 
 def _read_v6(path: Path) -> list[str]:
-    return [str(ipaddress.IPv6Address(bytes.fromhex(line.split()[0]))) for line in _lines(path) if line.strip()]
+    return [str(ipaddress.IPv6Address(bytes.fromhex(line.split()[0]))) for line in read_lines(path) if line.strip()]
 
 
 def _is_everywhere(address: str) -> bool:
     parsed = ipaddress.ip_address(address.partition("%")[0])
     return parsed.is_loopback or parsed.is_unspecified
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text("ascii", "replace").splitlines()
-    except OSError:
-        return []
 
 
 def has_address(address: str, proc: Path = Path("/proc/net")) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from probe.model.endpoint import Endpoint
+from probe.net.routes import read_lines
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _ESTABLISHED = "01"
@@ -36,10 +37,10 @@ def is_in_use(endpoint: Endpoint, proc: Path = Path("/proc/net")) -> bool:
 def _has_host_route(address: _Address, proc: Path) -> bool:
     if isinstance(address, ipaddress.IPv4Address):
         written = _write_words(address.packed)
-        routes = (line.split() for line in _lines(proc / "route")[1:])
+        routes = (line.split() for line in read_lines(proc / "route")[1:])
         return any(len(f) > 7 and f[1] == written and f[7] == _HOST_MASK for f in routes)
     written = address.packed.hex()
-    found = (line.split() for line in _lines(proc / "ipv6_route"))
+    found = (line.split() for line in read_lines(proc / "ipv6_route"))
     to_it = (f[8] for f in found if len(f) > 8 and f[0] == written and f[1] == _HOST_LENGTH)
     return any(not int(flags, 16) & _NOT_MADE_FOR_IT for flags in to_it)
 
@@ -47,7 +48,7 @@ def _has_host_route(address: _Address, proc: Path) -> bool:
 def _is_connected(address: _Address, port: int, proc: Path) -> bool:
     places = {f"{written}:{port:04X}" for written in _write_as_sockets_do(address)}
     names = ("tcp", "udp", "tcp6", "udp6")
-    sockets = (line.split() for name in names for line in _lines(proc / name)[1:])
+    sockets = (line.split() for name in names for line in read_lines(proc / name)[1:])
     open_here = {f[9] for f in sockets if len(f) > 9 and f[2] in places and f[3] == _ESTABLISHED}
     return bool(open_here) and not open_here <= _own_sockets()
 
@@ -71,10 +72,3 @@ def _own_sockets() -> set[str]:
         with contextlib.suppress(OSError):
             found.add(os.readlink(path).removeprefix("socket:[").removesuffix("]"))
     return found
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text("ascii", "replace").splitlines()
-    except OSError:
-        return []

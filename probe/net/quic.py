@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from probe.model.endpoint import Endpoint
+from probe.model.endpoint import Endpoint, is_literal
 from probe.model.experiment import Grant, Traffic
 from probe.model.failure import Failure, FailureCode, IcmpError, Stage
 from probe.model.observation import QUICHandshake, QUICStage, Silence
 from probe.net.attempt import build_failure, verify_code_to_failure
 from probe.net.context import Context
 from probe.net.datagrams import Datagrams
-from probe.net.lookup import is_literal
 
 if TYPE_CHECKING:
     from probe.protocols.engines.quic import QUICEngine

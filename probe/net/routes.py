@@ -25,7 +25,7 @@ def default_routes(proc: Path = Path("/proc/net")) -> tuple[Route, ...]:
 
 def _read_v4(path: Path) -> tuple[Route, ...]:
     routes = []
-    for line in _lines(path)[1:]:
+    for line in read_lines(path)[1:]:
         fields = line.split()
         if len(fields) >= 8 and fields[1] == "00000000" and fields[7] == "00000000":
             gateway = str(ipaddress.ip_address(int.from_bytes(bytes.fromhex(fields[2]), "little")))
@@ -35,7 +35,7 @@ def _read_v4(path: Path) -> tuple[Route, ...]:
 
 def _read_v6(path: Path) -> tuple[Route, ...]:
     routes = []
-    for line in _lines(path):
+    for line in read_lines(path):
         fields = line.split()
         if len(fields) < 10 or fields[0] != "0" * 32 or fields[1] != "00" or fields[9] == "lo":
             continue
@@ -50,18 +50,19 @@ def identify_network(proc: Path = Path("/proc/net"), resolv_conf: Path = Path("/
     It names no network; empty = no way out.
     """
     routes = default_routes(proc)
-    hardware = {line.split()[0]: line.split()[3] for line in _lines(proc / "arp")[1:] if len(line.split()) > 3}
+    hardware = {line.split()[0]: line.split()[3] for line in read_lines(proc / "arp")[1:] if len(line.split()) > 3}
     parts = [f"{r.family} {r.gateway} {hardware.get(r.gateway, '')}" for r in routes]
-    parts += [line for line in _lines(resolv_conf) if line.startswith("nameserver")]
+    parts += [line for line in read_lines(resolv_conf) if line.startswith("nameserver")]
     return hashlib.blake2s("\n".join(parts).encode(), digest_size=8).hexdigest() if routes else ""
 
 
 def is_tunnel(interface: str, sys_class: Path = Path("/sys/class/net")) -> bool:
     """Tell whether an interface is a tunnel: what passes it is not what this access network passes."""
-    return "".join(_lines(sys_class / interface / "type")).strip() in _TUNNEL_TYPES
+    return "".join(read_lines(sys_class / interface / "type")).strip() in _TUNNEL_TYPES
 
 
-def _lines(path: Path) -> list[str]:
+def read_lines(path: Path) -> list[str]:
+    """Return the lines of one of the kernel's tables; what cannot be read has none."""
     try:
         return path.read_text("ascii", "replace").splitlines()
     except OSError:

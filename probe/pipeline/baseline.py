@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from probe.classify.tries import is_private
 from probe.classify.vantage import Sights, judge_vantage
-from probe.model.endpoint import Endpoint
+from probe.model.endpoint import Endpoint, is_literal
 from probe.model.errors import ProtocolError
 from probe.model.failure import FailureCode
 from probe.model.observation import DNSLookup, HTTPExchange, Role, TLSHandshake, Transport
@@ -16,7 +16,7 @@ from probe.net.connect import connect
 from probe.net.context import Context, Journal
 from probe.net.echo import echo
 from probe.net.exchange import exchange
-from probe.net.lookup import is_literal, lookup, lookup_getaddrinfo, lookup_system
+from probe.net.lookup import lookup, lookup_getaddrinfo, lookup_system
 from probe.net.routes import default_routes, is_tunnel
 from probe.net.secure import secure
 from probe.pipeline.environment import Environment

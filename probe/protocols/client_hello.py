@@ -90,8 +90,8 @@ def _middle_of(message: bytes, name: str) -> int:
 def _message(entropy: Entropy, grease: tuple[int, ...], middle: list[bytes]) -> bytes:
     ciphers = struct.pack(f"!{1 + len(_CIPHERS)}H", grease[0], *_CIPHERS)
     extensions = _extension(grease[1], b"") + b"".join(middle) + _extension(_other_grease(grease), b"\0")
-    body = b"\x03\x03" + entropy(32) + b"\x20" + entropy(32) + _vector(2, ciphers) + b"\x01\x00"
-    body += _vector(2, extensions)
+    body = b"\x03\x03" + entropy(32) + b"\x20" + entropy(32) + build_vector(2, ciphers) + b"\x01\x00"
+    body += build_vector(2, extensions)
     return b"\x01" + len(body).to_bytes(3, "big") + body
 
 
@@ -108,19 +108,19 @@ def _list_extensions(name: str, entropy: Entropy, grease: tuple[int, ...], *, is
     shares += struct.pack("!HH", _X25519, 32) + entropy(32)
     versions = struct.pack("!3H", grease[3], 0x0304, 0x0303)
     return [
-        *([_extension(0, _vector(2, b"\0" + _vector(2, name.encode("ascii", "replace"))))] if name else []),
+        *([_extension(0, build_vector(2, b"\0" + build_vector(2, name.encode("ascii", "replace"))))] if name else []),
         _extension(23, b""),  # extended_master_secret
         _extension(0xFF01, b"\0"),  # renegotiation_info
-        _extension(10, _vector(2, struct.pack(f"!{len(groups)}H", *groups))),
+        _extension(10, build_vector(2, struct.pack(f"!{len(groups)}H", *groups))),
         _extension(11, b"\x01\x00"),  # ec_point_formats
         _extension(35, b""),  # session_ticket
-        _extension(16, _vector(2, b"\x02h2\x08http/1.1")),
+        _extension(16, build_vector(2, b"\x02h2\x08http/1.1")),
         _extension(5, b"\x01\0\0\0\0"),  # status_request
-        _extension(13, _vector(2, struct.pack(f"!{len(_SIGNATURES)}H", *_SIGNATURES))),
+        _extension(13, build_vector(2, struct.pack(f"!{len(_SIGNATURES)}H", *_SIGNATURES))),
         _extension(18, b""),  # signed_certificate_timestamp
-        _extension(51, _vector(2, shares)),
+        _extension(51, build_vector(2, shares)),
         _extension(45, b"\x01\x01"),  # psk_key_exchange_modes
-        _extension(43, _vector(1, versions)),
+        _extension(43, build_vector(1, versions)),
         _extension(27, b"\x02\x00\x02"),  # compress_certificate: brotli
     ]
 
@@ -140,21 +140,22 @@ def _ech(entropy: Entropy, config: EchConfig | None) -> bytes:
     kdf, aead = (config.kdf, config.aead) if config is not None else (1, 1)
     number = config.config_id if config is not None else entropy(1)[0]
     head = struct.pack("!BHHB", 0, kdf, aead, number)
-    return head + _vector(2, entropy(32)) + _vector(2, entropy(_ECH_PAYLOAD_BYTES))
+    return head + build_vector(2, entropy(32)) + build_vector(2, entropy(_ECH_PAYLOAD_BYTES))
 
 
 def _esni(entropy: Entropy) -> bytes:
     share = struct.pack("!HH", _X25519, 32) + entropy(32)
-    return struct.pack("!H", 0x1301) + share + _vector(2, entropy(32)) + _vector(2, entropy(292))
+    return struct.pack("!H", 0x1301) + share + build_vector(2, entropy(32)) + build_vector(2, entropy(292))
 
 
 def _record(fragment: bytes) -> bytes:
-    return b"\x16\x03\x01" + _vector(2, fragment)
+    return b"\x16\x03\x01" + build_vector(2, fragment)
 
 
 def _extension(kind: int, data: bytes) -> bytes:
-    return struct.pack("!H", kind) + _vector(2, data)
+    return struct.pack("!H", kind) + build_vector(2, data)
 
 
-def _vector(length_bytes: int, data: bytes) -> bytes:
+def build_vector(length_bytes: int, data: bytes) -> bytes:
+    """Return a variable-length vector with its length before it (RFC 8446 section 3.4)."""
     return len(data).to_bytes(length_bytes, "big") + data

@@ -4,11 +4,10 @@ Source: RFC 6347 sections 4.2.1 (a server asks for its cookie back, without keep
 The ClientHello is OpenSSL's: filters have told clients apart by it, so an answer here says little of other clients.
 """
 
-import ipaddress
-
 import msgspec
 
 from probe.model.depth import Depth
+from probe.model.endpoint import is_literal
 from probe.model.errors import ProtocolError
 from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Parsed, Reached, Receive, Send, Udp
 from probe.protocols.engines.dtls import DTLSEngine, is_hello
@@ -37,7 +36,7 @@ def start(ask: Ask) -> Dialogue:
         SSLCertVerificationError: it does not.
     """
     name = ask.params.get("sni") or ask.host
-    engine = DTLSEngine("" if _is_address(name) else name)
+    engine = DTLSEngine("" if is_literal(name) else name)
     greeted = False
     timeouts = 0
     for _ in range(_MOST_DATAGRAMS):
@@ -67,14 +66,6 @@ def start(ask: Ask) -> Dialogue:
             raise distrust(code, message)
         yield Reached(Depth.PROOF)
     return Reply(version=engine.version, cipher=engine.cipher)
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 def parse(text: str) -> Parsed:

@@ -12,7 +12,7 @@ import struct
 
 from probe.model.errors import ProtocolError
 from probe.model.experiment import EchConfig
-from probe.protocols.client_hello import GREASE_ECH
+from probe.protocols.client_hello import GREASE_ECH, build_vector
 
 X25519_SHA256 = 0x0020
 _MANDATORY = 0x8000
@@ -59,9 +59,13 @@ def parse_config_list(data: bytes) -> tuple[EchConfig, ...]:
 
 def build_config_list(public_name: str, config_id: int, public_key: bytes) -> bytes:
     """Return a list of one configuration, for HKDF-SHA256 and AES-128-GCM."""
-    key = struct.pack("!BH", config_id, X25519_SHA256) + _vector(2, public_key) + _vector(2, struct.pack("!HH", 1, 1))
-    content = key + b"\0" + _vector(1, public_name.encode("ascii")) + _vector(2, b"")
-    return _vector(2, struct.pack("!H", GREASE_ECH) + _vector(2, content))
+    key = (
+        struct.pack("!BH", config_id, X25519_SHA256)
+        + build_vector(2, public_key)
+        + build_vector(2, struct.pack("!HH", 1, 1))
+    )
+    content = key + b"\0" + build_vector(1, public_name.encode("ascii")) + build_vector(2, b"")
+    return build_vector(2, struct.pack("!H", GREASE_ECH) + build_vector(2, content))
 
 
 def _parse_content(content: "_Reader") -> EchConfig | None:
@@ -111,7 +115,3 @@ class _Reader:
         taken = self._data[self._at : self._at + size]
         self._at += size
         return taken
-
-
-def _vector(length_bytes: int, data: bytes) -> bytes:
-    return len(data).to_bytes(length_bytes, "big") + data

@@ -5,13 +5,13 @@ Parts that proxies' links share: `sni`, `alpn`, `insecure` (also spelt allow_ins
 """
 
 import hashlib
-import ipaddress
 from collections.abc import Callable, Mapping
 
 import msgspec
 from aioquic.quic.events import ConnectionTerminated, StreamDataReceived, StreamReset
 
 from probe.model.depth import Depth
+from probe.model.endpoint import is_literal
 from probe.model.errors import ProtocolError
 from probe.protocols.dialogue import Ask, Reached, Receive, Refused, Send
 from probe.protocols.engines.quic import QUICEngine
@@ -85,7 +85,7 @@ class QuicProxy:
         checked = not self._pin and not is_true(ask.params.get("insecure", ""))
         self.engine = QUICEngine(
             (ask.address or "192.0.2.1", ask.port),
-            server_name="" if _is_address(name) else name,
+            server_name="" if is_literal(name) else name,
             meant=name,
             alpn=alpn,
             roots=load_roots(ask.roots_file) if checked else None,
@@ -259,11 +259,3 @@ class _Inside(Incoming):
         """Put bytes into the relay."""
         self._proxy.engine.connection.send_stream_data(self._number, data)
         yield from self._proxy.flush()
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True

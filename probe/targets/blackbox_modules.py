@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from probe.model.errors import UserError
-from probe.model.units import parse_duration
+from probe.model.units import is_duration
 from probe.model.written import Written
 from probe.protocols.marked_yaml import read_yaml
 from probe.targets.expectations import compile_problem
@@ -108,7 +108,7 @@ def _read_module(name: str, written: Written, notes: Notes) -> Module:
         return module
     timeout = plain(values.get("timeout"))
     if timeout is not None:
-        if _is_duration(timeout):
+        if is_duration(timeout):
             module.beside["timeout"] = timeout
         else:
             notes.add(values["timeout"].line, f"modules.{name}.timeout: {str(timeout)[:30]!r} cannot be read")
@@ -126,14 +126,6 @@ def _read_module(name: str, written: Written, notes: Notes) -> Module:
     if prober == "http" and "status" not in module.beside.get("expect", {}):
         module.beside.setdefault("expect", {})["status"] = ["2xx"]
     return module
-
-
-def _is_duration(text: Any) -> bool:
-    try:
-        parse_duration(text if isinstance(text, str) else "")
-    except ValueError:
-        return False
-    return True
 
 
 _Reader = Callable[[Module, Written, dict[str, Written], str, Notes], None]

@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from probe.model.errors import UserError
-from probe.model.units import parse_duration
+from probe.model.units import is_duration
 from probe.model.written import Written
 from probe.targets.address import parse_address
 from probe.targets.blackbox_modules import Notes, pairs, plain, words
@@ -85,7 +85,7 @@ class _Endpoint:
         entry: dict[str, Any] = {"uri": uri, "interval": self._duration("interval") or _DEFAULT_INTERVAL}
         client = pairs(self.values.get("client"))
         for key, value in client.items():
-            if key == "timeout" and _is_duration(plain(value)):
+            if key == "timeout" and is_duration(plain(value)):
                 entry["timeout"] = plain(value)
             elif not (key == "insecure" and plain(value) == "false"):
                 self._note(value.line, f"client.{key} has no equivalent")
@@ -153,7 +153,7 @@ class _Endpoint:
 
     def _duration(self, key: str) -> str:
         text = self._text(key)
-        if text and not _is_duration(text):
+        if text and not is_duration(text):
             self._note(self.values[key].line, f"{key}: {text[:30]!r} cannot be read")
             return ""
         return text
@@ -175,14 +175,6 @@ def _dns_uri(resolver: str, name: str, kind: str) -> str:
         host = f"[{host}]" if ipaddress.ip_address(host).version == IPV6 else host
     asked = f"type={kind}&" if kind else ""
     return f"dns://{name.rstrip('.')}?{asked}resolver={transport}://{host}"
-
-
-def _is_duration(text: Any) -> bool:
-    try:
-        parse_duration(text if isinstance(text, str) else "")
-    except ValueError:
-        return False
-    return True
 
 
 def _add_condition(expect: dict[str, Any], text: str, *, is_dns: bool) -> bool:
