@@ -8,7 +8,7 @@ import sys
 
 import msgspec
 
-from probe.lab.censor.rules import Drop, Speaks
+from probe.lab.censor.rules import Drop, Speaks, ToAddress, When
 from probe.lab.censor.rules import Rule as CensorRule
 from probe.lab.censor.signatures import Signature
 from probe.lab.scenarios.model import Build, Proven, Scenario, Server, Truth
@@ -73,32 +73,38 @@ class _StrongSwan(msgspec.Struct, frozen=True, kw_only=True):
     truth: Truth
     proven: Proven = Proven.NO
     key: str = _KEY
-    drops: bool = False
+    when: When | None = None
+    """What the censor drops."""
     settings: str = ""
     exhausted: bool = False
 
     def __call__(self, world: World) -> Scenario:
         address = world.sites["tunnel"].v4[0]
         spoil = (sys.executable, "-m", "probe.lab.world.half_open", address, str(PORT)) if self.exhausted else ()
-        when = Speaks(signatures=(Signature.IKEV2,))
         return tunnel_scenario(
             self.name, self.about, world, "links.txt", self.truth,
-            rules=rules(CensorRule(id="s", when=when, then=Drop())) if self.drops else None,
+            rules=rules(CensorRule(id="s", when=self.when, then=Drop())) if self.when is not None else None,
             servers=(strongswan(address, settings=self.settings, after=spoil),),
             proven=self.proven, proven_servers=(strongswan(address),),
             file=f"ikev2://{address}:{PORT}?natt=1&id=probe.test&psk={self.key}\n",
         )  # fmt: skip
 
 
+_IKE = Speaks(signatures=(Signature.IKEV2,))
+_UDP = ToAddress(protocols=(17,), except_ports=(53,))
 VPN_STRONGSWAN: tuple[Build, ...] = (
     _StrongSwan(name="strongswan-works", about="strongSwan takes our key; nothing is wrong", truth=FINE),
     _StrongSwan(
         name="strongswan-drop", about="flows that begin as IKEv2's are dropped; strongSwan took our key before",
-        truth=likely(Pattern.VPN_HANDSHAKE_DROP), drops=True, proven=Proven.BEFORE,
+        truth=likely(Pattern.VPN_HANDSHAKE_DROP), when=_IKE, proven=Proven.BEFORE,
     ),
     _StrongSwan(
         name="strongswan-drop-two-ways", about="the same, and it works elsewhere",
-        truth=certain(Pattern.VPN_HANDSHAKE_DROP), drops=True, proven=Proven.ELSEWHERE,
+        truth=certain(Pattern.VPN_HANDSHAKE_DROP), when=_IKE, proven=Proven.ELSEWHERE,
+    ),
+    _StrongSwan(
+        name="strongswan-udp-off", about="no UDP passes but DNS; strongSwan took our key before",
+        truth=likely(Pattern.IP_PROTO_DROP), when=_UDP, proven=Proven.BEFORE,
     ),
     _StrongSwan(
         name="strongswan-wrong-key", about="a wrong pre-shared key: strongSwan says so",
