@@ -69,7 +69,7 @@ def test_an_interrupt_prints_what_is_done_and_stores_the_rest_as_interrupted(sta
         assert line.startswith("✓ OK")
         time.sleep(1.5)
         os.kill(process.pid, signal.SIGINT)
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (130, "")
     stored = {measurement.target.address: measurement.interrupted for measurement in stage.stored()}
     assert stored == {SITE: False, SILENT: True}

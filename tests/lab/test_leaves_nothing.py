@@ -16,7 +16,7 @@ WALLPROBE = [sys.executable, "-m", "probe"]
 HOLDING = [*WALLPROBE, "lab", "run", "clean", "--", "sleep", "60"]
 
 
-def run(*argv, timeout_s=60, **options):
+def run(*argv, timeout_s=110, **options):
     return subprocess.run(argv, capture_output=True, text=True, timeout=timeout_s, check=False, **options)
 
 
@@ -58,16 +58,20 @@ def test_a_kernel_that_refuses_namespaces_is_one_line_with_the_remedy(words):
     assert "run as root" in lines[0]
 
 
-@pytest.mark.parametrize("after_s", [0.05, 0.3, 0.6, 0.9, 1.3, 2.5])
-def test_ctrl_c_at_any_moment_ends_everything(after_s):
+@pytest.mark.parametrize(
+    ("begun", "after_s"), [(False, 0.05), (False, 0.3), (False, 0.6), (True, 0.0), (True, 0.4), (True, 1.6)]
+)
+def test_ctrl_c_at_any_moment_ends_everything(begun, after_s):
     held = start(*WALLPROBE, "lab", "score", "--scenario", "clean", "--scenario", "blackhole", "--scenario", "sni-drop")
+    if begun:
+        wait_for_parts(held, 1)
     time.sleep(after_s)
     parts = find_descendants(held.pid)
     os.killpg(held.pid, signal.SIGINT)
-    _, said = held.communicate(timeout=20)
+    _, said = held.communicate(timeout=60)
     assert wait_for_end(parts) == []
-    # Before our first line runs, which takes longer on a busy machine, the interrupt is Python's own to report.
-    assert after_s < 0.7 or (held.returncode, said) == (130, "")
+    # Before our first line runs the interrupt is Python's own to report; once there is a part of a lab, it has run.
+    assert not parts or (held.returncode, said) == (130, "")
 
 
 @pytest.mark.parametrize("with_signal", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
@@ -75,7 +79,7 @@ def test_a_killed_lab_takes_everything_with_it(with_signal):
     held = start(*HOLDING)
     parts = wait_for_program(held)
     held.send_signal(with_signal)
-    held.communicate(timeout=20)
+    held.communicate(timeout=60)
     assert wait_for_end(parts) == []
 
 
@@ -86,14 +90,19 @@ def test_whichever_part_is_killed_the_rest_ends_too(number):
     keepers = sorted(parts)[:4]  # in the order of their start: keeper, process 1, world, forwarder
     os.kill(keepers[number], signal.SIGKILL)
     held.send_signal(signal.SIGTERM)
-    held.communicate(timeout=20)
+    held.communicate(timeout=60)
     assert wait_for_end(parts) == []
 
 
-def wait_for_program(held, patience_s=60.0):
-    """Return the parts of a lab once the program in its client runs as well; a busy machine may take its time."""
+def wait_for_program(held):
+    """Return the parts of a lab once the program in its client runs as well."""
+    return wait_for_parts(held, 5)
+
+
+def wait_for_parts(held, count, patience_s=60.0):
+    """Return the parts of labs once there are so many; a busy machine may take its time."""
     until_s = time.monotonic() + patience_s
-    while len(parts := find_descendants(held.pid)) < 5:
+    while len(parts := find_descendants(held.pid)) < count:
         if held.poll() is not None or time.monotonic() > until_s:
             held.kill()
             pytest.fail(f"the lab did not come up: exit code {held.returncode}, {held.communicate()}")
