@@ -21,7 +21,7 @@ _CERTIFICATE_ALERTS = range(0x100 + 42, 0x100 + 50)
 """bad_certificate to unknown_ca (RFC 8446 section 6.2)."""
 
 
-def greet_quic(trial: GreetQuic, roots: str) -> Met:
+def greet_quic(trial: GreetQuic, roots: str, patience_s: float = PATIENCE_S) -> Met:
     """Connect, with the certificates in this file for roots, and ask for the page.
 
     Raises:
@@ -32,7 +32,7 @@ def greet_quic(trial: GreetQuic, roots: str) -> Met:
     connection = (TwoDatagramConnection if trial.large else QuicConnection)(configuration=configuration)
     client = _Client(connection, trial.server_name)
     peer = (trial.address, trial.port)
-    until_s = time.monotonic() + PATIENCE_S
+    until_s = time.monotonic() + patience_s
     with socket.socket(socket.AF_INET6 if ":" in trial.address else socket.AF_INET, socket.SOCK_DGRAM) as plain:
         plain.bind(("", trial.source_port))
         plain.connect(peer)

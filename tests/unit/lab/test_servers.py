@@ -39,7 +39,7 @@ async def greet(keyring, tmp_path, *, site=None, server_name=NAME):
     port = end._transport.get_extra_info("sockname")[1]
     try:
         greeting = GreetQuic(address="127.0.0.1", server_name=server_name, port=port)
-        met = await asyncio.to_thread(greet_quic, greeting, str(tmp_path / "roots.pem"))
+        met = await asyncio.to_thread(greet_quic, greeting, str(tmp_path / "roots.pem"), 30.0)
         return met, await asyncio.to_thread(try_packets, Negotiate(address="127.0.0.1", port=port))
     finally:
         end.close()
