@@ -40,7 +40,7 @@ TOGETHER := tests/unit tests/golden tests/deploy tests/peers
 test: setup check
 	@$(BIN)/python tests/peers/install.py
 	$(BIN)/pytest -n 4 --dist loadfile $(TOGETHER)
-	$(BIN)/pytest -n 3 --dist loadfile $(addprefix --ignore=,$(TOGETHER) $(EXAMS))
+	$(BIN)/pytest -n 4 --dist loadfile $(addprefix --ignore=,$(TOGETHER) $(EXAMS))
 	$(BIN)/pytest -n 3 --dist loadfile $(EXAMS)
 
 bench: setup

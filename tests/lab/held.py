@@ -17,7 +17,7 @@ from probe.lab.grade import Grade
 from probe.lab.scenarios import build_scenarios
 from probe.lab.world.atlas import build_world
 
-JOBS = int(os.environ.get("LAB_JOBS", "6"))
+JOBS = int(os.environ.get("LAB_JOBS", "7"))
 """More than cores: most of the time a lab waits for a silence to be one."""
 NEEDS_TUN = {"tunnel-default-route"}
 """What may be skipped where /dev/net/tun is missing."""

@@ -16,7 +16,7 @@ PATTERN_PRECISION, PATTERN_RECALL = 0.99, 0.95
 @pytest.fixture(scope="module")
 def exam(request):
     # The longest of the exams, and mostly waiting: with more labs it ends with the others.
-    return hold(request, outside=True, again=True, jobs=max(JOBS, 9))[0]
+    return hold(request, outside=True, again=True, jobs=max(JOBS, 11))[0]
 
 
 def test_every_scenario_was_judged(exam):
