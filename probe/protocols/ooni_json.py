@@ -10,6 +10,7 @@ itself, and those that are no good are left out: archives span ten years of prob
 import base64
 import binascii
 import functools
+import itertools
 import json
 import types
 from typing import Any, TypeVar, get_args, get_origin
@@ -20,6 +21,10 @@ from probe.model.errors import ProtocolError
 
 T = TypeVar("T", bound=msgspec.Struct)
 _QUOTED = 60
+MOST_RECORDS = 4096
+"""Of one kind: a file with more was not made by a probe."""
+_MOST_LOOSE_BYTES = 8 * 1024 * 1024
+"""What is not of the right types is read bit by bit, at many times the cost; real measurements are of a few MB."""
 _DECODE_ERRORS = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 
@@ -229,11 +234,11 @@ def parse_top(data: bytes) -> Top:
     """
     try:
         return _whole.decode(data)
-    except msgspec.ValidationError:
-        found = read_struct(data, Top) or _unwrap(data)
-    except _DECODE_ERRORS:
-        strict = _rewrite(data)
-        found = read_struct(strict, Top) or _unwrap(strict)
+    except _DECODE_ERRORS as error:
+        if len(data) > _MOST_LOOSE_BYTES:
+            raise ProtocolError(f"neither strict nor short: {str(error)[:_QUOTED]}") from error
+        strict = data if isinstance(error, msgspec.ValidationError) else _rewrite(data)
+    found = read_struct(strict, Top) or _unwrap(strict)
     if found is None:
         raise ProtocolError("no measurement: a JSON object with test_keys was expected")
     return found
@@ -320,7 +325,7 @@ def _read_list(raw: msgspec.Raw, kind: Any) -> list[Any] | None:
         items = _items.decode(raw)
     except _DECODE_ERRORS:
         return None
-    return [value for read, value in (_read_value(item, kind) for item in items) if read]
+    return [value for read, value in (_read_value(item, kind) for item in items[: MOST_RECORDS + 1]) if read]
 
 
 def _read_dict(raw: msgspec.Raw, kind: Any) -> dict[str, Any] | None:
@@ -328,7 +333,7 @@ def _read_dict(raw: msgspec.Raw, kind: Any) -> dict[str, Any] | None:
         members = _members.decode(raw)
     except _DECODE_ERRORS:
         return None
-    pairs = {name: _read_value(member, kind) for name, member in members.items()}
+    pairs = {name: _read_value(member, kind) for name, member in itertools.islice(members.items(), MOST_RECORDS)}
     return {name: value for name, (read, value) in pairs.items() if read}
 
 

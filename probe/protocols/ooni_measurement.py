@@ -16,15 +16,13 @@ from probe.model.observation import DNSLookup, HTTPExchange, Observation, TCPCon
 from probe.model.vantage import Vantage
 from probe.protocols.ooni_control import build_control_report
 from probe.protocols.ooni_hops import find_hops, order_requests, parse_site
-from probe.protocols.ooni_json import Connect, Query, TestKeys, Top, parse_top
+from probe.protocols.ooni_json import MOST_RECORDS, Connect, Query, TestKeys, Top, parse_top
 from probe.protocols.ooni_measures import build_endpoint, read_asn, read_country, read_time
 from probe.protocols.ooni_pages import build_page, imply_redirect
 from probe.protocols.ooni_places import Places
 from probe.protocols.ooni_steps import Timeline, build_connect, build_handshake, build_lookup
 from probe.protocols.redirect import WebAddress
 
-MAX_RECORDS = 4096
-"""Of one kind: a file with more was not made by a probe."""
 _BLOCKING = re.compile(r"[a-z_-]{1,40}", re.ASCII).fullmatch
 _RANKS: dict[type, int] = {DNSLookup: 0, TCPConnect: 1, TLSHandshake: 2, HTTPExchange: 3}
 
@@ -98,9 +96,9 @@ def parse_measurement(data: bytes) -> OoniMeasurement:
 
 def _bound(keys: TestKeys) -> TestKeys:
     lists = (keys.queries, keys.tcp_connect, keys.tls_handshakes, keys.requests, keys.x_dns_duplicate_responses)
-    if all(len(records or ()) <= MAX_RECORDS for records in lists):
+    if all(len(records or ()) <= MOST_RECORDS for records in lists):
         return keys
-    raise ProtocolError(f"more than {MAX_RECORDS} records of one kind")
+    raise ProtocolError(f"more than {MOST_RECORDS} records of one kind")
 
 
 def _build_vantage(top: Top, observations: tuple[Observation, ...]) -> Vantage:

@@ -215,6 +215,13 @@ def test_a_family_without_any_route_is_none_that_the_probe_had(four, six, famili
     assert old(url=COM, connects=connects).vantage.families == families
 
 
+def test_a_line_that_would_take_minutes_to_read_bit_by_bit_is_refused():
+    record = b'{"a":1},'
+    start = b'{"test_name":"web_connectivity","input":"https://a.example/","test_keys":{"queries":['
+    with pytest.raises(ProtocolError, match="neither strict nor short"):
+        parse_measurement(start + record * (9 * 2**20 // len(record)) + b"1]}}")
+
+
 def test_an_alias_among_a_helpers_addresses_is_no_address():
     measurement = copy.deepcopy(WORLDS["websiteDownNXDOMAIN"])
     measurement["test_keys"]["control"]["dns"] = {"failure": None, "addrs": ["alias.example.net"]}
