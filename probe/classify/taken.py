@@ -4,7 +4,7 @@ Source: RFC 9293 section 3.4 (acknowledgements), RFC 2923 section 2.1 (black hol
 hello or a request on the way keeps it from the server, and its acknowledgement from us: then the name may be the
 reason. Once the server's own kernel has acknowledged it and not a byte comes back, the machine behind it hangs, as
 behind a balancer that goes by names, or its answer is too large for the way to us. Who lets some packets of the answer
-pass, as slow filters do, is not excused; nor is what nobody measured.
+pass, as slow filters do, is not excused. Where our kernel does not tell, the server may have taken it as well.
 """
 
 from probe.classify.facts import PathFacts
@@ -17,14 +17,14 @@ _HERE = (Place.OWN, Place.SIBLING)
 
 
 def took_it_silently(facts: PathFacts) -> bool:
-    """Tell whether the step that broke the path was acknowledged whole, and nothing came back."""
+    """Tell whether the step that broke the path was acknowledged whole, or may have been, and nothing came back."""
     broken = facts.failing
     if broken is None or broken.outcome is not Outcome.SILENT:
         return False
     seen = broken.observation
-    if not isinstance(seen, TLSHandshake | HTTPExchange) or seen.bytes_acked is None:
-        return False
-    return seen.bytes_acked >= seen.bytes_sent > 0 and not seen.bytes_received
+    if not isinstance(seen, TLSHandshake | HTTPExchange) or seen.bytes_received or not seen.bytes_sent:
+        return False  # other people's data does not say what was sent
+    return seen.bytes_acked is None or seen.bytes_acked >= seen.bytes_sent
 
 
 def may_have_lost_answer(facts: PathFacts) -> bool:

@@ -287,7 +287,7 @@ def test_a_page_that_never_ends_is_neither_ok_nor_a_block():
 
 def test_a_server_that_took_the_hello_and_hangs_is_not_called_blocked():
     """Behind a balancer that goes by names the machine for one of them may be broken; the others are served."""
-    for bytes_acked, said in ((517, Status.IMPAIRED), (0, Status.LIKELY_BLOCKED), (None, Status.LIKELY_BLOCKED)):
+    for bytes_acked, said in ((517, Status.IMPAIRED), (0, Status.LIKELY_BLOCKED), (None, Status.IMPAIRED)):
         verdict = judge(five_pairs("silent", bytes_sent=517, bytes_acked=bytes_acked).case())
         assert verdict.status is said, bytes_acked
     some = five_pairs("silent", bytes_sent=517, bytes_acked=517, bytes_received=1400)
@@ -300,7 +300,7 @@ def test_an_answer_that_is_lost_for_its_size_is_not_called_blocked_by_what_a_con
     def lost(**sent):
         return Story().dns(OWN).tcp().tls("silent", **sent).once_more(Step.HANDSHAKE, "silent", **sent)
 
-    for bytes_acked, said in ((517, Status.IMPAIRED), (0, Status.LIKELY_BLOCKED)):
+    for bytes_acked, said in ((517, Status.IMPAIRED), (None, Status.IMPAIRED), (0, Status.LIKELY_BLOCKED)):
         verdict = judge(lost(bytes_sent=517, bytes_acked=bytes_acked).case(controls=rounds(all_well(), 2)))
         assert verdict.status is said, bytes_acked
     # A page that came whole from there shows that large packets get through.
