@@ -9,7 +9,7 @@ from probe.protocols.marked_yaml import read_yaml
 
 
 def read_anchors(fields: Fields, defaults: Anchors) -> Anchors:
-    """Read `anchors:`; a key that is not there keeps its default."""
+    """Read `anchors:`; a key that is not there keeps its default, `sham: []` and `domestic: []` mean none."""
     anchors = Anchors(
         foreign=_urls(fields, "foreign", defaults.foreign),
         domestic=_urls(fields, "domestic", defaults.domestic),
@@ -25,6 +25,9 @@ def read_anchors(fields: Fields, defaults: Anchors) -> Anchors:
 
 
 def _urls(fields: Fields, key: str, default: tuple[str, ...]) -> tuple[str, ...]:
+    written = fields.written(key)
+    if key != "foreign" and written is not None and written.value == ():
+        return ()  # the baseline decides by foreign anchors: those it cannot do without
     urls = fields.texts(key, default)
     for url in urls:
         if not url.startswith(("https://", "http://")):

@@ -235,3 +235,10 @@ def test_an_address_that_no_question_would_leave_for_is_refused(address: str) ->
         read(f"nowhere: [{address}]")
     assert "is no public address" in caught.value.what
     assert "a host of your own" in caught.value.remedy
+
+
+def test_an_empty_list_of_shams_means_none_and_of_foreign_anchors_the_shipped_ones():
+    anchors = parse_config("anchors: {sham: [], domestic: [], foreign: []}", "w.yml", {}).anchors
+    assert (anchors.sham, anchors.domestic) == ((), ())
+    assert anchors.foreign
+    assert parse_config("anchors: {}", "w.yml", {}).anchors.sham
