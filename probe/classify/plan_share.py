@@ -7,7 +7,7 @@ for Wald's test to say: where it leaves that open, later rounds go on, with as m
 
 from probe.classify.case import Case
 from probe.classify.shares import count_share
-from probe.classify.tries import Layer, Try
+from probe.classify.tries import TRIGGERABLE, Layer, Try
 from probe.model.endpoint import is_literal
 from probe.model.experiment import Design, Experiment, NameKind, Pending, Place, Step
 from probe.model.observation import TLSHandshake
@@ -15,7 +15,7 @@ from probe.model.target import Exposure
 
 TRIES = 10
 """In the first round: at 26 % they show one failure in 19 of 20 cases."""
-TRIES_AT_MOST = 40
+TRIES_AT_MOST = 30
 """With all that follows later: of a share of 26 % fewer than one in a hundred are still open then."""
 AT_ONCE = 4
 """Of the name, and half as many of a neutral one."""
@@ -76,6 +76,18 @@ def share_later(case: Case, table: tuple[Try, ...]) -> tuple[Pending, ...]:
     ]
     question = "whether the name fails more often than by chance"
     return (Pending(due_in_s=case.round_apart_s, question=question, experiments=tuple(more)),)
+
+
+def is_share_moot(experiment: Experiment, rows: tuple[Try, ...]) -> bool:
+    """Tell whether a late try of a share has nothing to tell any more: a neutral name failed there in between."""
+    made = [
+        (row, row.experiment)
+        for row in rows
+        if row.experiment is not None and not row.measurement and row.experiment.endpoint == experiment.endpoint
+    ]
+    if not any(planned.design is Design.SHARE and planned.cell > TRIES for _, planned in made):
+        return False
+    return any(row.kind is NameKind.NEUTRAL and row.outcome in TRIGGERABLE for row, _ in made)
 
 
 def _families(table: tuple[Try, ...]) -> tuple[tuple[Try, ...], ...]:

@@ -23,7 +23,7 @@ from probe.classify.fitness import needs_baseline
 from probe.classify.greeting import leave_open
 from probe.classify.judge import judge
 from probe.classify.plan import calls_for_echoes, count_echoes, is_calm, is_calm_alone, plan
-from probe.classify.plan_share import share_later
+from probe.classify.plan_share import is_share_moot, share_later
 from probe.classify.residual import is_moot
 from probe.classify.settled import is_settled
 from probe.classify.tunnel_facts import clock_tolerance_s
@@ -338,7 +338,8 @@ class Run:
                 await run_in_order(pending.experiments, self._run_late)
 
     async def _run_late(self, experiment: Experiment) -> None:
-        if not is_moot(experiment, build_table(self._case())):
+        table = build_table(self._case())
+        if not is_moot(experiment, table) and not is_share_moot(experiment, table):
             self._experiments.append(experiment)
             await run_experiment(experiment, self._context, self._target)
 

@@ -6,7 +6,7 @@ import pytest
 from probe.classify.facts import build_table
 from probe.classify.judge import judge
 from probe.classify.plan import plan
-from probe.classify.plan_share import share_later
+from probe.classify.plan_share import is_share_moot, share_later
 from probe.classify.shares import Share
 from probe.classify.tries import Outcome
 from probe.model.experiment import Design, NameKind, Step
@@ -155,7 +155,25 @@ def test_many_neutral_names_in_between_make_it_the_names():
     assert (verdict.status, verdict.cause) == (Status.DEGRADED, Cause.NETWORK)
 
 
-def test_four_rounds_are_the_end():
-    story = go_on(["ok"] * 30)
+@pytest.mark.parametrize(("neutral", "moot"), [("ok", False), ("silent", True), ("reset", True)])
+def test_a_neutral_name_that_fails_in_a_late_round_ends_it(neutral, moot):
+    story = go_on(["silent"])
+    planned = story.experiment(Design.SNI, Step.HANDSHAKE, NameKind.NEUTRAL, 12, endpoint=HERE)
+    story.tcp(experiment=planned).tls(neutral, experiment=planned)
+    case = story.case(cites=(cite(sometimes("silent", 2, 9)),))
+    following = story.experiment(Design.SHARE, Step.HANDSHAKE, NameKind.TEST, 13, endpoint=HERE)
+    assert is_share_moot(following, build_table(case)) is moot
+
+
+def test_late_controls_of_another_design_are_not_ended_by_one_that_fails():
+    story = Story()
+    planned = story.experiment(Design.SNI, Step.HANDSHAKE, NameKind.NEUTRAL, 11, endpoint=HERE)
+    story.tcp(experiment=planned).tls("silent", experiment=planned)
+    following = story.experiment(Design.SNI, Step.HANDSHAKE, NameKind.NEUTRAL, 12, endpoint=HERE)
+    assert not is_share_moot(following, build_table(story.case(cites=(cite(sometimes("silent", 2, 9)),))))
+
+
+def test_three_rounds_are_the_end():
+    story = go_on(["ok"] * 20)
     case = story.case(cites=(cite(sometimes("silent", 2, 9)),), baseline=msgspec.structs.replace(FIT, loss_ratio=0.1))
     assert share_later(case, build_table(case)) == ()
