@@ -30,9 +30,9 @@ def _ttls(names: NameFacts) -> list[int]:
     found: list[int] = []
     for row, lookup in sorted(names.at_own(), key=lambda pair: pair[1].t_s):
         reply = lookup.accepted
-        if reply is None or row.outcome not in _DENIED or row.measurement:
-            continue
-        negative = read_negative(reply.raw) if reply.raw else None
+        if reply is None or not reply.raw or row.outcome not in _DENIED or row.measurement:
+            continue  # of an answer that is nothing unusual for its family the message is not kept
+        negative = read_negative(reply.raw)
         if negative is None or not _is_within(lookup.name, negative.zone):
             return []
         found.append(negative.ttl_s)

@@ -7,6 +7,7 @@ from probe.classify.control_view import WITHIN_S
 from probe.classify.facts import OWN, SIBLING, TEST, PathFacts
 from probe.classify.rule import C1, C2, Rule
 from probe.classify.rules_path import NET, TLS, D
+from probe.classify.taken import took_it_silently
 from probe.classify.tries import Layer, Outcome
 from probe.model.experiment import Design, Place
 from probe.model.observation import QUICHandshake
@@ -25,6 +26,8 @@ def _proven_s(facts: PathFacts) -> list[float]:
 def _level(facts: PathFacts) -> Confidence:
     times = _proven_s(facts)
     apart_s = max(times) - min(times)
+    if took_it_silently(facts):
+        return C1  # QUIC keeps its packets small: a way that loses large ones loses the certificate over TCP alone
     return C2 if facts.case.round_apart_s <= apart_s <= WITHIN_S else C1
 
 

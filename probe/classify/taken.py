@@ -9,7 +9,7 @@ pass, as slow filters do, is not excused. Where our kernel does not tell, the se
 
 from probe.classify.facts import PathFacts
 from probe.classify.pairs import carried_full_packets
-from probe.classify.tries import Layer, Outcome
+from probe.classify.tries import Layer, Outcome, Try
 from probe.model.experiment import Place
 from probe.model.observation import HTTPExchange, TLSHandshake
 
@@ -27,9 +27,15 @@ def took_it_silently(facts: PathFacts) -> bool:
     return seen.bytes_acked is None or seen.bytes_acked >= seen.bytes_sent
 
 
+def is_over_quic(row: Try) -> bool:
+    """Tell whether a page came over HTTP/3."""
+    return isinstance(row.observation, HTTPExchange) and row.observation.over_quic
+
+
 def may_have_lost_answer(facts: PathFacts) -> bool:
     """Tell whether nothing shows that a large answer of this server's gets as far as to us."""
     if not took_it_silently(facts):
         return False
     layers = (Layer.TLS, Layer.HELLO, Layer.HTTP)
-    return not any(carried_full_packets(row) for layer in layers for row in facts.seen(layer, at=_HERE))
+    rows = [row for layer in layers for row in facts.seen(layer, at=_HERE)]
+    return not any(carried_full_packets(row) for row in rows if not is_over_quic(row))  # QUIC keeps its packets small

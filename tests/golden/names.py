@@ -427,13 +427,13 @@ def chosen_and_not_asked() -> tuple[Half, Half]:
     )
 
 
-def remembered(*ttls: int, zone: str = "site.example") -> Story:
+def remembered(*ttls: int, zone: str = "site.example", code: FailureCode = NX) -> Story:
     """Tell of a resolver that denies the name, each time with its zone's SOA and so many seconds left."""
-    story = Story().dns(NX, raw=negative(ttls[0], zone))
+    story = Story().dns(code, raw=negative(ttls[0], zone))
     everybody(story, REAL, REAL)
     for number, ttl_s in enumerate(ttls[1:], 1):
         planned = story.experiment(Design.REPEAT, Step.LOOKUP, NameKind.TEST, number, resolver=ISP)
-        story.wait(1.0).dns(NX, experiment=planned, raw=negative(ttl_s, zone))
+        story.wait(1.0).dns(code, experiment=planned, raw=negative(ttl_s, zone))
     return story.neutrals().validate(REAL)
 
 

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from probe.classify.judge import judge
-from probe.model.experiment import Design, Step
+from probe.model.endpoint import Endpoint
+from probe.model.experiment import Design, NameKind, Step
 from probe.model.failure import FailureCode, IcmpError
 from probe.model.pattern import Pattern
 from probe.model.vantage import LocalFinding, VantageState
@@ -332,3 +333,20 @@ def test_a_denial_that_a_resolver_remembers_accuses_nobody():
 )
 def test_what_does_not_run_out_is_no_memory(story):
     assert judge(story.again(NX).case()).status is Status.BLOCKED
+
+
+def test_an_answer_of_no_address_that_a_resolver_remembers_accuses_nobody():
+    """Of the other family's answer, which is nothing unusual, the message is not kept."""
+    story = remembered(740, 739, code=FailureCode.DNS_NO_ANSWER)
+    story.observations.insert(1, msgspec.structs.replace(story.observations[0], query_type="AAAA", transaction=99))
+    bare = msgspec.structs.replace(story.observations[1].replies[0], raw=b"")
+    story.observations[1] = msgspec.structs.replace(story.observations[1], replies=(bare,))
+    assert innocent(judge(story.case()))
+
+
+def test_a_page_over_quic_does_not_show_that_large_packets_get_through():
+    story = Story().dns(OWN).tcp().tls("silent", bytes_sent=517, bytes_acked=517)
+    story.once_more(Step.HANDSHAKE, "silent", bytes_sent=517, bytes_acked=517)
+    planned = story.experiment(Design.HTTP3, Step.FETCH, NameKind.TEST, 1, endpoint=Endpoint(address=OWN, port=443))
+    story.http(experiment=planned, over_quic=True, bytes_received=3000)
+    assert innocent(judge(story.case(controls=rounds(all_well(), 2))))
