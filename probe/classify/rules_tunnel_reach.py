@@ -1,6 +1,6 @@
 """Rules about the way to a tunnel's own protocol: connections and TLS that others bring about, and we do not.
 
-Whoever probes a private endpoint in other ways may burn it, so nothing is compared there (VERDICTS section 6): the same
+Whoever probes a private endpoint in other ways may burn it, so nothing is compared there (CONTRACT section 6): the same
 handshake from another network, at this moment, is the comparison, and our own once more. They speak only where what was
 seen on the spot names nobody.
 """

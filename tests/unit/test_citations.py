@@ -63,6 +63,13 @@ def test_every_section_of_the_contract_that_is_cited_is_there() -> None:
     assert {(name, number) for name, number in cited if number not in headings()} == set()
 
 
+def test_no_other_document_of_ours_is_cited_by_its_sections() -> None:
+    others = re.compile(r"\b(?!CONTRACT)[A-Z]{5,}(?:\.md)?\s+sections? \d")
+    assert {
+        (path.name, found) for path in (*SOURCES, *PAGES) for found in others.findall(path.read_text("utf-8"))
+    } == set()
+
+
 @pytest.mark.parametrize(
     ("text", "sections"),
     [

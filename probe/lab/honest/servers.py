@@ -83,7 +83,7 @@ def own_firewall_reads(dice: random.Random, scenario: Scenario, key: str) -> Sce
 def name_unserved(dice: random.Random, scenario: Scenario, key: str) -> Scenario:
     """A balancer that goes by names has nobody behind this one: it takes the hello, and nothing comes.
 
-    One that resets or closes cannot be told from a filter without an outside view (VERDICTS section 2, family A).
+    One that resets or closes cannot be told from a filter without an outside view (CONTRACT section 2, family A).
     """
     return at_site(scenario, key, own_name=StrangeName.SILENCE)
 
