@@ -5,6 +5,8 @@ in the field (Wu et al., USENIX Security 2023), shows itself in ten tries, that 
 for Wald's test to say: where it leaves that open, later rounds go on, with as many neutral names as tests, by turns.
 """
 
+import msgspec
+
 from probe.classify.case import Case
 from probe.classify.shares import count_share
 from probe.classify.tries import TRIGGERABLE, Layer, Try
@@ -19,6 +21,8 @@ TRIES_AT_MOST = 30
 """With all that follows later: of a share of 26 % fewer than one in a hundred are still open then."""
 AT_ONCE = 4
 """Of the name, and half as many of a neutral one."""
+APART_S = 1.0
+"""Between one few and the next: ten within a moment would all meet the same state of what comes and goes."""
 PATIENCE_S = 4.0
 """Each try; a silent one would hold up the rest for the whole timeout."""
 
@@ -48,10 +52,11 @@ def _next(case: Case, table: tuple[Try, ...], rows: tuple[Try, ...]) -> list[Exp
     controls = sum(e.name_kind is NameKind.NEUTRAL for e in planned)
     last = min(wanted, tests + AT_ONCE)
     # Five neutral ones leave room for the design of names, which may ask the name itself as often: ten in all.
-    return [
+    wanted_next = [
         *(_build(seen, seen.server_name, Design.SHARE, number) for number in range(tests + 1, last + 1)),
         *(_build(seen, case.neutral_names[0], Design.SNI, n) for n in range(controls + 1, (last + 1) // 2 + 1)),
     ]
+    return [msgspec.structs.replace(one, delay_s=APART_S if tests else 0.0) for one in wanted_next]
 
 
 def share_later(case: Case, table: tuple[Try, ...]) -> tuple[Pending, ...]:

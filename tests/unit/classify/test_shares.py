@@ -6,7 +6,7 @@ import pytest
 from probe.classify.facts import build_table
 from probe.classify.judge import judge
 from probe.classify.plan import plan
-from probe.classify.plan_share import is_share_moot, share_later
+from probe.classify.plan_share import APART_S, is_share_moot, share_later
 from probe.classify.shares import Share
 from probe.classify.tries import Outcome
 from probe.model.experiment import Design, NameKind, Step
@@ -64,6 +64,12 @@ def test_a_name_that_failed_and_came_through_is_tried_again_without_being_asked(
         *((Design.SNI, cell) for cell in (2, 3)),
     ]
     assert share(sometimes("silent", 3, 8)) == [], "ten are the end, and five neutral ones"
+
+
+def test_a_few_at_a_time_and_a_while_apart():
+    good = Story().dns(OWN).tcp().tls().http()
+    assert {e.delay_s for e in share(good, tries=10)} == {0.0}
+    assert {e.delay_s for e in share(sometimes("silent", 0, 5, controls=2), tries=10)} == {APART_S}
 
 
 def test_neutral_names_catch_up_where_more_tests_were_made():
