@@ -26,6 +26,7 @@ charon-systemd {{
   load = random nonce x509 pubkey pkcs1 pkcs8 pem openssl hmac gcm kdf sha1 sha2 aes kernel-netlink socket-default vici
   port = {port}
   port_nat_t = {nat_port}
+  half_open_timeout = 300
   {settings}
   plugins {{ vici {{ socket = unix://{{folder}}/vici }} }}
   syslog {{ daemon {{ default = -1 }} }}
