@@ -1,6 +1,7 @@
 """Runs a coroutine on the fastest loop there is: uvloop on Linux, the stock one elsewhere or when asked."""
 
 import asyncio
+import errno
 import os
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -46,4 +47,15 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     finally:
         for descriptor in spare:
             os.close(descriptor)
+        _close(runner)
+
+
+def _close(runner: asyncio.Runner) -> None:
+    """Wind up; where not even that may open a file the process is about to end anyway, and the answer stands."""
+    try:
         runner.close()
+    except (OSError, RuntimeError) as error:
+        # uvloop, whose winding up has failed, says of its own closing that it still runs.
+        first = error if isinstance(error, OSError) else error.__context__
+        if not isinstance(first, OSError) or first.errno not in (errno.EMFILE, errno.ENFILE):
+            raise

@@ -61,6 +61,8 @@ class Trust:
         self._client_pair = client_pair
         self.contexts_made = 0
         self._contexts: dict[tuple[Verification, tuple[str, ...]], ssl.SSLContext] = {}
+        self._roots = ""
+        """The file's certificates, kept: a context may be made when this process may open no other file."""
         roots = self._count_roots()
         self.root_store = (
             f"file {Path(self._file).name}, {roots} root{'' if roots == 1 else 's'}"
@@ -116,7 +118,7 @@ class Trust:
         if verification is Verification.NONE:
             context.verify_mode = ssl.CERT_NONE
         else:
-            context.load_verify_locations(cafile=self._file)
+            context.load_verify_locations(cadata=self._roots)
         if alpn:
             context.set_alpn_protocols(list(alpn))
         if self._client_pair is not None:
@@ -124,12 +126,14 @@ class Trust:
         return context
 
     def _count_roots(self) -> int:
-        """Load the file once, so that a bad one is reported at start-up and not as a finding about a target."""
+        """Read the file, once, so that a bad one is reported at start-up and not as a finding about a target."""
         remedy = "give a readable PEM file with root certificates"
         place = f"{self._where}: {self._file}"
         try:
+            # Beside the certificates such files hold names in any script, as comments.
+            self._roots = Path(self._file).read_bytes().decode("ascii", "ignore")
             context = self.context(Verification.FULL, ("http/1.1",))
-        except ssl.SSLError as error:
+        except (ssl.SSLError, ValueError) as error:
             raise UserError(place, "no certificate could be read from it", remedy) from error
         except OSError as error:
             raise UserError(place, error.strerror or "cannot be read", remedy) from error

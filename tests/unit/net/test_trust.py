@@ -47,6 +47,16 @@ def test_a_missing_file_or_a_folder_is_the_users_error(tmp_path: Path) -> None:
             Trust(ca_file=str(path))
 
 
+def test_a_context_is_made_of_what_was_read_at_the_start(tmp_path: Path) -> None:
+    """Whoever may open no other file by then, or replaces this one, changes nothing of a run."""
+    path = tmp_path / "roots.pem"
+    path.write_bytes("# Főtanúsítvány, as certifi's file has it\n".encode() + Path(root_file()).read_bytes())
+    trust = Trust(ca_file=str(path))
+    path.unlink()
+    made = trust.context(Verification.CHAIN, ("dot",))
+    assert made.cert_store_stats() == Trust(ca_file=root_file()).context(Verification.CHAIN).cert_store_stats()
+
+
 def test_each_policy_has_one_context() -> None:
     trust = Trust(ca_file=root_file())
     made = {
