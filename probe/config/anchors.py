@@ -3,7 +3,7 @@
 from probe.config.shipped import find_shipped
 from probe.model.errors import UserError
 from probe.model.settings import Anchors
-from probe.model.written import Written
+from probe.model.written import Written, items, pairs
 from probe.protocols.fields import Fields
 from probe.protocols.marked_yaml import read_yaml
 
@@ -52,15 +52,14 @@ def default_anchors(country: str) -> Anchors:
 def _read_groups(text: str) -> dict[str, tuple[str, ...]]:
     """Return the addresses of each group of a list that we ship ourselves."""
     root = read_yaml(text, "shipped list")
-    groups = root.value.get("groups") if isinstance(root.value, dict) else None
-    members = groups.value if groups is not None and isinstance(groups.value, dict) else {}
-    return {name: tuple(_address(entry) for entry in _entries(group)) for name, group in members.items()}
+    groups = pairs(pairs(root).get("groups"))
+    return {name: tuple(_address(entry) for entry in _entries(group)) for name, group in groups.items()}
 
 
 def _entries(group: Written) -> tuple[Written, ...]:
     if isinstance(group.value, dict) and "targets" in group.value:
         return _entries(group.value["targets"])
-    return group.value if isinstance(group.value, tuple) else ()
+    return items(group)
 
 
 def _address(entry: Written) -> str:

@@ -12,7 +12,7 @@ import msgspec
 
 from probe.model.errors import UserError
 from probe.model.units import is_duration
-from probe.model.written import Written
+from probe.model.written import Written, items, pairs, plain, words
 from probe.protocols.marked_yaml import read_yaml
 from probe.targets.expectations import compile_problem
 
@@ -75,28 +75,6 @@ def _say_once(lines: list[str]) -> tuple[str, ...]:
         found[0] if len(found) == 1 else f"{found[0]} (and in {len(found) - 1} more like it)"
         for found in alike.values()
     )
-
-
-def plain(written: Written | None) -> Any:
-    """Return strings, lists and mappings without their lines."""
-    if written is None:
-        return None
-    if isinstance(written.value, tuple):
-        return [plain(item) for item in written.value]
-    if isinstance(written.value, dict):
-        return {key: plain(value) for key, value in written.value.items()}
-    return written.value
-
-
-def pairs(written: Written | None) -> dict[str, Written]:
-    """Return the members of a mapping; none of anything else."""
-    return written.value if written is not None and isinstance(written.value, dict) else {}
-
-
-def words(written: Written | None) -> list[str]:
-    """Return the scalars of a list; a scalar alone is a list of one."""
-    value = plain(written)
-    return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)]
 
 
 def _read_module(name: str, written: Written, notes: Notes) -> Module:
@@ -180,7 +158,7 @@ def _read_body_must(module: Module, value: Written, _section: dict[str, Written]
 
 
 def _read_header_must(module: Module, value: Written, _section: dict[str, Written], path: str, notes: Notes) -> None:
-    for item in value.value if isinstance(value.value, tuple) else ():
+    for item in items(value):
         spec = {key: str(plain(field) or "") for key, field in pairs(item).items()}
         if spec.get("allow_missing") == "true":
             notes.add(item.line, f"{path}: allow_missing has no equivalent; {spec.get('header')} is not looked at")

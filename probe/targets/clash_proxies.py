@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from probe.model.written import Written
+from probe.model.written import Written, items, pairs
 from probe.targets.server_node import Node
 
 _NO_SERVERS = frozenset({"direct", "dns", "reject", "pass", "compatible", ""})
@@ -12,7 +12,7 @@ _AMNEZIA = "amnezia-wg-option"
 
 def read_clash(proxies: Written) -> Iterator[Node]:
     """Return the servers in their order."""
-    for written in proxies.value if isinstance(proxies.value, tuple) else ():
+    for written in items(proxies):
         node = Node.of(written)
         if node.kind in _NO_SERVERS:
             continue
@@ -84,13 +84,9 @@ def _read_stream(node: Node) -> None:
 
 def _read_wireguard(node: Node) -> Iterator[Node]:
     addresses = [one for one in (node.word("ip"), node.word("ipv6")) if one]
-    shape = node.find(_AMNEZIA)
-    words = shape.value.keys() if shape is not None and isinstance(shape.value, dict) else ()
-    common = {name: node.word(_AMNEZIA, name) for name in words}
+    common = {name: node.word(_AMNEZIA, name) for name in pairs(node.find(_AMNEZIA))}
     common |= {"privatekey": node.word("private-key"), "address": ",".join(addresses)}
-    peers = node.find("peers")
-    several = peers.value if peers is not None and isinstance(peers.value, tuple) else ()
-    for peer in [Node.of(one, "wireguard") for one in several] or [node]:
+    for peer in [Node.of(one, "wireguard") for one in items(node.find("peers"))] or [node]:
         peer.params = common | {
             "publickey": peer.word("public-key"),
             "presharedkey": peer.word("pre-shared-key"),

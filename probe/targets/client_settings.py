@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from probe.model.errors import UserError
-from probe.model.written import Written
+from probe.model.written import Written, items
 from probe.protocols.marked_yaml import read_yaml
 from probe.targets.clash_proxies import read_clash
 from probe.targets.hosts import bracket
@@ -65,9 +65,7 @@ def _read_nodes(root: dict[str, Written]) -> Iterator[Node]:
         if key in root:
             yield from read_sing_box(root[key])
     for key in ("servers", "configs"):
-        listed = root[key].value if key in root else None
-        if isinstance(listed, tuple):
-            yield from (_read_shadowsocks(one) for one in listed)
+        yield from (_read_shadowsocks(one) for one in items(root.get(key)))
     if "server_port" in root and "method" in root:
         yield _read_shadowsocks(Written(value=root, line=root["server_port"].line))
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from probe.model.errors import UserError
 from probe.model.units import is_duration
-from probe.model.written import Written
+from probe.model.written import Written, items, pairs, plain, words
 from probe.targets.address import parse_address
-from probe.targets.blackbox_modules import Notes, pairs, plain, words
+from probe.targets.blackbox_modules import Notes
 from probe.targets.entries import label_problem
 from probe.targets.prometheus_jobs import Group
 
@@ -142,8 +142,7 @@ class _Endpoint:
 
     def _expectations(self, *, is_dns: bool) -> dict[str, Any]:
         expect: dict[str, Any] = {}
-        conditions = self.values.get("conditions")
-        for item in conditions.value if conditions is not None and isinstance(conditions.value, tuple) else ():
+        for item in items(self.values.get("conditions")):
             for text in words(item):
                 if " ".join(text.split()) not in _IMPLIED and not _add_condition(expect, text.strip(), is_dns=is_dns):
                     left = text.partition(" ")[0]

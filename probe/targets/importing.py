@@ -10,8 +10,9 @@ import yaml
 from probe.model.errors import UserError
 from probe.model.settings import Defaults, TargetSource
 from probe.model.target import Target
+from probe.model.written import pairs, plain
 from probe.protocols.marked_yaml import read_yaml
-from probe.targets.blackbox_modules import Module, pairs, parse_modules, plain
+from probe.targets.blackbox_modules import Module, parse_modules
 from probe.targets.fetch import find_files
 from probe.targets.formats import decode_list, parse_list
 from probe.targets.gatus_endpoints import parse_endpoints

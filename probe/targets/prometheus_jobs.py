@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 
 from probe.model.errors import UserError
-from probe.model.written import Written
+from probe.model.written import Written, items, pairs, plain, words
 from probe.protocols.marked_yaml import read_yaml
 from probe.targets.address import parse_address
-from probe.targets.blackbox_modules import Module, Notes, pairs, plain, words
+from probe.targets.blackbox_modules import Module, Notes
 from probe.targets.entries import label_problem
 from probe.targets.relabelling import parse_rules, relabel
 
@@ -95,17 +95,14 @@ class _Job:
         return [self._group(name, entries) for name, entries in self.entries.items()]
 
     def _add_static(self, module: str) -> None:
-        configs = self.values.get("static_configs")
-        for config in configs.value if configs is not None and isinstance(configs.value, tuple) else ():
+        for config in items(self.values.get("static_configs")):
             members = pairs(config)
             labels = {name: str(plain(value) or "") for name, value in pairs(members.get("labels")).items()}
-            targets = members.get("targets")
-            for item in targets.value if targets is not None and isinstance(targets.value, tuple) else ():
+            for item in items(members.get("targets")):
                 self._add_group(words(item), labels, module, item.line)
 
     def _add_files(self, module: str) -> None:
-        configs = self.values.get("file_sd_configs")
-        for config in configs.value if configs is not None and isinstance(configs.value, tuple) else ():
+        for config in items(self.values.get("file_sd_configs")):
             for path in words(pairs(config).get("files")):
                 try:
                     groups = self.read_groups(path)

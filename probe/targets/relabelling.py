@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from probe.model.written import Written
-from probe.targets.blackbox_modules import Notes, pairs, plain, words
+from probe.model.written import Written, items, pairs, plain, words
+from probe.targets.blackbox_modules import Notes
 from probe.targets.expectations import compile_problem
 
 _REFERENCE = re.compile(r"\$(?:\$|(\w+)|\{(\w+)\})", re.ASCII)
@@ -41,7 +41,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 def parse_rules(written: Written | None, job: str, notes: Notes) -> tuple[Rule, ...]:
     """Return the rules of a job; one that cannot be carried out is left out, and told."""
     rules = []
-    for config in written.value if written is not None and isinstance(written.value, tuple) else ():
+    for config in items(written):
         members = pairs(config)
         action = str(plain(members.get("action")) or "replace").lower()
         expression = _scalar(members, "regex", "(.*)")

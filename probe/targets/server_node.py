@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from probe.model.written import Written
+from probe.model.written import Written, pairs, words
 
 _YES = frozenset({"true", "yes", "on", "1"})
 
@@ -23,20 +23,14 @@ class Node:
     @classmethod
     def of(cls, written: Written, kind: str = "") -> "Node":
         """Take the server, the port and the kind from where all clients have them."""
-        fields = written.value if isinstance(written.value, dict) else {}
-        node = cls(kind=kind, line=written.line, fields=fields)
+        node = cls(kind=kind, line=written.line, fields=pairs(written))
         node.kind = kind or node.word("type").lower()
         node.host, node.port = node.word("server").strip("[]"), node.word("port")
         return node
 
     def word(self, *path: str) -> str:
         """Return a scalar, or a list's scalars with commas between; empty = it is not there."""
-        found = self.find(*path)
-        if found is None:
-            return ""
-        if isinstance(found.value, tuple):
-            return ",".join(one.value for one in found.value if isinstance(one.value, str))
-        return found.value if isinstance(found.value, str) else ""
+        return ",".join(words(self.find(*path)))
 
     def says(self, *path: str) -> bool:
         """Tell whether a switch is on."""
@@ -46,5 +40,5 @@ class Node:
         """Return what stands at a path of keys."""
         at: Written | None = Written(value=self.fields, line=self.line)
         for key in path:
-            at = at.value.get(key) if at is not None and isinstance(at.value, dict) else None
+            at = pairs(at).get(key)
         return at

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from probe.model.written import Written
+from probe.model.written import Written, items
 from probe.targets.server_node import Node
 
 _NO_SERVERS = frozenset({"direct", "block", "dns", "selector", "urltest", "tor", "tailscale", ""})
@@ -12,7 +12,7 @@ _NO_TLS = frozenset({"shadowsocks", "socks", "http"})
 
 def read_sing_box(outbounds: Written) -> Iterator[Node]:
     """Return the servers in their order."""
-    for written in outbounds.value if isinstance(outbounds.value, tuple) else ():
+    for written in items(outbounds):
         node = Node.of(written)
         node.port = node.word("server_port")
         if node.kind in _NO_SERVERS:
@@ -74,8 +74,7 @@ def _read_wireguard(node: Node) -> Iterator[Node]:
         "privatekey": node.word("private_key"),
         "address": node.word("address") or node.word("local_address"),
     }
-    peers = node.find("peers")
-    several = peers.value if peers is not None and isinstance(peers.value, tuple) else ()
+    several = items(node.find("peers"))
     for written in several:
         peer = Node.of(written, "wireguard")
         peer.host = peer.word("address").strip("[]") or peer.host
