@@ -146,34 +146,29 @@ def _alike(waiting: list[Onset], onset: Onset, trait: Trait) -> tuple[list[Onset
 
 def _join(state: Together, event: Event, traits: tuple[Trait, ...]) -> tuple[Together, tuple[Event, ...]] | None:
     """Put an onset to the largest group that it fits; it also shows that all those it fits are one."""
-    assert event.since is not None
-    fitting = [group for group in state.open if _fits(group, event, traits)]
+    alone = _alone(event, traits)
+    fitting = [(group, merged) for group in state.open if (merged := _take_in(group, alone)) is not None]
     if not fitting:
         return None
-    grown = max(fitting, key=lambda group: len(group.members))
-    before = grown
-    grown = _merge(grown, _alone(event, traits)) or grown
-    gone = {id(before)}
-    for other in fitting:
-        both = _merge(grown, other) if other is not before else None
+    largest, grown = max(fitting, key=lambda pair: len(pair[0].members))
+    absorbed = []
+    for other, _ in fitting:
+        both = None if other is largest else _merge(grown, other)
         if both is not None:
             grown = both
-            gone.add(id(other))
+            absorbed.append(other)
     told: tuple[Event, ...] = ()
-    if len(grown.members) >= 2 * grown.told or len(gone) > 1:
+    if len(grown.members) >= 2 * grown.told or absorbed:
         grown = msgspec.structs.replace(grown, told=len(grown.members))
         told = (_tell(grown, event, EventKind.GROUP),)
-    kept = tuple(
-        grown if group is before else group for group in state.open if group is before or id(group) not in gone
-    )
-    return msgspec.structs.replace(state, open=kept), told
+    kept = (group for group in state.open if not any(group is gone for gone in absorbed))
+    return msgspec.structs.replace(state, open=tuple(grown if group is largest else group for group in kept)), told
 
 
-def _fits(group: Open, event: Event, traits: tuple[Trait, ...]) -> bool:
-    """Tell whether an onset belongs to a group: by what the group is named for, or by what any of its members has."""
-    if group.trait not in traits and group.near.isdisjoint(traits):
-        return False
-    return _merge(group, _alone(event, traits)) is not None
+def _take_in(group: Open, alone: Open) -> Open | None:
+    """Return a group with an onset that belongs to it: by what it is named for, or by what any of its members has."""
+    belongs = group.trait in alone.traits or not group.near.isdisjoint(alone.traits)
+    return _merge(group, alone) if belongs else None
 
 
 def _alone(event: Event, traits: tuple[Trait, ...]) -> Open:
