@@ -8,6 +8,7 @@ from probe.classify.facts import PathFacts
 from probe.classify.rule import C0, C3, Rule
 from probe.classify.rules_path import icmp_error, is_offender_local
 from probe.classify.tries import Layer, Outcome
+from probe.model.observation import TCPConnect
 from probe.model.pattern import Pattern
 from probe.model.verdict import Cause, Confidence, EvidenceFamily
 
@@ -15,10 +16,11 @@ from probe.model.verdict import Cause, Confidence, EvidenceFamily
 def _is_prohibited_by_access(facts: PathFacts) -> bool:
     """Tell whether the sender is in our provider's AS and the target in another; unknown AS numbers show nothing."""
     icmp, broken = icmp_error(facts), facts.failing
-    if icmp is None or broken is None or not icmp.is_prohibition or is_offender_local(facts):
+    if icmp is None or broken is None or not isinstance(broken.observation, TCPConnect):
         return False
-    target_asn = getattr(broken.observation, "asn", 0)
-    return 0 < icmp.asn == facts.case.vantage.asn and target_asn not in (0, icmp.asn)
+    if not icmp.is_prohibition or is_offender_local(facts):
+        return False
+    return 0 < icmp.asn == facts.case.vantage.asn and broken.observation.asn not in (0, icmp.asn)
 
 
 def _twice(facts: PathFacts) -> Confidence:

@@ -13,6 +13,7 @@ from typing import Any
 
 from probe.export.scrub import SCRUBBED, Scrubber
 from probe.model.control import ControlKind, ControlReport
+from probe.model.endpoint import is_literal
 from probe.model.failure import FailureCode
 from probe.model.measurement import Measurement
 from probe.model.observation import DNSLookup, HTTPExchange, Observation, Role, TCPConnect, TLSHandshake
@@ -197,12 +198,4 @@ def _read_addresses(observations: tuple[Observation, ...], host: str) -> dict[st
 
 
 def _hide_addresses(text: str) -> str:
-    return _ADDRESS.sub(lambda found: SCRUBBED if _is_address(found.group()) else found.group(), text)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
+    return _ADDRESS.sub(lambda found: SCRUBBED if is_literal(found.group()) else found.group(), text)
