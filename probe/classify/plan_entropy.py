@@ -63,7 +63,11 @@ def entropy_later(case: Case, table: tuple[Try, ...]) -> tuple[Pending, ...]:
     ports = case.echoes[PAIRS:]
     if place is None or len(ports) < _MORE_PORTS:
         return ()
-    sent = [row for row in table if row.layer is Layer.VPN and _is_of(row, place)]
+    sent = [
+        row
+        for row in _rows_of(table, Design.ENTROPY, Layer.VPN)
+        if row.experiment is not None and row.experiment.about == str(place)
+    ]
     opaque = [row for row in sent if row.kind is NameKind.TEST]
     undecided = len(opaque) >= PAIRS and any(row.outcome is Outcome.OK for row in opaque)
     if not undecided or any(row.outcome is not Outcome.OK for row in sent if row.kind is NameKind.NEUTRAL):
@@ -75,9 +79,8 @@ def entropy_later(case: Case, table: tuple[Try, ...]) -> tuple[Pending, ...]:
     return (Pending(due_in_s=case.round_apart_s + 1.0, question=question, experiments=tuple(wanted)),)
 
 
-def _is_of(row: Try, place: Endpoint) -> bool:
-    experiment = row.experiment
-    return experiment is not None and experiment.design is Design.ENTROPY and experiment.about == str(place)
+def _rows_of(table: tuple[Try, ...], design: Design, layer: Layer) -> list[Try]:
+    return [r for r in table if r.layer is layer and r.experiment is not None and r.experiment.design is design]
 
 
 def plan_entropy(case: Case, table: tuple[Try, ...]) -> tuple[Experiment, ...]:
@@ -85,43 +88,22 @@ def plan_entropy(case: Case, table: tuple[Try, ...]) -> tuple[Experiment, ...]:
     place = find_stopped(case, table) if case.echoes and not case.cold_start else None
     if place is None:
         return ()
-    passed = {
-        row.spot
-        for row in table
-        if row.experiment is not None
-        and row.experiment.design is Design.ENTROPY
-        and row.kind is NameKind.NEUTRAL
-        and row.layer is Layer.VPN
-        and row.outcome is Outcome.OK
-    }
+    exempt = [row for row in _rows_of(table, Design.ENTROPY, Layer.VPN) if row.kind is NameKind.NEUTRAL]
+    passed = {row.spot for row in exempt if row.outcome is Outcome.OK}
     wanted = []
     for number, port in enumerate(case.echoes[:PAIRS], 1):
         wanted.append(_send(place, port, EXEMPT[number % len(EXEMPT)], number))
         if str(port) in passed:
             wanted.append(_send(place, port, OPAQUE, number))
-    unheard = [row for row in table if _is_exempt(row) and row.outcome is Outcome.SILENT]
-    if len(unheard) >= UNHEARD and not passed:
+    unheard = sum(row.outcome is Outcome.SILENT for row in exempt)
+    if unheard >= UNHEARD and not passed:
         wanted += _plan_protocols(case, table, place)
     return tuple(wanted)
 
 
-def _is_exempt(row: Try) -> bool:
-    planned = row.experiment
-    if planned is None or planned.design is not Design.ENTROPY or row.kind is not NameKind.NEUTRAL:
-        return False
-    return row.layer is Layer.VPN
-
-
 def _plan_protocols(case: Case, table: tuple[Try, ...], place: Endpoint) -> list[Experiment]:
     """Return a page at each port, and where it came, bytes that are no protocol's."""
-    fetched = {
-        row.spot
-        for row in table
-        if row.experiment is not None
-        and row.experiment.design is Design.PROTOCOL
-        and row.layer is Layer.HTTP
-        and row.outcome is Outcome.OK
-    }
+    fetched = {row.spot for row in _rows_of(table, Design.PROTOCOL, Layer.HTTP) if row.outcome is Outcome.OK}
     wanted: list[Experiment] = []
     for number, port in enumerate(case.echoes[:PAIRS], 1):
         wanted.append(
