@@ -16,7 +16,7 @@ import msgspec
 
 from probe.cli.logs import LogFormat, set_up_logs
 from probe.cli.loop import run as run_loop
-from probe.cli.options import config_option, examples
+from probe.cli.options import config_option, examples, log_format_option, log_level_option
 from probe.control.certificates import build_server_context, hash_certificate, keep_certificate
 from probe.control.server import Front, build_view, start_control
 from probe.control.settings import EchoSettings, ServeSettings, load_serve_settings
@@ -71,22 +71,8 @@ Examples:
 @click.option(
     "--echo/--no-echo", default=True, help="Serve the echo ports, where names are tried far from their sites."
 )
-@click.option(
-    "--log.level",
-    "level",
-    type=click.Choice(["debug", "info", "warn", "error"]),
-    default="info",
-    show_default=True,
-    help="From which level on a line is written.",
-)
-@click.option(
-    "--log.format",
-    "log_format",
-    type=click.Choice([f.value for f in LogFormat]),
-    default="logfmt",
-    show_default=True,
-    help="How a line looks.",
-)
+@log_level_option()
+@log_format_option
 def serve(config_file: str, listen: tuple[str, ...], plain: bool, echo: bool, level: str, log_format: str) -> None:
     """Measure what agents ask, until told to stop; SIGTERM lets what is under way end."""
     set_up_logs(level, LogFormat(log_format))

@@ -13,7 +13,7 @@ from probe import __version__
 from probe.cli.config import report_settings
 from probe.cli.logs import LEVELS, LogFormat, set_up_logs
 from probe.cli.loop import run as run_loop
-from probe.cli.options import config_option, store_option
+from probe.cli.options import config_option, log_format_option, log_level_option, store_option
 from probe.cli.service import Service
 from probe.config.reader import load_config
 from probe.config.shipped import shipped_source
@@ -98,16 +98,8 @@ Examples:
 @store_option
 @click.option("--accept-risk", is_flag=True, help="Say that you know what probing listed sites may mean here.")
 @click.option("--alias", is_flag=True, help="Show and store addresses and names of tunnels as aliases alone.")
-@click.option("--log.level", "level", type=click.Choice(list(LEVELS)), default="info", show_default=True,
-              help="From which level on a line is written; one line for each change of a target's state.")  # fmt: skip
-@click.option(
-    "--log.format",
-    "log_format",
-    type=click.Choice([f.value for f in LogFormat]),
-    default="logfmt",
-    show_default=True,
-    help="How a line looks.",
-)
+@log_level_option("one line for each change of a target's state")
+@log_format_option
 @click.option(
     "--log.prober",
     "prober",
