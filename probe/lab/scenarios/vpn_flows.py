@@ -90,7 +90,7 @@ def _wireguard(
     def build(world: World) -> Scenario:
         address = world.sites["tunnel"].v4[0]
         prefixes = (f"{address}/32",) if here else ()
-        when = Volume(after_bytes=FREEZES_AFTER, prefixes=prefixes, signatures=(Signature.WIREGUARD,))
+        when = Volume(after_bytes=after, prefixes=prefixes, signatures=(Signature.WIREGUARD,))
         return tunnel_scenario(
             f"wireguard-{name}", about, world, "links.txt", truth,
             rules=rules(CensorRule(id="f", when=when, then=then)) if then is not None else None,
