@@ -101,7 +101,7 @@ def plan(case: Case) -> Plan:
     wanted = (
         *plan_quic(case, table, hop, found),
         *plan_name(case, table, hop, troubles),
-        *plan_path(case, table, hop, troubles),
+        *plan_path(case, table, troubles),
         *plan_cold_crossing(case, table, troubles),
         *plan_keyword(case, table, troubles),
         *plan_shapes(case, table, troubles),

@@ -20,7 +20,7 @@ AGAIN = 20
 """Number of the repeat that goes with a control's second round; no other design counts so far."""
 
 
-def plan_path(case: Case, table: tuple[Try, ...], hop: int, troubles: tuple[Trouble, ...]) -> tuple[Experiment, ...]:
+def plan_path(case: Case, table: tuple[Try, ...], troubles: tuple[Trouble, ...]) -> tuple[Experiment, ...]:
     """Return the next connections that the troubled places call for."""
     wanted: list[Experiment] = []
     for trouble in troubles[:PLACES_AT_MOST]:

@@ -40,7 +40,7 @@ def plan_tunnel(case: Case, table: tuple[Try, ...]) -> tuple[Experiment, ...]:
         wanted.append(_service(endpoint))
         reference = _find_reference(case, over_udp=over_udp)
         if reference is not None:
-            wanted += _compare(case, table, endpoint, reference, over_udp=over_udp)
+            wanted += _compare(table, endpoint, reference, over_udp=over_udp)
     return (*wanted, *plan_entropy(case, table))
 
 
@@ -158,9 +158,7 @@ def _look(target: Target) -> tuple[str, str, str]:
     return (params.get("protocol", ""), params.get("security", "none"), params.get("type", ""))
 
 
-def _compare(
-    case: Case, table: tuple[Try, ...], endpoint: Endpoint, reference: Target, *, over_udp: bool
-) -> list[Experiment]:
+def _compare(table: tuple[Try, ...], endpoint: Endpoint, reference: Target, *, over_udp: bool) -> list[Experiment]:
     """Return five harmless exchanges; when all passed, five beginnings; when none did, whether connections open."""
     place = Endpoint(address=reference.host, port=reference.port)
     harmless = [_try(endpoint, place, reference, n, over_udp=over_udp, kind=NameKind.NEUTRAL) for n in _numbers()]

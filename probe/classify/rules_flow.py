@@ -65,7 +65,7 @@ def _frozen(test: Callable[[Flows, PathFacts], bool]) -> Callable[[PathFacts], b
     return lambda f: (flows := _flows(f)) is not None and f.failed(Layer.HTTP, Outcome.CUT) and test(flows, f)
 
 
-def _twins_fast(flows: Flows, facts: PathFacts) -> bool:
+def _twins_fast(flows: Flows, _facts: PathFacts) -> bool:
     pairs = min(len(flows.test_rates), len(flows.twin_rates))
     return pairs >= TESTS_AT_LEAST and much_slower(flows.test_rates, flows.twin_rates, MUCH_SLOWER)
 

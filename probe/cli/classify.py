@@ -56,7 +56,11 @@ Examples:
 """
 )
 @click.option(
-    "--ooni", is_flag=True, required=True, help="The files are OONI web_connectivity measurements (0.4, 0.5)."
+    "--ooni",
+    is_flag=True,
+    required=True,
+    expose_value=False,
+    help="The files are OONI web_connectivity measurements (0.4, 0.5).",
 )
 @click.option(
     "--fingerprints",
@@ -65,7 +69,7 @@ Examples:
     help="Further fingerprints of block pages or DNS answers (OONI's CSV format); may be given again.",
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
-def classify(ooni: bool, fingerprints: tuple[str, ...], files: tuple[str, ...]) -> int:
+def classify(fingerprints: tuple[str, ...], files: tuple[str, ...]) -> int:
     """Judge measurements of others: one JSON line each, with OONI's own verdict beside ours.
 
     Reads single JSON and JSON lines, gzipped or not; `-` is standard input. What cannot be judged is one line on stderr

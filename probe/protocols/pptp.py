@@ -72,7 +72,7 @@ def _read_text(field: bytes) -> str:
     return "".join(c for c in field.partition(b"\0")[0].decode("utf-8", "replace") if c.isprintable())
 
 
-def start(ask: Ask) -> Dialogue:
+def start(_ask: Ask) -> Dialogue:
     """Open the control connection and close it again."""
     yield Send(build_start())
     started = yield from Incoming(WAIT_S).take_message(split_start)

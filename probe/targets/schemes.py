@@ -50,7 +50,7 @@ def _bare(written: WrittenAddress, text: str, source: str) -> Parsed:
     return _tcp(msgspec.structs.replace(written, scheme="tcp"), text, source)
 
 
-def _web(written: WrittenAddress, text: str, source: str) -> Parsed:
+def _web(written: WrittenAddress, _text: str, _source: str) -> Parsed:
     secure = written.scheme == "https"
     default_port = 443 if secure else 80
     port = written.port or default_port
@@ -66,7 +66,7 @@ def _web(written: WrittenAddress, text: str, source: str) -> Parsed:
     )
 
 
-def _h3(written: WrittenAddress, text: str, source: str) -> Parsed:
+def _h3(written: WrittenAddress, _text: str, _source: str) -> Parsed:
     """The page over HTTP/3, whatever becomes of it over TCP."""
     port = written.port or 443
     path = (written.path or "/") + ("" if written.query is None else f"?{written.query}")

@@ -80,7 +80,7 @@ def own_firewall_reads(dice: random.Random, scenario: Scenario, key: str) -> Sce
     return msgspec.structs.replace(changed, target=scenario.target + "search?q=word")
 
 
-def name_unserved(dice: random.Random, scenario: Scenario, key: str) -> Scenario:
+def name_unserved(_dice: random.Random, scenario: Scenario, key: str) -> Scenario:
     """A balancer that goes by names has nobody behind this one: it takes the hello, and nothing comes.
 
     One that resets or closes cannot be told from a filter without an outside view (CONTRACT section 2, family A).
