@@ -4,17 +4,17 @@ import msgspec
 
 from probe.classify.case import Case
 from probe.classify.depth import proven_depth, working
-from probe.classify.facts import PathFacts, build_table, own_checks
-from probe.classify.family_names import find_odd_family
+from probe.classify.facts.family_names import find_odd_family
+from probe.classify.facts.name_facts import NameFacts
+from probe.classify.facts.path_facts import PathFacts, build_table, own_checks
 from probe.classify.fitness import suspended
 from probe.classify.fold import Folded, PathJudgement, fold_paths, one_per_layer, path_confidence
 from probe.classify.heat import build_hot_evidence
 from probe.classify.judge_paths import find_evidence, judge_elsewhere, judge_path, judge_paths
-from probe.classify.name_facts import NameFacts
-from probe.classify.rules_name import BESIDE_RULES, NAME_RULES
+from probe.classify.plans.trouble import is_over_quic
+from probe.classify.rules.name import BESIDE_RULES, NAME_RULES
 from probe.classify.status import Usable, decide
 from probe.classify.tries import Layer, Outcome, Try
-from probe.classify.trouble import is_over_quic
 from probe.model.experiment import Design, NameKind
 from probe.model.target import CheckName
 from probe.model.verdict import (

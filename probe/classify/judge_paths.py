@@ -3,14 +3,14 @@
 import msgspec
 
 from probe.classify.case import Case, judged_families
-from probe.classify.facts import PathFacts, own_checks
+from probe.classify.facts.page_facts import page_boundary
+from probe.classify.facts.path_facts import PathFacts, own_checks
 from probe.classify.fold import PathJudgement
 from probe.classify.heat import is_heated
-from probe.classify.layers import LAYERED, OUTSIDE
-from probe.classify.page_facts import page_boundary
-from probe.classify.rule import F, Rule, first_in, first_rule
-from probe.classify.rules_question import name_encrypted
-from probe.classify.rules_trace import located_boundary
+from probe.classify.rules.layers import LAYERED, OUTSIDE
+from probe.classify.rules.question import name_encrypted
+from probe.classify.rules.rule import F, Rule, first_in, first_rule
+from probe.classify.rules.trace import located_boundary
 from probe.classify.tries import Layer, Outcome, Try
 from probe.model.endpoint import AddressFamily
 from probe.model.experiment import Place

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from probe.classify.case import Case
-from probe.classify.facts import build_table, own_checks
+from probe.classify.facts.path_facts import build_table, own_checks
 from probe.classify.judge import judge
 from probe.classify.pairs import SPOKE
 from probe.classify.tries import Layer, Outcome

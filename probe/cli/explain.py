@@ -3,7 +3,7 @@
 import click
 import msgspec
 
-from probe.classify.facts import build_table
+from probe.classify.facts.path_facts import build_table
 from probe.classify.tries import Try
 from probe.cli.options import config_option
 from probe.cli.paint import paint

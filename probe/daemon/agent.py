@@ -5,8 +5,8 @@ import logging
 import math
 from collections.abc import Callable, Iterable
 
+from probe.classify.facts.symptom import find_symptom
 from probe.classify.heat import hot_places, was_heated
-from probe.classify.symptom import find_symptom
 from probe.daemon.alarm import MassAlarm
 from probe.daemon.board import Board
 from probe.daemon.evidence import EvidenceMemory

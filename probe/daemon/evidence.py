@@ -5,7 +5,7 @@ Source: CONTRACT section 4: experiments run on change, or once in 24 h; a later 
 
 from collections.abc import Container
 
-from probe.classify.symptom import Symptom, find_symptom
+from probe.classify.facts.symptom import Symptom, find_symptom
 from probe.model.measurement import Citation, Measurement
 from probe.model.verdict import Status
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 from probe.checks.vpn import find_greeting, goes_by_udp
-from probe.classify.control_view import WITHIN_S
+from probe.classify.facts.control_view import WITHIN_S
 from probe.classify.pairs import PAIRS
 from probe.model.control import ControlReport
 from probe.model.endpoint import Endpoint

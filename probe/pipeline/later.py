@@ -10,10 +10,10 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from probe.classify.case import Case
-from probe.classify.plan import plan_second_round
-from probe.classify.plan_cross import plan_crossing
-from probe.classify.plan_floor import plan_floor
-from probe.classify.plan_route import plan_route
+from probe.classify.plans.cross import plan_crossing
+from probe.classify.plans.floor import plan_floor
+from probe.classify.plans.plan import plan_second_round
+from probe.classify.plans.route import plan_route
 from probe.model.experiment import Design, Experiment, Pending
 from probe.model.verdict import Confidence, EvidenceFamily, Status, Verdict
 

@@ -18,15 +18,15 @@ from probe.checks.experiment import run_experiment
 from probe.checks.vpn import HARMLESS
 from probe.classify.case import Case
 from probe.classify.clean import judge_clean, looks_clean
-from probe.classify.facts import build_table
+from probe.classify.facts.path_facts import build_table
+from probe.classify.facts.residual import is_moot
+from probe.classify.facts.tunnel_facts import clock_tolerance_s
 from probe.classify.fitness import needs_baseline
 from probe.classify.greeting import leave_open
 from probe.classify.judge import judge
-from probe.classify.plan import calls_for_echoes, count_echoes, is_calm, is_calm_alone, plan
-from probe.classify.plan_share import is_share_moot, share_later
-from probe.classify.residual import is_moot
+from probe.classify.plans.plan import calls_for_echoes, count_echoes, is_calm, is_calm_alone, plan
+from probe.classify.plans.share import is_share_moot, share_later
 from probe.classify.settled import is_settled
-from probe.classify.tunnel_facts import clock_tolerance_s
 from probe.model.experiment import Design, Experiment, Traffic
 from probe.model.measurement import Measurement
 from probe.model.observation import DNSLookup, Observation, Role, TCPConnect

@@ -3,7 +3,7 @@
 import datetime
 from typing import Any
 
-from probe.classify.tunnel_flows import flow_rate
+from probe.classify.facts.tunnel_flows import flow_rate
 from probe.model.depth import Depth
 from probe.model.experiment import Design, NameKind
 from probe.model.failure import FailureCode

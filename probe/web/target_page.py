@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 from aiohttp import web
 
-from probe.classify.symptom import find_symptom, inherits
+from probe.classify.facts.symptom import find_symptom, inherits
 from probe.export.advice import advise
 from probe.export.comparisons import Cell, build_cells
 from probe.export.grid import Grid

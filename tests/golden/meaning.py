@@ -12,9 +12,9 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from probe.classify.layers import LAYERED, OUTSIDE
-from probe.classify.rule import Rule
-from probe.classify.rules_name import BESIDE_RULES, NAME_RULES
+from probe.classify.rules.layers import LAYERED, OUTSIDE
+from probe.classify.rules.name import BESIDE_RULES, NAME_RULES
+from probe.classify.rules.rule import Rule
 from probe.classify.status import Usable, decide
 from probe.model.verdict import RULES_VERSION, Cause, Confidence
 

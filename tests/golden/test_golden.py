@@ -7,9 +7,9 @@ import pytest
 
 from probe.classify.case import Case
 from probe.classify.judge import judge
-from probe.classify.layers import PATH_RULES
-from probe.classify.rules_forgery import GHOST_RULES
-from probe.classify.rules_name import NAME_RULES
+from probe.classify.rules.forgery import GHOST_RULES
+from probe.classify.rules.layers import PATH_RULES
+from probe.classify.rules.name import NAME_RULES
 from probe.model.verdict import Verdict
 from tests.golden.plain import render
 from tests.golden.stories import PAIRS

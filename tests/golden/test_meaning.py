@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from probe.classify import layers, rules_name
+from probe.classify.rules import layers, name
 from probe.model.verdict import Cause
 from tests.golden import meaning
 from tests.golden.meaning import FILE, RAISE, RECORD, find_fault, render_meaning
@@ -25,14 +25,14 @@ def test_every_rule_is_in_the_record() -> None:
 
 def test_another_cause_under_a_recorded_version_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     recorded = render_meaning()
-    changed = dataclasses.replace(rules_name.NAME_RULES[0], cause=Cause.OUTAGE)
-    monkeypatch.setattr(meaning, "NAME_RULES", (changed, *rules_name.NAME_RULES[1:]))
+    changed = dataclasses.replace(name.NAME_RULES[0], cause=Cause.OUTAGE)
+    monkeypatch.setattr(meaning, "NAME_RULES", (changed, *name.NAME_RULES[1:]))
     assert find_fault(recorded, render_meaning()) == RAISE
 
 
 def test_another_order_is_a_fault_and_another_sentence_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     recorded = render_meaning()
-    first, second, *rest = rules_name.NAME_RULES
+    first, second, *rest = name.NAME_RULES
     monkeypatch.setattr(meaning, "NAME_RULES", (dataclasses.replace(first, reason="Better said."), second, *rest))
     assert find_fault(recorded, render_meaning()) == ""
     monkeypatch.setattr(meaning, "NAME_RULES", (second, first, *rest))

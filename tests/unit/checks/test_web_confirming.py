@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from probe.classify.symptom import find_symptom
+from probe.classify.facts.symptom import find_symptom
 from probe.classify.tries import Layer, build_tries
 from probe.model.failure import FailureCode
 from probe.model.observation import HTTPExchange, Observation, Role, TCPConnect, TLSHandshake

@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from probe.classify.control_view import ControlView
+from probe.classify.facts.control_view import ControlView
 from probe.classify.judge import judge
-from probe.classify.plan import plan_second_round
+from probe.classify.plans.plan import plan_second_round
 from probe.model.experiment import Step
 from probe.model.failure import FailureCode, IcmpError
 from probe.model.measurement import Citation

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from probe.classify.judge import judge
-from probe.classify.plan import plan
+from probe.classify.plans.plan import plan
 from probe.model.endpoint import AddressFamily, Endpoint
 from probe.model.experiment import Design, NameKind, Step
 from probe.model.pattern import Pattern

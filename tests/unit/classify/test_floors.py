@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from probe.classify.judge import judge
-from probe.classify.plan_floor import plan_floor
+from probe.classify.plans.floor import plan_floor
 from probe.model.experiment import Design, Step
 from probe.model.path_trace import HopAnswer
 from probe.model.target import Exposure

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe.classify.facts.volumes import is_slow, is_stalled, much_slower, rate_of, share_early, stall_at, variation
 from probe.classify.judge import judge
-from probe.classify.plan import plan
-from probe.classify.volumes import is_slow, is_stalled, much_slower, rate_of, share_early, stall_at, variation
+from probe.classify.plans.plan import plan
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, NameKind, Step, Traffic
 from probe.model.observation import Ending

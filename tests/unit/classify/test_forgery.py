@@ -3,7 +3,7 @@
 import hypothesis.strategies as st
 from hypothesis import given
 
-from probe.classify.forgery import find_proxies, find_two_faced, from_other_distance, neighbourhood
+from probe.classify.facts.forgery import find_proxies, find_two_faced, from_other_distance, neighbourhood
 from probe.classify.tries import build_tries
 from probe.model.failure import FailureCode
 from probe.model.observation import DNSLookup

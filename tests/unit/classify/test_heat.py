@@ -4,7 +4,7 @@ import pytest
 
 from probe.classify.heat import HOT_RULE, was_heated
 from probe.classify.judge import judge
-from probe.classify.plan import plan
+from probe.classify.plans.plan import plan
 from probe.model.experiment import Design, NameKind, Step
 from probe.model.measurement import Citation
 from probe.model.verdict import Status

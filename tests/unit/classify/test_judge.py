@@ -5,7 +5,7 @@ import pytest
 
 from probe.classify.clean import judge_clean
 from probe.classify.judge import judge
-from probe.classify.plan import plan
+from probe.classify.plans.plan import plan
 from probe.model.experiment import Design, NameKind, Step
 from probe.model.failure import FailureCode, IcmpError
 from probe.model.measurement import Citation

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 
 from probe.classify.case import Case
-from probe.classify.facts import PathFacts, build_table
-from probe.classify.layers import LAYERED, OUTSIDE
-from probe.classify.rule import first_in, first_rule
+from probe.classify.facts.path_facts import PathFacts, build_table
+from probe.classify.rules.layers import LAYERED, OUTSIDE
+from probe.classify.rules.rule import first_in, first_rule
 
 GOLDEN = sorted((pathlib.Path(__file__).parents[2] / "golden").glob("*/*.json"))
 ROUND = 40

@@ -4,7 +4,7 @@ import pytest
 
 from probe.classify.case import Case
 from probe.classify.judge import judge
-from probe.classify.plan import plan
+from probe.classify.plans.plan import plan
 from probe.model.experiment import Design, NameKind
 from probe.model.failure import FailureCode
 from probe.model.verdict import Cause, Confidence, Status

@@ -1,7 +1,7 @@
 import pytest
 
+from probe.classify.facts.pages import differ, find_fingerprint, is_challenge, is_country_refusal
 from probe.classify.judge import judge
-from probe.classify.pages import differ, find_fingerprint, is_challenge, is_country_refusal
 from probe.model.fingerprint import Fingerprint, FoundIn, Matching, Reference
 from probe.model.vantage import Vantage
 from probe.model.verdict import Status

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from probe.classify.facts import PathFacts, build_table
+from probe.classify.facts.path_facts import PathFacts, build_table
 from probe.classify.judge import judge
 from probe.classify.tries import Layer
 from probe.model.endpoint import Endpoint

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 from probe.classify.judge import judge
-from probe.classify.plan import AT_ONCE, plan
+from probe.classify.plans.plan import AT_ONCE, plan
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, HelloShape, NameKind, Step
 from probe.model.failure import FailureCode, IcmpError

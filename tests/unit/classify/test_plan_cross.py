@@ -2,7 +2,7 @@
 
 import pytest
 
-from probe.classify.plan import plan
+from probe.classify.plans.plan import plan
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, NameKind, Place, Step
 from probe.model.target import Exposure

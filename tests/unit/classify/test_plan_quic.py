@@ -5,7 +5,7 @@ import pytest
 
 from probe.classify.judge import judge
 from probe.classify.pairs import LATE
-from probe.classify.plan import Plan, plan
+from probe.classify.plans.plan import Plan, plan
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, HelloShape, NameKind, Place, Step, Traffic
 from probe.model.observation import Silence

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from probe.classify.plan import plan
+from probe.classify.plans.plan import plan
 from probe.model.experiment import Design, Experiment, HelloShape, NameKind, Step
 from probe.model.observation import Resolver
 from probe.model.target import Exposure

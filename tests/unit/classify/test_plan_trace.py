@@ -2,7 +2,7 @@
 
 import msgspec
 
-from probe.classify.plan import plan
+from probe.classify.plans.plan import plan
 from probe.model.experiment import Design, NameKind, Step
 from probe.model.target import Exposure
 from probe.model.vantage import VantageState

@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
-from probe.classify.facts import build_table
+from probe.classify.facts.path_facts import build_table
 from probe.classify.judge import judge
-from probe.classify.plan import count_echoes, plan
-from probe.classify.plan_tunnel import STUN
+from probe.classify.plans.plan import count_echoes, plan
+from probe.classify.plans.tunnel import STUN
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, NameKind, Step
 from probe.model.failure import FailureCode

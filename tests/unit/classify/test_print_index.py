@@ -4,7 +4,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.classify.print_index import LEAST, WORTH_IT, PrintIndex, index_of
+from probe.classify.facts.print_index import LEAST, WORTH_IT, PrintIndex, index_of
 from probe.model.fingerprint import Fingerprint, FoundIn, Matching
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 
 from probe.classify.clean import judge_clean
 from probe.classify.judge import judge
-from probe.classify.plan import plan
+from probe.classify.plans.plan import plan
 from probe.model.failure import FailureCode
 from probe.model.verdict import Status
 from tests.unit.classify.cases import DOH, DOT, FIT, OTHER, OWN, QUAD9, REAL, Story

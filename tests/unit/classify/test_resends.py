@@ -3,10 +3,10 @@
 import pytest
 
 from probe.classify.clean import judge_clean
+from probe.classify.facts.symptom import find_symptom
 from probe.classify.judge import judge
-from probe.classify.plan import plan
-from probe.classify.plan_resend import TRIES
-from probe.classify.symptom import find_symptom
+from probe.classify.plans.plan import plan
+from probe.classify.plans.resend import TRIES
 from probe.model.experiment import Design, Experiment, NameKind, Place, Step
 from probe.model.pattern import Pattern
 from probe.model.target import CheckName, Exposure

@@ -4,10 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.classify.case import Case
-from probe.classify.facts import build_table
+from probe.classify.facts.path_facts import build_table
+from probe.classify.facts.residual import SAMPLE_WITHIN_S, SAMPLES, find_bouts, find_residual, is_moot, sample_delays
 from probe.classify.judge import judge
-from probe.classify.plan import plan
-from probe.classify.residual import SAMPLE_WITHIN_S, SAMPLES, find_bouts, find_residual, is_moot, sample_delays
+from probe.classify.plans.plan import plan
 from probe.classify.tries import Layer
 from probe.export.comparisons import build_cells
 from probe.model.experiment import Design, NameKind

@@ -3,11 +3,11 @@
 import msgspec
 import pytest
 
-from probe.classify.facts import build_table
+from probe.classify.facts.path_facts import build_table
+from probe.classify.facts.shares import Share
 from probe.classify.judge import judge
-from probe.classify.plan import plan
-from probe.classify.plan_share import APART_S, is_share_moot, share_later
-from probe.classify.shares import Share
+from probe.classify.plans.plan import plan
+from probe.classify.plans.share import APART_S, is_share_moot, share_later
 from probe.classify.tries import Outcome
 from probe.model.experiment import Design, NameKind, Step
 from probe.model.target import Exposure

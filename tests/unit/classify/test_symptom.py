@@ -1,4 +1,4 @@
-from probe.classify.symptom import find_symptom, inherits
+from probe.classify.facts.symptom import find_symptom, inherits
 from probe.model.failure import FailureCode
 from tests.unit.classify.cases import OWN, REAL, Story
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 import tests.golden.test_golden  # noqa: F401 - the stories register themselves
-from probe.classify.control_view import believed
+from probe.classify.facts.control_view import believed
 from probe.classify.judge import judge
 from probe.model.control import ControlKind
 from probe.model.failure import FailureCode

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from probe.classify.case import Case
 from probe.classify.judge import judge
-from probe.classify.plan import plan
+from probe.classify.plans.plan import plan
 from probe.model.experiment import Experiment, NameKind, Step
 from probe.model.failure import FailureCode
 from probe.model.verdict import Verdict

@@ -6,10 +6,10 @@ import dataclasses
 import msgspec
 import pytest
 
-from probe.classify.facts import build_table
+from probe.classify.facts.path_facts import build_table
 from probe.classify.judge import judge
-from probe.classify.plan import plan
-from probe.classify.plan_share import share_later
+from probe.classify.plans.plan import plan
+from probe.classify.plans.share import share_later
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Pending, Step
 from probe.model.verdict import Status

@@ -3,7 +3,7 @@
 import pytest
 
 from probe.classify.judge import judge
-from probe.classify.plan_route import plan_route
+from probe.classify.plans.route import plan_route
 from probe.model.experiment import Design, Step
 from probe.model.target import Exposure
 from probe.pipeline.later import second_round

@@ -1,0 +1,1 @@
+"""What to try next: the experiments whose answers would change the verdict, one module for each design."""
