@@ -1,7 +1,7 @@
 """What does a resolver say of a name?
 
-Params: `resolver` is whom to ask, a URI as in `probe.protocols.resolver_uri`, this host's nameservers unless given;
-`type` the record type; unless given, the addresses of every family that is judged.
+Params: `resolver` is whom to ask (a URI as in `protocols/written/resolver_uri.py`), or else this host's nameservers;
+`type` is the record type, or else the addresses of every family that is judged.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from probe.model.observation import Resolver, Transport
 from probe.model.target import Target
 from probe.net.context import Context
 from probe.net.lookup import lookup, lookup_system
-from probe.protocols.resolver_uri import SYSTEM, parse_resolver
+from probe.protocols.written.resolver_uri import SYSTEM, parse_resolver
 
 _TYPES = {4: "A", 6: "AAAA"}
 

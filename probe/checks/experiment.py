@@ -25,7 +25,7 @@ from probe.net.secure import secure
 from probe.net.stream import ByteStream
 from probe.net.ttl_floor import compare_ttls
 from probe.protocols import sink
-from probe.protocols.http1 import OutgoingRequest
+from probe.protocols.http.http1 import OutgoingRequest
 
 _LONG = (Design.VOLUME, Design.FLOW)
 _HOLD_S = 0.3

@@ -12,7 +12,7 @@ from probe.model.target import Target
 from probe.net.context import Context
 from probe.net.exchange_h3 import exchange_h3
 from probe.net.quic import quic
-from probe.protocols.http1 import OutgoingRequest
+from probe.protocols.http.http1 import OutgoingRequest
 
 
 async def run(target: Target, ctx: Context) -> None:

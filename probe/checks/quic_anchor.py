@@ -7,8 +7,8 @@ from probe.net.exchange import exchange
 from probe.net.lookup import lookup_system
 from probe.net.quic_versions import ping_quic
 from probe.net.secure import secure
-from probe.protocols.alt_svc import find_h3_port
-from probe.protocols.http1 import OutgoingRequest
+from probe.protocols.http.alt_svc import find_h3_port
+from probe.protocols.http.http1 import OutgoingRequest
 
 _PORT = 443
 

@@ -9,7 +9,7 @@ from probe.net.context import Context
 from probe.net.exchange_h3 import exchange_h3
 from probe.net.quic import quic
 from probe.net.quic_versions import ping_quic
-from probe.protocols.http1 import OutgoingRequest
+from probe.protocols.http.http1 import OutgoingRequest
 
 _TIMEOUT_S = 5.0
 """Of a follow-up: by then a first flight was sent five times, and another would tell no more."""

@@ -6,7 +6,7 @@ from probe.net.context import Context
 from probe.net.exchange import exchange
 from probe.net.lookup import lookup_system
 from probe.net.secure import secure
-from probe.protocols.http1 import OutgoingRequest
+from probe.protocols.http.http1 import OutgoingRequest
 
 VOLUME_BYTES = 262144
 """As much of a page as a run takes: well past any slow start."""

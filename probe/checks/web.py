@@ -20,8 +20,8 @@ from probe.net.exchange import MAX_REDIRECTS, exchange
 from probe.net.lookup import lookup_system
 from probe.net.secure import secure
 from probe.net.stream import ByteStream
-from probe.protocols.http1 import OutgoingRequest
-from probe.protocols.redirect import (
+from probe.protocols.http.http1 import OutgoingRequest
+from probe.protocols.http.redirect import (
     KEEPS_METHOD,
     REDIRECTS,
     Cookie,

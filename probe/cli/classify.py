@@ -13,7 +13,7 @@ from probe.knowledge.reference import load_reference
 from probe.model.errors import ProtocolError, UserError
 from probe.model.fingerprint import Reference
 from probe.model.verdict import Verdict
-from probe.protocols.ooni_measurement import OoniMeasurement, parse_measurement
+from probe.protocols.ooni.measurement import OoniMeasurement, parse_measurement
 
 BAD_INPUT = 2
 _encode = msgspec.json.Encoder().encode

@@ -5,7 +5,7 @@ import msgspec
 from probe.classify.case import Case
 from probe.model.fingerprint import Reference
 from probe.model.vantage import Baseline, VantageState
-from probe.protocols.ooni_measurement import OoniMeasurement
+from probe.protocols.ooni.measurement import OoniMeasurement
 from probe.targets.address import parse_address
 
 

@@ -4,8 +4,8 @@ from probe.config.shipped import find_shipped
 from probe.model.errors import UserError
 from probe.model.settings import Anchors
 from probe.model.written import Written, items, pairs
-from probe.protocols.fields import Fields
-from probe.protocols.marked_yaml import read_yaml
+from probe.protocols.written.fields import Fields
+from probe.protocols.written.marked_yaml import read_yaml
 
 
 def read_anchors(fields: Fields, defaults: Anchors) -> Anchors:

@@ -12,7 +12,7 @@ from probe.model.settings import ControlSettings
 from probe.model.target import SecretRef
 from probe.model.written import Written
 from probe.net.tunnel import TunnelKind, parse_way
-from probe.protocols.fields import Fields
+from probe.protocols.written.fields import Fields
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:\[\]-]{0,79}", re.ASCII).fullmatch
 _PIN = re.compile(r"(?:sha256[:/])?([0-9a-f]{64})", re.ASCII).fullmatch

@@ -5,7 +5,7 @@ import re
 from probe.model.errors import UserError
 from probe.model.settings import PeerSettings, TokenEntry, WebSettings
 from probe.model.written import Written
-from probe.protocols.fields import Fields
+from probe.protocols.written.fields import Fields
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII).fullmatch
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII).fullmatch

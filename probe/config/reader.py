@@ -25,10 +25,10 @@ from probe.model.settings import (
     TunnelNames,
     VantageSettings,
 )
-from probe.protocols.fields import Fields, quote_value
-from probe.protocols.marked_yaml import read_yaml
-from probe.protocols.resolver_uri import read_resolvers
 from probe.protocols.special_address import is_special
+from probe.protocols.written.fields import Fields, quote_value
+from probe.protocols.written.marked_yaml import read_yaml
+from probe.protocols.written.resolver_uri import read_resolvers
 
 DEFAULT_RESOLVERS = ("udp://9.9.9.9", "dot://9.9.9.9#dns.quad9.net", "doh+https://8.8.8.8/dns-query#dns.google")
 PROFILES = {

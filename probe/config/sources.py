@@ -7,7 +7,7 @@ from probe.model.errors import UserError
 from probe.model.settings import TargetSource
 from probe.model.target import Exposure
 from probe.model.written import Written
-from probe.protocols.fields import Fields
+from probe.protocols.written.fields import Fields
 
 _KINDS = ("file", "http_sd", "uri", "shipped")
 _FORM = "write one of `file: PATH`, `http_sd: URL`, `uri: ADDRESS`, `shipped: NAME`"

@@ -8,7 +8,7 @@ import msgspec
 
 from probe.model.errors import UserError
 from probe.model.settings import WebSettings
-from probe.protocols.fields import Fields
+from probe.protocols.written.fields import Fields
 
 _LISTEN = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]\s]*):([0-9]{1,5})", re.ASCII).fullmatch
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?", re.ASCII).fullmatch

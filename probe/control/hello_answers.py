@@ -20,8 +20,8 @@ from probe.control.wireguard_answer import CLIENT_KEY, SERVER_KEY, Responder, an
 from probe.model.errors import ProtocolError
 from probe.protocols.dialogue import Reached
 from probe.protocols.incoming import Incoming, Reading
-from probe.protocols.shadowsocks_aead import Edition2017
-from probe.protocols.socks_address import split_address
+from probe.protocols.proxies.shadowsocks.aead import Edition2017
+from probe.protocols.proxies.socks_address import split_address
 from probe.protocols.stun import MAGIC_COOKIE
 
 SHADOWSOCKS_METHOD = "chacha20-ietf-poly1305"

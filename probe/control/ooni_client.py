@@ -1,4 +1,4 @@
-"""Asks somebody else's OONI test helper; `probe.protocols.ooni_control` reads its answer as observations."""
+"""Asks somebody else's OONI test helper; `probe.protocols.ooni.control` reads its answer as observations."""
 
 import msgspec
 
@@ -6,10 +6,10 @@ from probe.control.wire import encode
 from probe.model.control import ControlRequest
 from probe.model.endpoint import Endpoint
 from probe.model.observation import Observation
-from probe.protocols.http1 import USER_AGENT, OutgoingRequest
-from probe.protocols.ooni_control import build_control_observations
-from probe.protocols.ooni_json import parse_control
-from probe.protocols.redirect import WebAddress
+from probe.protocols.http.http1 import USER_AGENT, OutgoingRequest
+from probe.protocols.http.redirect import WebAddress
+from probe.protocols.ooni.archive import parse_control
+from probe.protocols.ooni.control import build_control_observations
 
 
 class _Outgoing(msgspec.Struct, frozen=True, kw_only=True):

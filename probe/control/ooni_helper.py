@@ -18,8 +18,8 @@ from probe.model.endpoint import Endpoint, is_literal
 from probe.model.observation import DNSLookup, HTTPExchange, TCPConnect, TLSHandshake
 from probe.model.target import Header
 from probe.net.context import Context
-from probe.protocols.ooni_failure import map_dns_failure, map_http_failure, map_tcp_failure, write_failure
-from probe.protocols.redirect import REDIRECTS, WebAddress
+from probe.protocols.http.redirect import REDIRECTS, WebAddress
+from probe.protocols.ooni.failure import map_dns_failure, map_http_failure, map_tcp_failure, write_failure
 
 MAX_BODY_BYTES = 1024 * 1024
 """OONI's probes keep 512 KiB; lengths are compared, so ours must not be shorter."""

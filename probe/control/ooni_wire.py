@@ -11,7 +11,7 @@ import msgspec
 
 from probe.model.errors import ProtocolError
 from probe.model.target import Header
-from probe.protocols.redirect import WebAddress, parse_host
+from probe.protocols.http.redirect import WebAddress, parse_host
 
 GREETING = {"message": "Hello OONItarian!"}
 MAX_REQUEST_BYTES = 1024 * 1024

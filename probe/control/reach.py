@@ -32,7 +32,7 @@ from probe.net.secure import secure
 from probe.net.stack import Stack
 from probe.net.stream import ByteStream
 from probe.net.trust import Trust
-from probe.protocols.http1 import OutgoingRequest
+from probe.protocols.http.http1 import OutgoingRequest
 
 MOST_ADDRESSES = 3
 CONNECT_S = 10.0

@@ -8,7 +8,7 @@ import hashlib
 import hmac
 
 from probe.model.errors import ProtocolError
-from probe.protocols.socks_address import VMESS, split_address
+from probe.protocols.proxies.socks_address import VMESS, split_address
 
 TROJAN_PASSWORD = b"wallprobe-reference"  # no secret: it opens nothing
 VLESS_USER = bytes.fromhex("77616c6c70726f62652d7265666572ee")

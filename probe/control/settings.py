@@ -13,9 +13,9 @@ from probe.model.errors import CombinedUserError, UserError
 from probe.model.observation import Resolver
 from probe.model.settings import TokenEntry
 from probe.model.written import Written
-from probe.protocols.fields import Fields
-from probe.protocols.marked_yaml import read_yaml
-from probe.protocols.resolver_uri import read_resolvers
+from probe.protocols.written.fields import Fields
+from probe.protocols.written.marked_yaml import read_yaml
+from probe.protocols.written.resolver_uri import read_resolvers
 
 DEFAULT_RESOLVERS = ("udp://9.9.9.9", "udp://8.8.8.8")
 LONGEST_FILE_BYTES = 1024 * 1024

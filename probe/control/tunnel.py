@@ -32,7 +32,7 @@ from probe.net.lookup import lookup_system
 from probe.net.stack import Stack
 from probe.net.system_resolver import GivenResolvers
 from probe.net.tunnel import Tunnel, TunnelKind, parse_way
-from probe.protocols.resolver_uri import parse_resolver
+from probe.protocols.written.resolver_uri import parse_resolver
 
 PUBLIC_RESOLVERS = ("tcp://9.9.9.9", "tcp://8.8.8.8")
 ANY_PORT = Policy(ports=range(1, 65536))

@@ -32,7 +32,7 @@ from probe.net.quic import quic
 from probe.net.secure import secure
 from probe.net.stack import Stack
 from probe.protocols import load_specs
-from probe.protocols.redirect import WebAddress
+from probe.protocols.http.redirect import WebAddress
 
 BODY_BYTES = 65536
 """As much of a page as a client's plain run fetches, so that hashes can be compared."""

@@ -11,7 +11,7 @@ from probe.model.control import GREETINGS, ControlRequest, KnownVerdict
 from probe.model.errors import ProtocolError
 from probe.model.observation import DNSLookup, DNSReply, HTTPExchange, Observation
 from probe.model.target import CheckName
-from probe.protocols.redirect import parse_host
+from probe.protocols.http.redirect import parse_host
 
 MAX_REQUEST_BYTES = 65536
 MAX_ANSWER_BYTES = 4 * 1024 * 1024

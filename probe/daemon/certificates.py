@@ -3,7 +3,7 @@
 from probe.model.errors import ProtocolError
 from probe.model.measurement import Measurement
 from probe.model.observation import Role, TLSHandshake
-from probe.protocols.certificate import parse_certificate
+from probe.protocols.tls.certificate import parse_certificate
 
 HAS_EXPIRED = 10
 """OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED."""

@@ -21,7 +21,7 @@ from probe.model.observation import (
     TLSHandshake,
 )
 from probe.model.path_trace import PathTrace
-from probe.protocols.ech import find_config
+from probe.protocols.tls.ech import find_config
 
 _NAMES = {NameKind.TEST: "this name", NameKind.NEUTRAL: "another name", NameKind.NONE: "nothing sent"}
 _PLACES = {

@@ -18,7 +18,7 @@ from probe.model.measurement import Measurement
 from probe.model.observation import DNSLookup, Observation, Role, Transport
 from probe.model.target import CheckName
 from probe.model.vantage import Vantage
-from probe.protocols.ooni_measures import write_time
+from probe.protocols.ooni.small_parts import write_time
 
 TEST_VERSION = "0.5.28"
 """The version of OONI's test whose keys these are."""

@@ -17,8 +17,8 @@ from probe.model.endpoint import is_literal
 from probe.model.failure import FailureCode
 from probe.model.measurement import Measurement
 from probe.model.observation import DNSLookup, HTTPExchange, Observation, Role, TCPConnect, TLSHandshake
-from probe.protocols.ooni_failure import map_dns_failure, map_http_failure, map_tcp_failure, write_failure
-from probe.protocols.redirect import REDIRECTS
+from probe.protocols.http.redirect import REDIRECTS
+from probe.protocols.ooni.failure import map_dns_failure, map_http_failure, map_tcp_failure, write_failure
 
 NOT_ASKED = "unknown_failure: no control was asked"
 SUCCESS = 2

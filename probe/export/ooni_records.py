@@ -26,7 +26,7 @@ from probe.model.observation import (
     Transport,
 )
 from probe.model.path_trace import PathTrace
-from probe.protocols.ooni_failure import write_failure
+from probe.protocols.ooni.failure import write_failure
 
 Record = dict[str, Any]
 _ENGINES = {

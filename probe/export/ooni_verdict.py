@@ -11,7 +11,7 @@ from typing import Any
 from probe.model.measurement import Measurement
 from probe.model.observation import DNSLookup, HTTPExchange, Role, TCPConnect, TLSHandshake
 from probe.model.verdict import Cause, Status, Verdict
-from probe.protocols.ooni_failure import write_failure
+from probe.protocols.ooni.failure import write_failure
 
 _BLOCKED = (Status.BLOCKED, Status.LIKELY_BLOCKED)
 _NOT_BLOCKED = (Status.DOWN, Status.SERVER_SIDE)

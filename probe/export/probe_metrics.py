@@ -22,7 +22,7 @@ from probe.model.observation import DNSLookup, HTTPExchange, ICMPEcho, Observati
 from probe.model.snapshot import TargetSnapshot
 from probe.model.target import CheckName
 from probe.model.verdict import Status
-from probe.protocols.certificate import Certificate, parse_certificate
+from probe.protocols.tls.certificate import Certificate, parse_certificate
 
 NO_LABELS: Mapping[str, str] = {}
 _FNV_OFFSET, _FNV_PRIME = 0x811C9DC5, 0x01000193

@@ -28,10 +28,10 @@ from probe.net.exchange import exchange
 from probe.net.late import receive_or_hush
 from probe.net.secure import secure
 from probe.net.stream import ByteStream
-from probe.protocols.dns_codec import BadNameError
-from probe.protocols.dns_message import build_message, parse_reply, take_message
-from probe.protocols.dns_reply import judge_reply
-from probe.protocols.http1 import OutgoingRequest
+from probe.protocols.dns.codec import BadNameError
+from probe.protocols.dns.message import build_message, parse_reply, take_message
+from probe.protocols.dns.reply import judge_reply
+from probe.protocols.http.http1 import OutgoingRequest
 
 _MEDIA_TYPE = "application/dns-message"
 _HEADERS = (Header(name="Accept", value=_MEDIA_TYPE), Header(name="Content-Type", value=_MEDIA_TYPE))

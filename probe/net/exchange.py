@@ -15,9 +15,9 @@ from probe.net.attempt import build_failure
 from probe.net.context import Context
 from probe.net.late import receive_or_hush
 from probe.net.stream import ByteStream
-from probe.protocols.http1 import OutgoingRequest, ResponseReader, build_request
-from probe.protocols.http_content import decode_content, extract_title
-from probe.protocols.redirect import REDIRECTS, WebAddress, parse_location
+from probe.protocols.http.content import decode_content, extract_title
+from probe.protocols.http.http1 import OutgoingRequest, ResponseReader, build_request
+from probe.protocols.http.redirect import REDIRECTS, WebAddress, parse_location
 
 MAX_REDIRECTS = 10
 """The 11th is a failure of the exchange that asks for it."""

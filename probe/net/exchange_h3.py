@@ -12,8 +12,8 @@ from probe.model.observation import Ending, HTTPExchange
 from probe.net.attempt import build_failure
 from probe.net.context import Context
 from probe.net.quic import QUICChannel
-from probe.protocols.http1 import OutgoingRequest
-from probe.protocols.http_content import decode_content, extract_title
+from probe.protocols.http.content import decode_content, extract_title
+from probe.protocols.http.http1 import OutgoingRequest
 
 if TYPE_CHECKING:
     from probe.protocols.engines.h3 import H3Talk

@@ -1,7 +1,7 @@
 """One ClientHello of some shape, and the first word of the answer: no handshake is completed.
 
-Source: RFC 8446 section 4.1; what is sent comes from `protocols/client_hello.py`. It is read until the server's hello,
-its wish for another key share, an alert, the end, or silence.
+Source: RFC 8446 section 4.1. What is sent comes from `protocols/tls/client_hello.py`; what comes back is read until the
+server's hello, its wish for another key share, an alert, the end, or silence.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ from probe.net.attempt import build_failure
 from probe.net.channel import Channel
 from probe.net.connect import connect
 from probe.net.context import Context
-from probe.protocols.client_hello import Hello, build_hello
-from probe.protocols.tls_transcript import Transcript
+from probe.protocols.tls.client_hello import Hello, build_hello
+from probe.protocols.tls.transcript import Transcript
 
 _READ_BYTES = 16384
 _BETWEEN_S = 0.02

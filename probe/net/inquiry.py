@@ -16,9 +16,9 @@ from probe.model.observation import DNSLookup, DNSReply, ReplyFit, Resolver, Sil
 from probe.net.attempt import build_failure
 from probe.net.context import Context, unknown_asn
 from probe.net.peer import Peer
-from probe.protocols.dns_codec import TYPE_A, TYPE_AAAA, build_query, parse_addresses
-from probe.protocols.dns_message import TRUNCATED, build_message, parse_reply
-from probe.protocols.dns_reply import judge_reply, looks_odd
+from probe.protocols.dns.codec import TYPE_A, TYPE_AAAA, build_query, parse_addresses
+from probe.protocols.dns.message import TRUNCATED, build_message, parse_reply
+from probe.protocols.dns.reply import judge_reply, looks_odd
 
 if TYPE_CHECKING:
     from probe.net.dns_socket import DnsSocket

@@ -24,7 +24,7 @@ from probe.net.channel import Channel
 from probe.net.context import Context
 from probe.net.trust import Verification
 from probe.protocols.engines.tls import TLSEngine
-from probe.protocols.http1 import OutgoingRequest, build_request
+from probe.protocols.http.http1 import OutgoingRequest, build_request
 
 AT_ONCE = 3
 """A trace and its control run side by side: together six connections (CONTRACT section 4)."""

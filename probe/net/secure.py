@@ -19,7 +19,7 @@ from probe.net.quick_tls import HELLO_SHAPE, QuickTLS
 from probe.net.secure_channel import SecureChannel
 from probe.net.trust import Verification
 from probe.protocols.engines.tls import TLSEngine
-from probe.protocols.tls_transcript import Transcript
+from probe.protocols.tls.transcript import Transcript
 
 _READ_BYTES = 16384
 _ALERT_GRACE_S = 0.05
@@ -217,7 +217,7 @@ class _Handshake:
     def _match_name(self) -> None:
         """Hold the certificate against a name that OpenSSL was not told."""
         # Imported where it is needed: 16 MB of library that a healthy check never uses.
-        from probe.protocols.certificate import matches_name, parse_certificate
+        from probe.protocols.tls.certificate import matches_name, parse_certificate
 
         try:
             if matches_name(parse_certificate(self.engine.read_chain()[0]), self._meant):

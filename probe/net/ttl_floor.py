@@ -18,7 +18,7 @@ from probe.net.connect import connect
 from probe.net.context import Context, Journal
 from probe.net.exchange import exchange
 from probe.net.secure import secure
-from probe.protocols.http1 import OutgoingRequest
+from probe.protocols.http.http1 import OutgoingRequest
 
 MARGIN = 3
 """Ways of different length to one server move its TTL by a hop or two; only more than that is somebody else."""

@@ -19,7 +19,7 @@ from probe.net.dns_socket import DnsSocket
 from probe.net.inquiry import Inquiry
 from probe.net.inquiry_timers import Timers
 from probe.net.peer import Peer
-from probe.protocols.dns_codec import BadNameError
+from probe.protocols.dns.codec import BadNameError
 
 _SOCKETS_PER_FAMILY = 4
 _QUESTIONS_PER_SOCKET = 500

@@ -21,8 +21,8 @@ from probe.net.routes import default_routes, is_tunnel
 from probe.net.secure import secure
 from probe.pipeline.environment import Environment
 from probe.pipeline.ids import new_id
-from probe.protocols.certificate import parse_certificate
-from probe.protocols.http1 import OutgoingRequest
+from probe.protocols.http.http1 import OutgoingRequest
+from probe.protocols.tls.certificate import parse_certificate
 
 ANCHORS_QUICK = 5
 QUICK_TIMEOUT_S = 5.0

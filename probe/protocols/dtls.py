@@ -12,9 +12,9 @@ from probe.model.errors import ProtocolError
 from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Parsed, Reached, Receive, Send, Udp
 from probe.protocols.engines.dtls import DTLSEngine, is_hello
 from probe.protocols.engines.roots import distrust, load_roots
-from probe.protocols.link import split_link
 from probe.protocols.relayed import goes_to
-from probe.protocols.share_link import is_true, make_parsed
+from probe.protocols.written.link import split_link
+from probe.protocols.written.share_link import is_true, make_parsed
 
 _MOST_TIMEOUTS = 4
 _MOST_DATAGRAMS = 64

@@ -13,7 +13,7 @@ import msgspec
 from probe.model.errors import UserError
 from probe.model.units import is_duration
 from probe.model.written import Written, items, pairs, plain, words
-from probe.protocols.marked_yaml import read_yaml
+from probe.protocols.written.marked_yaml import read_yaml
 from probe.targets.expectations import compile_problem
 
 _SECRET_KEYS = frozenset({"basic_auth", "bearer_token", "bearer_token_file", "oauth2", "authorization"})

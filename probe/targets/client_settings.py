@@ -13,7 +13,7 @@ import msgspec
 
 from probe.model.errors import UserError
 from probe.model.written import Written, items
-from probe.protocols.marked_yaml import read_yaml
+from probe.protocols.written.marked_yaml import read_yaml
 from probe.targets.clash_proxies import read_clash
 from probe.targets.hosts import bracket
 from probe.targets.server_node import Node

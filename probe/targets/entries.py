@@ -9,7 +9,7 @@ from probe.model.endpoint import AddressFamily
 from probe.model.errors import UserError
 from probe.model.target import Exposure, GroupMode, Target
 from probe.model.written import Written
-from probe.protocols.fields import Fields
+from probe.protocols.written.fields import Fields
 from probe.targets.address import apply_traits, parse_address
 from probe.targets.expectations import read_expect, read_request
 from probe.targets.secret_reading import SecretReader

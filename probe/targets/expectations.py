@@ -9,7 +9,7 @@ import re
 from probe.model.errors import UserError
 from probe.model.target import Expect, Header, Request, StatusRange
 from probe.model.written import Written
-from probe.protocols.fields import Fields, quote_value
+from probe.protocols.written.fields import Fields, quote_value
 
 _STATUS = re.compile(r"([1-5][0-9]{2})(?:\s*-\s*([1-5][0-9]{2}))?|([1-5])xx", re.ASCII).fullmatch
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}", re.ASCII).fullmatch

@@ -11,7 +11,7 @@ from probe.model.errors import UserError
 from probe.model.settings import Defaults, TargetSource
 from probe.model.target import Target
 from probe.model.written import pairs, plain
-from probe.protocols.marked_yaml import read_yaml
+from probe.protocols.written.marked_yaml import read_yaml
 from probe.targets.blackbox_modules import Module, parse_modules
 from probe.targets.fetch import find_files
 from probe.targets.formats import decode_list, parse_list

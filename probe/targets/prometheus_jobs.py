@@ -11,7 +11,7 @@ import msgspec
 
 from probe.model.errors import UserError
 from probe.model.written import Written, items, pairs, plain, words
-from probe.protocols.marked_yaml import read_yaml
+from probe.protocols.written.marked_yaml import read_yaml
 from probe.targets.address import parse_address
 from probe.targets.blackbox_modules import Module, Notes
 from probe.targets.entries import label_problem

@@ -12,7 +12,7 @@ import msgspec
 
 from probe.model.errors import UserError
 from probe.model.target import CheckName
-from probe.protocols.resolver_uri import parse_resolver
+from probe.protocols.written.resolver_uri import parse_resolver
 from probe.targets.hosts import HostError, bracket, parse_host
 from probe.targets.traits import NO_WORDS
 from probe.targets.written_address import WrittenAddress, quote_address

@@ -10,8 +10,8 @@ from pathlib import PurePath
 
 from probe.protocols import load_specs, specs_by_scheme
 from probe.protocols.dialogue import DialogueSpec, Parsed
-from probe.protocols.link import NotSpokenError, split_link, tidy_hello
-from probe.protocols.share_link import read_base64
+from probe.protocols.written.link import NotSpokenError, split_link, tidy_hello
+from probe.protocols.written.share_link import read_base64
 from probe.targets.client_settings import is_settings, read_settings
 from probe.targets.unspoken import explain_text, explain_unspoken, is_unspoken
 

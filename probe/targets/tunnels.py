@@ -12,7 +12,7 @@ import msgspec
 from probe.model.errors import UserError
 from probe.model.target import CheckName, Exposure, GroupMode, SecretRef, Target
 from probe.protocols.dialogue import DialogueSpec, Parsed
-from probe.protocols.link import NotSpokenError
+from probe.protocols.written.link import NotSpokenError
 from probe.targets.hosts import HostError, bracket, parse_host
 from probe.targets.identity import make_id
 from probe.targets.secret_places import Given, is_named_place, place_of_file, read_place

@@ -1,6 +1,6 @@
 """What people hand over for tunnels and is not spoken here: each has a name, a reason, and something to do instead."""
 
-from probe.protocols.link import NotSpokenError
+from probe.protocols.written.link import NotSpokenError
 
 _OWN_CLIENT = "use its own client, or take another of the provider's links"
 _SUBSCRIPTION = "is where a client fetches its servers, not a server", "download what is there and give that file"

@@ -6,8 +6,8 @@ from probe.model.errors import UserError
 from probe.model.settings import TargetSource
 from probe.model.target import Target
 from probe.model.written import Written
-from probe.protocols.fields import Fields
-from probe.protocols.marked_yaml import read_yaml
+from probe.protocols.written.fields import Fields
+from probe.protocols.written.marked_yaml import read_yaml
 from probe.targets.entries import read_entry, read_traits
 from probe.targets.file_sd import parse_file_sd_yaml
 from probe.targets.loaded import Loaded, apply_source, join_loaded

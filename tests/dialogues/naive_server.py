@@ -6,7 +6,7 @@ import h2.config
 import h2.connection
 import h2.events
 
-from probe.protocols.naive import pad
+from probe.protocols.proxies.naive import pad
 
 _PADDED = 8
 

@@ -8,7 +8,7 @@ import msgspec
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, NameKind, Step
 from probe.model.vantage import AnchorResult, Baseline, LocalFinding
-from probe.protocols.certificate import parse_certificate
+from probe.protocols.tls.certificate import parse_certificate
 from tests.golden.story import Half, golden, half
 from tests.unit.classify.cases import DOH, DOT, FIT, OWN, REAL, Story
 

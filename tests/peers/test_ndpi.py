@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 
 from probe.model.verdict import Depth
-from probe.protocols import dtls, hysteria2, l2tp, obfs4, pptp, quic_hello, shadowsocks, stun, tor, tuic, vless, vmess
+from probe.protocols import dtls, l2tp, pptp, quic_hello, stun
 from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec
 from probe.protocols.openvpn import SPEC as OPENVPN
 from probe.protocols.openvpn.keys import parse_static_key
 from probe.protocols.openvpn.wrapping import HARD_RESET_SERVER_V2, TlsAuth, TlsCrypt
+from probe.protocols.proxies import hysteria2, shadowsocks, tuic, vless, vmess
+from probe.protocols.tor import obfs4
+from probe.protocols.tor import relay as tor
 from probe.protocols.wireguard import SPEC as WIREGUARD
 from tests.dialogues import fixed_entropy, play, wireguard_client
 from tests.dialogues.hardship import play_stream, serve_in_turn

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import pytest
 
 from probe.model.verdict import Depth
-from probe.protocols import shadowsocks
 from probe.protocols.dialogue import Ask
+from probe.protocols.proxies import shadowsocks
 from tests.dialogues import Played, elapsed_since_now, talk
 
 SS_SERVER = shutil.which("ss-server")

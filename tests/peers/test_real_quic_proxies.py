@@ -12,9 +12,10 @@ import pytest
 import trustme
 
 from probe.model.verdict import Depth
-from probe.protocols import hysteria2, quic_hello, tuic
-from probe.protocols.certificate import parse_certificate
+from probe.protocols import quic_hello
 from probe.protocols.dialogue import Ask, DialogueSpec, Refused
+from probe.protocols.proxies import hysteria2, tuic
+from probe.protocols.tls.certificate import parse_certificate
 from tests.dialogues import Played, elapsed_since_now, fixed_entropy, talk_over
 from tests.peers.sealed import Sealed, wait_for_text
 from tests.peers.sing_box import needs_sing_box, run_sing_box, tls_server

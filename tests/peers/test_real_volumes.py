@@ -8,8 +8,8 @@ import time
 import pytest
 
 from probe.model.depth import Depth
-from probe.protocols import anytls, http_proxy, naive, shadowsocks
 from probe.protocols.dialogue import Ask
+from probe.protocols.proxies import anytls, http_proxy, naive, shadowsocks
 from tests.dialogues import Played, fixed_entropy, talk_over
 from tests.peers.sing_box import needs_sing_box
 from tests.peers.test_real_vpn_proxies import ECHO

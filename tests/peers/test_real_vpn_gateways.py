@@ -21,9 +21,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from probe.model.errors import ProtocolError, UserError
 from probe.model.verdict import Depth
-from probe.protocols import anyconnect, fortigate, global_protect, openvpn, pptp, softether, sstp
+from probe.protocols import openvpn, pptp
 from probe.protocols.dialogue import Ask, Refused
 from probe.protocols.engines.pinned_tls import load_pair
+from probe.protocols.gateways import anyconnect, fortigate, global_protect, softether, sstp
 from tests.dialogues import Played, elapsed_since_now, fixed_entropy, talk_over
 from tests.peers.sealed import Sealed, find_program, wait_for_text
 

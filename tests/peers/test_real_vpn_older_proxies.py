@@ -17,8 +17,8 @@ import pytest
 import trustme
 
 from probe.model.verdict import Depth
-from probe.protocols import trojan, vless, vmess
 from probe.protocols.dialogue import Ask, Refused
+from probe.protocols.proxies import trojan, vless, vmess
 from tests.dialogues import Played, fixed_entropy, talk_over
 from tests.peers.sealed import Sealed, find_program
 from tests.peers.test_real_vpn_proxies import ECHO, ECHO_SERVICE

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from probe.model.verdict import Depth
-from probe.protocols import http_proxy, socks5
 from probe.protocols.dialogue import Ask, Refused
+from probe.protocols.proxies import http_proxy, socks5
 from tests.dialogues import fixed_entropy, talk_over
 from tests.peers.sealed import Sealed, find_program
 

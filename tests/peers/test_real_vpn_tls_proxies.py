@@ -13,8 +13,8 @@ import pytest
 import trustme
 
 from probe.model.verdict import Depth
-from probe.protocols import anytls, http_proxy, naive, shadowsocks, trojan, vless, vmess
 from probe.protocols.dialogue import Ask, Refused, Udp
+from probe.protocols.proxies import anytls, http_proxy, naive, shadowsocks, trojan, vless, vmess
 from tests.dialogues import Played, fixed_entropy, talk_over
 from tests.peers.sealed import Sealed
 from tests.peers.sing_box import needs_sing_box, run_sing_box, tls_server

@@ -12,8 +12,9 @@ import pytest
 
 from probe.model.errors import ProtocolError
 from probe.model.verdict import Depth
-from probe.protocols import obfs4, tor
 from probe.protocols.dialogue import Ask, Parsed
+from probe.protocols.tor import obfs4
+from probe.protocols.tor import relay as tor
 from tests.dialogues import Played, fixed_entropy, talk_over
 from tests.peers.sealed import Sealed, find_program, wait_for_text
 

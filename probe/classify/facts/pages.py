@@ -10,7 +10,7 @@ from probe.classify.case import Case
 from probe.classify.facts.print_index import index_of
 from probe.model.fingerprint import Fingerprint, Reference
 from probe.model.observation import HTTPExchange
-from probe.protocols.http_content import decode_text, find_charset
+from probe.protocols.http.content import decode_text, find_charset
 
 _CHALLENGE_MARKS = (
     b"cf-chl-",

@@ -22,7 +22,7 @@ from probe.model.experiment import Design, NameKind, Place
 from probe.model.observation import DNSLookup, HTTPExchange, Observation, QUICHandshake, Role, TLSHandshake
 from probe.model.path_trace import HopAnswer, TraceKind
 from probe.model.target import CheckName
-from probe.protocols.alt_svc import find_h3_port
+from probe.protocols.http.alt_svc import find_h3_port
 
 ROUTERS_AT_LEAST = 3
 """Fewer may all be this network's own."""

@@ -6,7 +6,7 @@ zone's SOA record; an honest memory counts down. One's own resolver may be the o
 
 from probe.classify.facts.name_facts import NameFacts
 from probe.classify.tries import Outcome
-from probe.protocols.negative import read_negative
+from probe.protocols.dns.negative import read_negative
 
 LATER_S = 1.3
 """When our resolver is asked again: TTLs are counted in seconds."""

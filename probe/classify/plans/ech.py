@@ -13,7 +13,7 @@ from probe.classify.tries import ENCRYPTED, TRIGGERABLE, Layer, Outcome, Try
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, EchConfig, Experiment, HelloShape, NameKind, Step
 from probe.model.observation import DNSLookup
-from probe.protocols.ech import find_config
+from probe.protocols.tls.ech import find_config
 
 RECORD = "HTTPS"
 

@@ -17,7 +17,7 @@ from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, HelloShape, NameKind, Place, Step
 from probe.model.observation import HTTPExchange, TLSHandshake
 from probe.model.target import CheckName
-from probe.protocols.alt_svc import find_h3_port
+from probe.protocols.http.alt_svc import find_h3_port
 
 PLACES_AT_MOST = 2
 """Of one name: silence takes its whole timeout, so few are asked."""

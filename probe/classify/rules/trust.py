@@ -15,7 +15,7 @@ from probe.model.observation import TLSHandshake
 from probe.model.pattern import Pattern
 from probe.model.vantage import LocalFinding
 from probe.model.verdict import Cause, Confidence
-from probe.protocols.certificate import parse_certificate
+from probe.protocols.tls.certificate import parse_certificate
 
 OTHER_NAME = 62
 """X509_V_ERR_HOSTNAME_MISMATCH: the chain holds, for other names."""

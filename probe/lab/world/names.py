@@ -15,7 +15,7 @@ import dns.rdatatype
 import dns.rrset
 
 from probe.lab.world.plan import Lie, NameServer, World
-from probe.protocols.ech import build_config_list
+from probe.protocols.tls.ech import build_config_list
 
 ANSWER_TTL_S = 300
 

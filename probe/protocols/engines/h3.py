@@ -11,7 +11,7 @@ from aioquic.quic.events import StreamReset
 
 from probe.model.errors import ProtocolError
 from probe.protocols.engines.quic import QUICEngine
-from probe.protocols.http1 import USER_AGENT, OutgoingRequest
+from probe.protocols.http.http1 import USER_AGENT, OutgoingRequest
 
 MAX_HEAD_BYTES = 65536
 _NOT_SENT = frozenset({"host", "connection", "transfer-encoding", "content-length", "upgrade"})

@@ -12,7 +12,7 @@ from probe.model.errors import ProtocolError
 from probe.model.target import Header
 from probe.protocols.dialogue import Event, Send
 from probe.protocols.engines.tls import TLSEngine
-from probe.protocols.http1 import OutgoingRequest, ResponseReader, build_request
+from probe.protocols.http.http1 import OutgoingRequest, ResponseReader, build_request
 from probe.protocols.incoming import Incoming, Reading
 
 _MOST_REQUESTS = 90

@@ -9,7 +9,7 @@ import ssl
 from OpenSSL import crypto
 
 from probe.model.errors import ProtocolError
-from probe.protocols.certificate import matches_name, parse_certificate
+from probe.protocols.tls.certificate import matches_name, parse_certificate
 
 HOSTNAME_MISMATCH = 62
 """X509_V_ERR_HOSTNAME_MISMATCH."""

@@ -63,7 +63,7 @@ from probe.protocols.ike.messages import (
 )
 from probe.protocols.ike.proposal import GROUPS, build_esp_offer, parse_choice
 from probe.protocols.incoming import Reading
-from probe.protocols.link import parse_login_link
+from probe.protocols.written.link import parse_login_link
 
 _RETRIES_S = (2.0, 4.0, 8.0)
 _MOST_INITS = 4

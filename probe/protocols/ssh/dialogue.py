@@ -16,7 +16,6 @@ from probe.model.errors import ProtocolError
 from probe.model.verdict import Depth
 from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Parsed, Reached, Send, Tcp
 from probe.protocols.incoming import Incoming, Reading
-from probe.protocols.link import check_depth, parse_login_link
 from probe.protocols.relayed import Relayed, goes_to, open_incoming, plan_errand, read_answer, split_relay
 from probe.protocols.ssh.exchange import (
     ECDH_INIT,
@@ -31,6 +30,7 @@ from probe.protocols.ssh.exchange import (
 )
 from probe.protocols.ssh.packets import Wire, put_string
 from probe.protocols.ssh.session import Key, log_in, open_channel
+from probe.protocols.written.link import check_depth, parse_login_link
 
 _MOST_LINES = 50
 _MOST_LINE_BYTES = 255

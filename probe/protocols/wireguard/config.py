@@ -8,11 +8,11 @@ import binascii
 import re
 
 from probe.protocols.dialogue import Parsed
-from probe.protocols.link import split_link
 from probe.protocols.wireguard.noise import KEY_BYTES
 from probe.protocols.wireguard.shape import DECOYS, make_decoy, read_shape
 from probe.protocols.wireguard.shape import PARAMS as SHAPE_PARAMS
 from probe.protocols.wireguard.tunnel import choose_inner
+from probe.protocols.written.link import split_link
 
 DEFAULT_PORT = 51820
 _SECTION = re.compile(r"^[ \t]*\[(\w+)\][ \t]*(?:[#;].*)?\r?$", re.MULTILINE)

@@ -14,7 +14,7 @@ import msgspec
 from probe.cli.classify import render_row
 from probe.knowledge.reference import load_reference
 from probe.model.fingerprint import Fingerprint, FoundIn, Matching, Reference
-from probe.protocols.ooni_measurement import parse_measurement
+from probe.protocols.ooni.measurement import parse_measurement
 from tests.bench.figures import Figure, Spread, spread_of
 from tests.bench.report import Outcome
 from tests.unit.protocols.ooni_worlds import CLEAR, DENIED, World, page

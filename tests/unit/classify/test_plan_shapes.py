@@ -8,7 +8,7 @@ from probe.classify.plans.plan import plan
 from probe.model.experiment import Design, Experiment, HelloShape, NameKind, Step
 from probe.model.observation import Resolver
 from probe.model.target import Exposure
-from probe.protocols.ech import build_config_list
+from probe.protocols.tls.ech import build_config_list
 from tests.golden.shapes import ShapeStory, by_turns, deep, hidden, unnamed
 from tests.unit.classify.cases import DOH, NAME, OWN, QUAD9, Story
 

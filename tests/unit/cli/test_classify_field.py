@@ -8,7 +8,7 @@ import pytest
 from probe.classify.judge import judge
 from probe.cli.ooni_cases import build_case
 from probe.knowledge.reference import load_reference
-from probe.protocols.ooni_measurement import parse_measurement
+from probe.protocols.ooni.measurement import parse_measurement
 from tests.unit.protocols.ooni_worlds import (
     CLEAR,
     COM,

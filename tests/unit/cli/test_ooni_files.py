@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from probe.cli.ooni_files import MAX_JOINED_BYTES, MAX_MEASUREMENT_BYTES, read_measurements
 from probe.model.errors import ProtocolError
-from probe.protocols.ooni_measurement import parse_measurement
+from probe.protocols.ooni.measurement import parse_measurement
 from tests.unit.protocols.ooni_worlds import make_worlds
 
 ONE = make_worlds()["successWithHTTPS"]

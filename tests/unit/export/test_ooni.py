@@ -31,7 +31,7 @@ from probe.model.observation import (
 from probe.model.pattern import Pattern
 from probe.model.target import CheckName
 from probe.model.verdict import Cause, Confidence, Status, Verdict
-from probe.protocols.ooni_measurement import parse_measurement
+from probe.protocols.ooni.measurement import parse_measurement
 from tests.unit.store.samples import make_blocked, make_ok, make_server_side, make_target
 
 _schema = json.loads((Path(__file__).parent / "ooni.schema.json").read_text())

@@ -11,10 +11,10 @@ from probe.model.endpoint import Endpoint
 from probe.model.failure import Failure, FailureCode, Stage
 from probe.model.measurement import Measurement
 from probe.model.observation import DNSLookup, HTTPExchange, Resolver, TCPConnect, Transport
-from probe.protocols.ooni_control import build_control_observations
-from probe.protocols.ooni_json import parse_control
-from probe.protocols.ooni_measurement import parse_measurement
-from probe.protocols.redirect import WebAddress
+from probe.protocols.http.redirect import WebAddress
+from probe.protocols.ooni.archive import parse_control
+from probe.protocols.ooni.control import build_control_observations
+from probe.protocols.ooni.measurement import parse_measurement
 from tests.unit.export.test_ooni import render
 from tests.unit.store.samples import make_blocked, make_ok
 

@@ -11,7 +11,7 @@ from probe.export.scrub import Scrubber
 from probe.model.measurement import Measurement
 from probe.model.target import CheckName
 from probe.model.verdict import Status
-from probe.protocols.ooni_measurement import parse_measurement
+from probe.protocols.ooni.measurement import parse_measurement
 from tests.golden.stories import PAIRS
 from tests.unit.export.test_ooni import VALIDATOR
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from probe.model.failure import FailureCode, Stage
 from probe.model.observation import Ending, HTTPExchange, Role
 from probe.net.exchange import MAX_REDIRECTS, exchange
-from probe.protocols.http1 import OutgoingRequest
+from probe.protocols.http.http1 import OutgoingRequest
 from tests.fakes import OpenGate
 from tests.unit.net.scripted_stream import ENDPOINT, make_scripted
 

@@ -17,7 +17,7 @@ from probe.net.exchange_h3 import exchange_h3
 from probe.net.quic import quic
 from probe.net.quic_versions import ping_quic
 from probe.protocols.engines.quic import QUICEngine
-from probe.protocols.http1 import OutgoingRequest
+from probe.protocols.http.http1 import OutgoingRequest
 from tests.fakes import OpenGate, make_context
 from tests.unit.net.misbehaving import NAME, open_stack
 from tests.unit.net.misbehaving import authority as known_authority

@@ -11,7 +11,7 @@ from probe.model.failure import FailureCode
 from probe.model.observation import DNSLookup, Transport
 from probe.net.lookup import lookup, lookup_getaddrinfo
 from probe.net.system_resolver import SystemResolver, ask_getaddrinfo
-from probe.protocols.resolver_uri import SYSTEM
+from probe.protocols.written.resolver_uri import SYSTEM
 from tests.fakes import make_context
 from tests.unit.net.fake_resolver import open_stack
 

@@ -13,24 +13,11 @@ from pathlib import Path
 from types import ModuleType
 
 from probe.model.depth import Depth
-from probe.protocols import (
-    anyconnect,
-    dtls,
-    http_proxy,
-    hysteria2,
-    l2tp,
-    pptp,
-    quic_hello,
-    reality,
-    shadowsocks,
-    socks5,
-    stun,
-    trojan,
-    tuic,
-    vless,
-)
+from probe.protocols import dtls, l2tp, pptp, quic_hello, stun
 from probe.protocols.dialogue import Ask, Dialogue, Send
+from probe.protocols.gateways import anyconnect
 from probe.protocols.ike import v1, v2
+from probe.protocols.proxies import http_proxy, hysteria2, reality, shadowsocks, socks5, trojan, tuic, vless
 from probe.protocols.wireguard import SPEC as WIREGUARD
 from tests.dialogues import fixed_entropy, ssh_server, wireguard_client
 from tests.dialogues.dtls_server import DTLSServer

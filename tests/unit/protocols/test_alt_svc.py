@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.protocols.alt_svc import find_h3_port, parse_alt_svc
+from probe.protocols.http.alt_svc import find_h3_port, parse_alt_svc
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.model.errors import ProtocolError
-from probe.protocols.certificate import Certificate, matches_name, parse_certificate
+from probe.protocols.tls.certificate import Certificate, matches_name, parse_certificate
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 END = datetime(2027, 1, 1, tzinfo=UTC)

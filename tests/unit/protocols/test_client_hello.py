@@ -8,7 +8,7 @@ import trustme
 
 from probe.lab.censor.hello import parse_hello
 from probe.model.experiment import HelloShape
-from probe.protocols.client_hello import EchConfig, build_hello
+from probe.protocols.tls.client_hello import EchConfig, build_hello
 
 NAME = "www.example.org"
 SHAPES = [shape for shape in HelloShape if shape not in (HelloShape.STOCK, HelloShape.ECH)]

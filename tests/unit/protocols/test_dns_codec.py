@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.model.observation import ReplyFit
-from probe.protocols.dns_codec import (
+from probe.protocols.dns.codec import (
     TYPE_A,
     TYPE_AAAA,
     BadNameError,
@@ -18,7 +18,7 @@ from probe.protocols.dns_codec import (
     encode_name,
     parse_addresses,
 )
-from probe.protocols.dns_message import parse_reply
+from probe.protocols.dns.message import parse_reply
 
 NAME = "www.example.com"
 QUERY = build_query(0x1234, NAME, TYPE_A)

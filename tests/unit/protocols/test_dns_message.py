@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from probe.model.errors import ProtocolError, UserError
 from probe.model.observation import DNSAnswer, DNSReply, ReplyFit
-from probe.protocols.dns_codec import BadNameError
-from probe.protocols.dns_message import build_message, parse_query_type, parse_reply, read_question, take_message
+from probe.protocols.dns.codec import BadNameError
+from probe.protocols.dns.message import build_message, parse_query_type, parse_reply, read_question, take_message
 
 QUERY = build_message(77, "www.example.com", "A")
 
@@ -182,7 +182,7 @@ def test_a_message_of_a_stream_is_found_however_it_is_cut(message: bytes, rest: 
 def test_reading_an_ordinary_answer_imports_nothing_more():
     """Half a handful of milliseconds in the middle of a run would be counted as the network's."""
     read = (
-        "import sys, dns.message, dns.rrset; from probe.protocols import dns_message; known = set(sys.modules);"
+        "import sys, dns.message, dns.rrset; from probe.protocols.dns import message; known = set(sys.modules);"
         "[dns.rrset.from_text('a.example.', 1, 'IN', kind, value)"
         " for kind, value in (('A', '192.0.2.1'), ('AAAA', '2001:db8::1'), ('CNAME', 'b.example.'))];"
         "print(sorted(set(sys.modules) - known))"

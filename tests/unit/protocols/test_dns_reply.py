@@ -4,7 +4,7 @@ import pytest
 
 from probe.model.failure import FailureCode, Stage
 from probe.model.observation import DNSAnswer, DNSReply
-from probe.protocols.dns_reply import judge_reply, looks_odd
+from probe.protocols.dns.reply import judge_reply, looks_odd
 
 
 def reply(*answers: tuple[str, str], rcode: int = 0, flags: int = 0x8180, trailing: int = 0) -> DNSReply:

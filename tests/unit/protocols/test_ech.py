@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from probe.model.errors import ProtocolError
 from probe.model.experiment import EchConfig
-from probe.protocols.ech import build_config_list, find_config, parse_config_list
+from probe.protocols.tls.ech import build_config_list, find_config, parse_config_list
 
 LIST = build_config_list("cloudflare-ech.com", 197, bytes(range(32)))
 CONFIG = EchConfig(public_name="cloudflare-ech.com", config_id=197, kdf=1, aead=1)

@@ -3,8 +3,8 @@ from enum import StrEnum
 import pytest
 
 from probe.model.errors import UserError
-from probe.protocols.fields import Fields
-from probe.protocols.marked_yaml import read_yaml
+from probe.protocols.written.fields import Fields
+from probe.protocols.written.marked_yaml import read_yaml
 
 
 class Colour(StrEnum):

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from probe.model.errors import ProtocolError, UserError
 from probe.model.verdict import Depth
-from probe.protocols import anyconnect, fortigate, global_protect, pptp, softether, sstp
-from probe.protocols.config_auth import build_reply, parse_question
+from probe.protocols import pptp
 from probe.protocols.dialogue import Ask, Refused, Tcp, Tls
-from probe.protocols.softether import build_pack, parse_pack
-from probe.protocols.sstp import Control, build_control, split_control
-from probe.protocols.tls_gateway import parse_xml, read_pin
+from probe.protocols.gateways import anyconnect, fortigate, global_protect, softether, sstp
+from probe.protocols.gateways.config_auth import build_reply, parse_question
+from probe.protocols.gateways.softether import build_pack, parse_pack
+from probe.protocols.gateways.sstp import Control, build_control, split_control
+from probe.protocols.gateways.tls_gateway import parse_xml, read_pin
 from tests.dialogues import fixed_entropy
 from tests.dialogues.hardship import GARBAGE, bear_a_stream, play_stream, serve_in_turn, survive, watch
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from probe.model.errors import ProtocolError
 from probe.model.target import Header
-from probe.protocols.http1 import MAX_HEAD_BYTES, MAX_HEADERS, OutgoingRequest, ResponseReader, build_request
+from probe.protocols.http.http1 import MAX_HEAD_BYTES, MAX_HEADERS, OutgoingRequest, ResponseReader, build_request
 
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-A: 1\r\n\r\nhello"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nhel\r\n2\r\nlo\r\n0\r\nX-T: 1\r\n\r\n"

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from probe.model.errors import ProtocolError
-from probe.protocols.http_content import MAX_TITLE_CHARS, decode_content, extract_title
+from probe.protocols.http.content import MAX_TITLE_CHARS, decode_content, extract_title
 
 HTML = "text/html; charset=utf-8"
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 
 from probe.model.verdict import Depth
-from probe.protocols import http_proxy
 from probe.protocols.dialogue import Ask, Refused, Tcp, Tls
+from probe.protocols.proxies import http_proxy
 from tests.dialogues import fixed_entropy
 from tests.dialogues.hardship import GARBAGE, bear_a_stream, play_stream, serve_in_turn, survive, watch
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from probe.model.errors import UserError
 from probe.model.written import Written
-from probe.protocols.marked_yaml import MAX_DEPTH, read_yaml
+from probe.protocols.written.marked_yaml import MAX_DEPTH, read_yaml
 
 
 def plain(written: Written) -> Any:

@@ -10,8 +10,8 @@ from hypothesis import given
 
 from probe.model.errors import ProtocolError
 from probe.model.verdict import Depth
-from probe.protocols import naive
 from probe.protocols.dialogue import Ask, Refused, Tcp, Tls
+from probe.protocols.proxies import naive
 from tests.dialogues import fixed_entropy
 from tests.dialogues.hardship import GARBAGE, bear_a_stream, play_stream, serve_in_turn, survive, watch
 from tests.dialogues.naive_server import PaddedEcho

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.protocols.negative import Negative, read_negative
+from probe.protocols.dns.negative import Negative, read_negative
 
 SOA = "ns1.site.example. hostmaster.site.example. 1 7200 900 1209600 3600"
 

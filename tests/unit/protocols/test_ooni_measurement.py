@@ -12,9 +12,9 @@ from probe.model.errors import ProtocolError
 from probe.model.experiment import Design, Place
 from probe.model.failure import FailureCode, Stage
 from probe.model.observation import DNSLookup, HTTPExchange, Role, TCPConnect, TLSHandshake, TLSStage, Transport
-from probe.protocols.ooni_failure import parse_alert, parse_failure, write_failure
-from probe.protocols.ooni_json import parse_control
-from probe.protocols.ooni_measurement import OoniMeasurement, parse_measurement
+from probe.protocols.ooni.archive import parse_control
+from probe.protocols.ooni.failure import parse_alert, parse_failure, write_failure
+from probe.protocols.ooni.measurement import OoniMeasurement, parse_measurement
 from tests.unit.protocols.ooni_worlds import COM, EXAMPLE, NAME, PROXY, World, make_worlds, page
 
 WORLDS = make_worlds()

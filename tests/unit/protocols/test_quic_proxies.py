@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from probe.model.errors import ProtocolError, UserError
 from probe.model.verdict import Depth
-from probe.protocols import hysteria2, quic_hello, tuic
+from probe.protocols import quic_hello
 from probe.protocols.dialogue import Ask, DialogueSpec, Refused
+from probe.protocols.proxies import hysteria2, tuic
+from probe.protocols.proxies.salamander import Salamander
 from probe.protocols.relayed import Errand
-from probe.protocols.salamander import Salamander
 from tests.dialogues import fixed_entropy, play
 from tests.dialogues.hardship import GARBAGE, LARGE, survive
 from tests.dialogues.quic_server import NAME, Authority, QuicServer

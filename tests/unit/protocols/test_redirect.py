@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from probe.model.errors import ProtocolError
-from probe.protocols.redirect import WebAddress, build_cookie_header, keep_cookies, parse_host, parse_location
+from probe.protocols.http.redirect import WebAddress, build_cookie_header, keep_cookies, parse_host, parse_location
 
 BASE = WebAddress(secure=True, host="www.example.org", port=443, path="/a/b?c=d")
 

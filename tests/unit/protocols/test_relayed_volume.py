@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from probe.control.certificates import build_echo_context, make_certificate
 from probe.model.depth import Depth
 from probe.model.errors import ProtocolError
-from probe.protocols import shadowsocks, socks5, trojan, vless, vmess
 from probe.protocols.dialogue import Ask, Dialogue, Send
+from probe.protocols.proxies import shadowsocks, socks5, trojan, vless, vmess
 from probe.protocols.relayed import VOLUME_BYTES, Relayed, open_incoming, plan_errand, read_answer
 from tests.dialogues import fixed_entropy
 from tests.dialogues.hardship import GARBAGE, play_stream, survive

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from probe.model.endpoint import Endpoint
 from probe.model.errors import UserError
 from probe.model.observation import Resolver, Transport
-from probe.protocols.resolver_uri import SYSTEM, parse_resolver
+from probe.protocols.written.resolver_uri import SYSTEM, parse_resolver
 
 
 @pytest.mark.parametrize(

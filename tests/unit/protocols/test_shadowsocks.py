@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 
 from probe.model.errors import ProtocolError, UserError
 from probe.model.verdict import Depth
-from probe.protocols import shadowsocks
 from probe.protocols.dialogue import Ask, Tcp, Udp
-from probe.protocols.shadowsocks_2022 import Edition2022
-from probe.protocols.shadowsocks_aead import Edition2017
-from probe.protocols.shadowsocks_keys import Numbered, derive_from_password, is_2022
-from probe.protocols.simple_obfs import build_tls
-from probe.protocols.socks_address import build_address
+from probe.protocols.proxies import shadowsocks
+from probe.protocols.proxies.shadowsocks.aead import Edition2017
+from probe.protocols.proxies.shadowsocks.edition_2022 import Edition2022
+from probe.protocols.proxies.shadowsocks.keys import Numbered, derive_from_password, is_2022
+from probe.protocols.proxies.simple_obfs import build_tls
+from probe.protocols.proxies.socks_address import build_address
 from tests.dialogues import Played, fixed_entropy, play
 from tests.dialogues.feeding import FLOOD, cuts, outcome, truncations
 
@@ -192,8 +192,8 @@ def test_a_datagram_of_2022_must_answer_our_session() -> None:
 
 
 def seal_2022(server: Edition2022, session: bytes, body: bytes) -> bytes:
-    from probe.protocols.shadowsocks_2022 import _encrypt_block
-    from probe.protocols.shadowsocks_keys import make_aead
+    from probe.protocols.proxies.shadowsocks.edition_2022 import _encrypt_block
+    from probe.protocols.proxies.shadowsocks.keys import make_aead
 
     header = session + bytes(8)
     sealed = make_aead("2022-blake3-aes-128-gcm", server._session(session)).encrypt(header[4:], body, None)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from probe.model.errors import ProtocolError
 from probe.model.verdict import Depth
-from probe.protocols import socks5
 from probe.protocols.dialogue import Ask, Refused
+from probe.protocols.proxies import socks5
 from tests.dialogues import fixed_entropy
 from tests.dialogues.hardship import GARBAGE, bear_a_stream, play_stream, serve_in_turn, survive
 

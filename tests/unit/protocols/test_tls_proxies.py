@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.model.verdict import Depth
-from probe.protocols import anytls, reality, trojan, vless, vmess
 from probe.protocols.dialogue import Ask, Refused, Tcp, Tls
-from probe.protocols.vmess_header import Body, Keys, derive
-from probe.protocols.websocket import apply_mask, build_frame, build_upgrade, parse_upgrade
+from probe.protocols.proxies import anytls, reality, trojan, vless, vmess
+from probe.protocols.proxies.vmess_header import Body, Keys, derive
+from probe.protocols.proxies.websocket import apply_mask, build_frame, build_upgrade, parse_upgrade
 from tests.dialogues import Played, fixed_entropy, play
 from tests.dialogues.feeding import FLOOD, cuts, outcome, truncations
 

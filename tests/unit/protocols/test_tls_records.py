@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from probe.model.errors import ProtocolError
 from probe.model.observation import TLSStage
-from probe.protocols.tls_records import (
+from probe.protocols.tls.records import (
     RETRY_RANDOM,
     Record,
     RecordReader,
@@ -21,7 +21,7 @@ from probe.protocols.tls_records import (
     parse_server_hello,
     split_messages,
 )
-from probe.protocols.tls_transcript import Reading, Transcript
+from probe.protocols.tls.transcript import Reading, Transcript
 
 
 def frame(kind: int, body: bytes) -> bytes:

@@ -20,8 +20,10 @@ from hypothesis import strategies as st
 
 from probe.model.errors import ProtocolError, UserError
 from probe.model.verdict import Depth
-from probe.protocols import elligator, obfs4, tor, tor_cells
 from probe.protocols.dialogue import Ask, Refused
+from probe.protocols.tor import cells as tor_cells
+from probe.protocols.tor import elligator, obfs4
+from probe.protocols.tor import relay as tor
 from tests.dialogues import fixed_entropy
 from tests.dialogues.hardship import GARBAGE, bear_a_stream, play_stream, serve_in_turn, survive, watch
 

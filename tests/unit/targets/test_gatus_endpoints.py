@@ -12,7 +12,7 @@ from probe.model.errors import UserError
 from probe.model.settings import Defaults, TargetSource
 from probe.model.target import Header, Request
 from probe.model.written import Written
-from probe.protocols.marked_yaml import read_yaml
+from probe.protocols.written.marked_yaml import read_yaml
 from probe.targets.fetch import read_file
 from probe.targets.formats import parse_list
 from probe.targets.gatus_endpoints import parse_endpoints

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.model.settings import Defaults, TargetSource
-from probe.protocols.marked_yaml import read_yaml
+from probe.protocols.written.marked_yaml import read_yaml
 from probe.targets.blackbox_modules import Notes
 from probe.targets.fetch import read_file
 from probe.targets.formats import parse_list

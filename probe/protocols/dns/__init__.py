@@ -1,0 +1,1 @@
+"""DNS messages as bytes: the quick codec, the whole of it by dnspython, and what a reply says."""

@@ -1,0 +1,1 @@
+"""Gateways of offices: VPNs whose login is a page over TLS."""

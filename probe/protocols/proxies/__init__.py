@@ -1,0 +1,1 @@
+"""Proxies: what takes a stream, or datagrams, and relays them."""

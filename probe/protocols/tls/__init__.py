@@ -1,0 +1,1 @@
+"""TLS as it passes on the wire: hellos of many shapes, records, certificates, ECH."""

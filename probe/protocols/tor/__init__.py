@@ -1,0 +1,1 @@
+"""Tor's links, and the obfs4 that hides them."""

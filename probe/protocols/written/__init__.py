@@ -1,0 +1,1 @@
+"""What people write: links, resolvers, YAML, and the keys of its mappings."""
