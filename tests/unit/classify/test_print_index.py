@@ -34,7 +34,7 @@ def test_what_is_found_is_what_searching_one_by_one_finds(data):
     body = data.draw(st.text(alphabet="abc<>é", max_size=300))
     cut = st.builds(lambda at, size: body[at : at + size], st.integers(0, 300), st.integers(1, 40))
     patterns = data.draw(st.lists((letters | cut).filter(bool), max_size=12))
-    kinds = data.draw(st.lists(st.sampled_from(["contains", "prefix", "full"]), min_size=12, max_size=12))
+    kinds = data.draw(st.lists(st.sampled_from(["contains", "prefix", "full", "regexp"]), min_size=12, max_size=12))
     fingerprints = tuple(
         mark(pattern, matching=Matching(kind)) for pattern, kind in zip(patterns, kinds, strict=False)
     )  # fmt: skip
