@@ -11,16 +11,16 @@ import click
 from probe.cli.lab_hunt import hunt_command
 from probe.cli.lab_score import score
 from probe.cli.options import examples
-from probe.lab.agent import render_config
+from probe.lab.client.agent import render_config
+from probe.lab.exam.spread import spread
 from probe.lab.keeper import FOLDER
 from probe.lab.outside import raise_control, reference_addresses
-from probe.lab.proof import prove_scenario
+from probe.lab.proofs.prove import prove_scenario
+from probe.lab.proofs.selfcheck import Proof
+from probe.lab.real_servers import set_up_tunnel
 from probe.lab.run import Lab, UnsupportedError
 from probe.lab.scenarios import build_all_scenarios
 from probe.lab.scenarios.model import Scenario
-from probe.lab.selfcheck import Proof
-from probe.lab.spread import spread
-from probe.lab.tunnels import set_up_tunnel
 from probe.lab.world.atlas import build_world
 from probe.lab.world.plan import World
 from probe.model.errors import UserError

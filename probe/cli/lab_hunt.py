@@ -6,7 +6,7 @@ import random
 import click
 import msgspec
 
-from probe.lab.hunt import Trophy, hunt
+from probe.lab.exam.hunt import Trophy, hunt
 
 
 @click.command(

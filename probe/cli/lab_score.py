@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 import click
 import msgspec
 
-from probe.lab.agent import COOL_DOWN, ROUNDS_APART
-from probe.lab.exam import hold_exam
-from probe.lab.grade import Grade
-from probe.lab.ooni_headlines import number_of, render_worlds
+from probe.lab.client.agent import COOL_DOWN, ROUNDS_APART
+from probe.lab.exam.grade import Grade
+from probe.lab.exam.ooni_headlines import number_of, render_worlds
+from probe.lab.exam.score import FINAL_S, Figures, Mark, Score
+from probe.lab.exam.sitting import hold_exam
 from probe.lab.scenarios import build_all_scenarios, build_scenarios
-from probe.lab.score import FINAL_S, Figures, Mark, Score
 from probe.lab.world.atlas import build_world
 from probe.model.errors import UserError
 from probe.net.capabilities import MASK_VARIABLE

@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 import yaml
 
-from probe.lab.agent import COOL_DOWN, render_config
 from probe.lab.censor.rules import AsksFor, Drop, ForgeAnswer, NamesServer, Reset, Rule, RuleSet, ToAddress
+from probe.lab.client.agent import COOL_DOWN, render_config
 from probe.lab.scenarios.model import Scenario
 from probe.lab.scenarios.parts import FINE, POOL
 from probe.lab.world.plan import World

@@ -13,7 +13,7 @@ import yaml
 from probe.control.certificates import hash_certificate, make_certificate
 from probe.control.hello_answers import Hello, reference_links
 from probe.control.tokens import hash_token, make_token
-from probe.lab.agent import Controls
+from probe.lab.client.agent import Controls
 from probe.lab.run import Lab
 from probe.lab.world.atlas import CONTROL_V4
 from probe.model.errors import UserError

@@ -46,8 +46,11 @@ SET_UP_S = 60.0
 PATIENCE_S = 10.0
 """For its end, before it is forced, and what it used is counted to nobody."""
 REMEDIES = {
-    "probe.lab.tunnel": ("there is no TUN interface for the client's tunnel", "make /dev/net/tun accessible"),
-    "probe.lab.beside": ("the client's ports cannot be taken", "allow writes to /proc/sys/net in the lab's namespace"),
+    "probe.lab.client.tunnel": ("there is no TUN interface for the client's tunnel", "make /dev/net/tun accessible"),
+    "probe.lab.client.beside": (
+        "the client's ports cannot be taken",
+        "allow writes to /proc/sys/net in the lab's namespace",
+    ),
 }
 """What a companion lacks when it does not come up, and how to get it."""
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -169,17 +172,17 @@ class Lab:
         await self.configure(scenario.world, forward)
         outside = scenario.world.sites["tunnel"].v4[0]
         if client.tunnel:
-            await self._start_companion("probe.lab.tunnel", "far", outside, in_world=True)
-            await self._start_companion("probe.lab.tunnel", "near", outside)
+            await self._start_companion("probe.lab.client.tunnel", "far", outside, in_world=True)
+            await self._start_companion("probe.lab.client.tunnel", "near", outside)
         for wanted, role in ((client.takes_ports, "ports"), (client.denies_descriptors, "descriptors")):
             if wanted:
-                await self._start_companion("probe.lab.beside", role)
+                await self._start_companion("probe.lab.client.beside", role)
         if client.refused:
-            await self._start_companion("probe.lab.beside", "refuse", client.refusal, *client.refused)
+            await self._start_companion("probe.lab.client.beside", "refuse", client.refusal, *client.refused)
         if client.neighbour is not None:
             other = client.neighbour
             await self._start_companion(
-                "probe.lab.beside", "greet", other.address, other.server_name, str(other.every_s)
+                "probe.lab.client.beside", "greet", other.address, other.server_name, str(other.every_s)
             )
         self._client = client
 

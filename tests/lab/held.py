@@ -12,8 +12,8 @@ import time
 import msgspec
 
 from probe.cli.lab_score import render_mark, render_score
-from probe.lab.exam import hold_exam
-from probe.lab.grade import Grade
+from probe.lab.exam.grade import Grade
+from probe.lab.exam.sitting import hold_exam
 from probe.lab.scenarios import build_scenarios
 from probe.lab.world.atlas import build_world
 

@@ -3,11 +3,11 @@
 import pytest
 import pytest_asyncio
 
-from probe.lab.exam import mark_scenario
-from probe.lab.grade import Grade
+from probe.lab.exam.grade import Grade
+from probe.lab.exam.sitting import mark_scenario
+from probe.lab.exam.spread import spread
 from probe.lab.scenarios import build_scenarios
 from probe.lab.scenarios.first import FIRST
-from probe.lab.spread import spread
 from probe.lab.world.atlas import build_world
 from probe.model.verdict import Status
 from tests.lab.conftest import SEED

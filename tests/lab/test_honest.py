@@ -10,8 +10,8 @@ import random
 import pytest
 
 from probe.cli.lab_hunt import render_trophy
+from probe.lab.exam.hunt import hunt
 from probe.lab.honest.draw import draw_honest
-from probe.lab.hunt import hunt
 from probe.lab.world.atlas import build_world
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(300)]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from probe.lab.outside import await_words
-from probe.lab.proof import prove_scenario
+from probe.lab.proofs.prove import prove_scenario
 from probe.lab.run import Lab
 from probe.lab.scenarios import build_scenarios
 from tests.lab.held import used_s

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from probe.lab.agent import check, render_config
-from probe.lab.proof import prove_scenario
+from probe.lab.client.agent import check, render_config
+from probe.lab.proofs.prove import prove_scenario
 from probe.lab.scenarios import build_scenarios
 
 pytestmark = [pytest.mark.lab, pytest.mark.asyncio(loop_scope="session")]

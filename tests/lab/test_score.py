@@ -2,7 +2,7 @@
 
 import pytest
 
-from probe.lab.grade import Grade
+from probe.lab.exam.grade import Grade
 from tests.lab.held import assert_all_were_judged, hold, tell
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(900)]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from probe.lab.grade import Grade
-from probe.lab.score import FINAL_S
+from probe.lab.exam.grade import Grade
+from probe.lab.exam.score import FINAL_S
 from tests.lab.held import JOBS, assert_all_were_judged, hold, tell
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(900)]

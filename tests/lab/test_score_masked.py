@@ -6,7 +6,7 @@ scenarios in which TTLs of replies, senders of ICMP errors or what the kernel kn
 
 import pytest
 
-from probe.lab.grade import Grade
+from probe.lab.exam.grade import Grade
 from probe.net.capabilities import MASK_VARIABLE
 from tests.lab.held import hold, tell
 

@@ -3,10 +3,10 @@
 import pytest
 import pytest_asyncio
 
-from probe.lab.proof import prove_scenario
+from probe.lab.exam.spread import spread
+from probe.lab.proofs.prove import prove_scenario
 from probe.lab.run import UnsupportedError
 from probe.lab.scenarios import build_scenarios
-from probe.lab.spread import spread
 from probe.lab.world.atlas import build_world
 from tests.lab.conftest import SEED
 

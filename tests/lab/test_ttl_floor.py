@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from probe.lab.agent import check
+from probe.lab.client.agent import check
 from probe.lab.run import Lab
 from probe.lab.scenarios import build_scenarios
 from probe.net.capabilities import MASK_VARIABLE

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from probe.lab.agent import check
+from probe.lab.client.agent import check
 from probe.lab.outside import await_words
 from probe.lab.scenarios import build_scenarios
 from probe.lab.world.atlas import CONTROL_V4

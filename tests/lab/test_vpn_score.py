@@ -12,14 +12,14 @@ import pytest
 import pytest_asyncio
 
 from probe.cli.lab_score import render_mark, render_score
-from probe.lab.exam import hold_exam
-from probe.lab.grade import Grade
-from probe.lab.proof import prove_scenario
+from probe.lab.exam.grade import Grade
+from probe.lab.exam.sitting import hold_exam
+from probe.lab.exam.spread import spread
+from probe.lab.proofs.prove import prove_scenario
 from probe.lab.run import UnsupportedError
 from probe.lab.scenarios import build_tunnel_scenarios
 from probe.lab.sing_box import NAME as SING_BOX
 from probe.lab.sing_box import find_sing_box
-from probe.lab.spread import spread
 from probe.lab.world.atlas import build_world
 from tests.lab.conftest import SEED
 

@@ -9,17 +9,17 @@ from probe.lab.scenarios.flows import FLOWS
 from probe.lab.scenarios.honest import HONEST
 from probe.lab.scenarios.hosts import HOSTS
 from probe.lab.scenarios.model import Build, Scenario
-from probe.lab.scenarios.ooni import PLAIN
-from probe.lab.scenarios.ooni_redirects import REDIRECTS
+from probe.lab.scenarios.ooni.redirects import REDIRECTS
+from probe.lab.scenarios.ooni.worlds import PLAIN
 from probe.lab.scenarios.quic import QUIC
 from probe.lab.scenarios.remembered import REMEMBERED
 from probe.lab.scenarios.requests import REQUESTS
 from probe.lab.scenarios.resolvers import RESOLVERS
 from probe.lab.scenarios.servers import SERVERS
 from probe.lab.scenarios.transports import TRANSPORTS
-from probe.lab.scenarios.tunnels import TUNNELS
+from probe.lab.scenarios.tunnel_hosts import TUNNELS
 from probe.lab.scenarios.vantages import VANTAGES
-from probe.lab.scenarios.vpn import VPN
+from probe.lab.scenarios.vpn.table import VPN
 from probe.lab.world.plan import World
 
 BUILDS: tuple[Build, ...] = (

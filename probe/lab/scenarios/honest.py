@@ -1,6 +1,6 @@
 """Faults of servers, lines and hosts that a comparison takes for a filter's work if it looks at less than all it sees.
 
-Found by the hunt in honest worlds (`probe.lab.hunt`); who adds one says here what was read into it too quickly.
+Found by the hunt in honest worlds (`probe.lab.exam.hunt`); who adds one says here what was read into it too quickly.
 """
 
 import msgspec

@@ -9,7 +9,7 @@ the measurement's own `runtime_s`: from its start to its verdict, baseline and f
 
 import asyncio
 
-from probe.lab.agent import check
+from probe.lab.client.agent import check
 from probe.lab.line import Line
 from probe.lab.run import Lab
 from probe.lab.scenarios import build_scenarios

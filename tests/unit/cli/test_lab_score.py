@@ -1,9 +1,9 @@
 import pytest
 
 from probe.cli.lab_score import choose_scenarios, render_mark, render_score
-from probe.lab.grade import Said, grade
+from probe.lab.exam.grade import Said, grade
+from probe.lab.exam.score import Mark, Score
 from probe.lab.scenarios.parts import FINE, named
-from probe.lab.score import Mark, Score
 from probe.model.errors import UserError
 from probe.model.pattern import Pattern
 from probe.model.verdict import Cause, Status

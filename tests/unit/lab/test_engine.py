@@ -35,7 +35,7 @@ from probe.lab.censor.rules import (
     ToAddress,
     Volume,
 )
-from probe.lab.first_packets import build_hello
+from probe.lab.proofs.first_packets import build_hello
 from tests.unit.lab.packets import (
     CLIENT,
     CLIENT_SEQ,

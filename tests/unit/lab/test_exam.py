@@ -1,6 +1,6 @@
 import pytest
 
-from probe.lab.exam import LONGEST_RTT_S, SHORTEST_RTT_S, draw_line
+from probe.lab.exam.sitting import LONGEST_RTT_S, SHORTEST_RTT_S, draw_line
 from probe.lab.scenarios import build_scenarios
 from probe.lab.world.atlas import build_world
 

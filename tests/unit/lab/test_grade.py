@@ -1,4 +1,4 @@
-from probe.lab.grade import Grade, Said, compare_patterns, grade
+from probe.lab.exam.grade import Grade, Said, compare_patterns, grade
 from probe.lab.scenarios.parts import FINE, blocked, gone, hidden, named, own_doing, partly
 from probe.model.pattern import Pattern
 from probe.model.verdict import Cause, Status

@@ -3,10 +3,10 @@
 import pytest
 
 from probe.lab.censor.rules import Crowds, HelloShape, LargePackets, ToAddress
-from probe.lab.exam import Mark
-from probe.lab.grade import Grade, Said
+from probe.lab.exam.grade import Grade, Said
+from probe.lab.exam.hunt import Trophy
+from probe.lab.exam.sitting import Mark
 from probe.lab.honest.draw import GROUPS, accuses, draw_honest
-from probe.lab.hunt import Trophy
 from probe.lab.messages import Forward, Serve, decode, send
 from probe.lab.scenarios.parts import FINE
 from probe.lab.world.atlas import build_world

@@ -2,11 +2,11 @@
 
 import pytest
 
-from probe.lab.grade import Grade, Said
-from probe.lab.ooni_headlines import HEADLINES, Headline, is_right, number_of, render_worlds
+from probe.lab.exam.grade import Grade, Said
+from probe.lab.exam.ooni_headlines import HEADLINES, Headline, is_right, number_of, render_worlds
+from probe.lab.exam.score import Mark
 from probe.lab.scenarios import build_scenarios
 from probe.lab.scenarios.model import Truth
-from probe.lab.score import Mark
 from probe.lab.world.atlas import build_world
 from probe.model.pattern import Pattern
 from probe.model.verdict import Cause, Status

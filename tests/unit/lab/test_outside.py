@@ -2,7 +2,7 @@
 
 from probe.config.reader import parse_config
 from probe.control.settings import parse_serve_settings
-from probe.lab.agent import render_config
+from probe.lab.client.agent import render_config
 from probe.lab.outside import PORT, render_serve_config
 from probe.lab.world.atlas import CONTROL_V4, build_world
 

@@ -10,7 +10,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from probe.lab.papers import make_papers
 from probe.lab.scenarios import build_tunnel_scenarios
 from probe.lab.scenarios.model import Server
-from probe.lab.scenarios.vpn_parts import openvpn_server
+from probe.lab.scenarios.vpn.parts import openvpn_server
 from probe.lab.world.atlas import build_world
 
 

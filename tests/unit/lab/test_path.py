@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from probe.lab.censor.packet import Protocol, build_packet, lower_ttl, parse_packet
 from probe.lab.censor.rules import Drop, NamesServer, Reset, Rule, RuleSet, ToAddress
-from probe.lab.first_packets import build_hello
 from probe.lab.forwarder import Path
 from probe.lab.line import Lane, Line
 from probe.lab.messages import Forward
+from probe.lab.proofs.first_packets import build_hello
 from probe.lab.world.atlas import ROUTERS_V4
 from tests.unit.lab.packets import CLIENT, SERVER, syn, tcp
 

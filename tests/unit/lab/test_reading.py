@@ -13,7 +13,7 @@ from probe.lab.censor.hello import Unfinished, parse_hello
 from probe.lab.censor.payloads import is_fully_encrypted, is_known_protocol, read_head, read_host
 from probe.lab.censor.questions import build_answer, parse_question
 from probe.lab.censor.sighting import matches_name
-from probe.lab.first_packets import build_hello
+from probe.lab.proofs.first_packets import build_hello
 from tests.unit.lab.packets import CLIENT_SEQ
 
 HELLO = build_hello("www.news.example")

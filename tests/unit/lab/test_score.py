@@ -1,8 +1,8 @@
 import msgspec
 
-from probe.lab.grade import Said, grade
+from probe.lab.exam.grade import Said, grade
+from probe.lab.exam.score import COOL_DOWN_LONGER_S, ROUND_LONGER_S, Mark, Score
 from probe.lab.scenarios.parts import FINE, blocked, gone, hidden, named, own_doing, partly
-from probe.lab.score import COOL_DOWN_LONGER_S, ROUND_LONGER_S, Mark, Score
 from probe.model.pattern import Pattern
 from probe.model.verdict import Cause, Status
 

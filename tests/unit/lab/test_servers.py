@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from probe.lab.censor.payloads import is_fully_encrypted
 from probe.lab.censor.signatures import Signature
-from probe.lab.first_packets import build_ike_init, build_openvpn_reset, build_wireguard_initiation
+from probe.lab.proofs.first_packets import build_ike_init, build_openvpn_reset, build_wireguard_initiation
+from probe.lab.proofs.packets import LIKE_NOISE, try_packets
+from probe.lab.proofs.quic import greet_quic
 from probe.lab.scenarios.model import GreetQuic, Negotiate, Outcome, Speak
-from probe.lab.selfcheck_packets import LIKE_NOISE, try_packets
-from probe.lab.selfcheck_quic import greet_quic
 from probe.lab.world.atlas import build_world
 from probe.lab.world.certificates import Authority
 from probe.lab.world.h3 import open_h3

@@ -11,7 +11,7 @@ from probe.lab.censor.hello import Unfinished, parse_hello
 from probe.lab.censor.packet import build_packet, parse_packet
 from probe.lab.censor.rules import Drop, HelloShape, NamesServer, Reset, ResetForm, Rule, RuleSet, Speaks
 from probe.lab.censor.signatures import Signature, read_signature
-from probe.lab.first_packets import (
+from probe.lab.proofs.first_packets import (
     add_extensions,
     build_hello,
     build_ike_init,

@@ -8,8 +8,8 @@ import time
 from typing import assert_never
 from urllib.parse import urlsplit
 
+from probe.lab.proofs.packets import PATIENCE_S
 from probe.lab.scenarios.model import LookUp, Met, Outcome, Pile, Proxied
-from probe.lab.selfcheck_packets import PATIENCE_S
 
 
 def try_host(trial: LookUp | Proxied | Pile) -> Met:

@@ -7,7 +7,7 @@ import struct
 from typing import assert_never
 
 from probe.lab.censor.signatures import Signature
-from probe.lab.first_packets import (
+from probe.lab.proofs.first_packets import (
     add_extensions,
     build_hello,
     build_ike_init,

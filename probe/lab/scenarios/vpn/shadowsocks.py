@@ -7,7 +7,7 @@ from probe.lab.censor.rules import Drop, FirstBytes, Reset, Then
 from probe.lab.censor.rules import Rule as CensorRule
 from probe.lab.scenarios.model import Build, Proven, Scenario, Truth
 from probe.lab.scenarios.parts import FINE, own_doing, rules, works
-from probe.lab.scenarios.vpn_parts import (
+from probe.lab.scenarios.vpn.parts import (
     Key,
     certain,
     likely,

@@ -12,8 +12,8 @@ from typing import Any, Self
 
 import msgspec
 
-from probe.lab.agent import COOL_DOWN, HANDSHAKES_APART, ROUNDS_APART, check
 from probe.lab.censor.rules import RuleSet
+from probe.lab.client.agent import COOL_DOWN, HANDSHAKES_APART, ROUNDS_APART, check
 from probe.lab.line import Line
 from probe.lab.outside import await_words
 from probe.lab.papers import Papers, make_papers

@@ -9,7 +9,7 @@ import msgspec
 
 from probe.lab.scenarios.model import Build, Proven, Scenario, Server, Truth
 from probe.lab.scenarios.parts import FINE, own_doing
-from probe.lab.scenarios.vpn_parts import OPENVPN_PORT, Key, static_key, tunnel_scenario, without
+from probe.lab.scenarios.vpn.parts import OPENVPN_PORT, Key, static_key, tunnel_scenario, without
 from probe.lab.world.plan import World
 from probe.model.pattern import Pattern
 

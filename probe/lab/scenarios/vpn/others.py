@@ -7,7 +7,7 @@ from probe.lab.censor.rules import Rule as CensorRule
 from probe.lab.censor.signatures import Signature
 from probe.lab.scenarios.model import Build, Proven, Reach, Scenario, Symptom, Truth
 from probe.lab.scenarios.parts import FINE, own_doing, rules
-from probe.lab.scenarios.vpn_parts import (
+from probe.lab.scenarios.vpn.parts import (
     SOCKS_PORT,
     SS_PORT,
     SSH_PORT,

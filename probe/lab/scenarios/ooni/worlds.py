@@ -9,7 +9,7 @@ from probe.lab.censor.rules import (
     Reset,
 )
 from probe.lab.scenarios.model import Build, Outcome, Truth
-from probe.lab.scenarios.ooni_parts import (
+from probe.lab.scenarios.ooni.parts import (
     Case,
     break_location,
     change,

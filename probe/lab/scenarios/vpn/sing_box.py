@@ -13,7 +13,7 @@ from probe.lab.censor.rules import Drop, FirstBytes, NamesQuicServer, NamesServe
 from probe.lab.censor.rules import Rule as CensorRule
 from probe.lab.scenarios.model import Build, Client, Proven, Scenario, Server, Truth
 from probe.lab.scenarios.parts import FINE, own_doing, rules
-from probe.lab.scenarios.vpn_parts import Key, likely, tunnel_scenario, untold
+from probe.lab.scenarios.vpn.parts import Key, likely, tunnel_scenario, untold
 from probe.lab.sing_box import NAME
 from probe.lab.world.plan import World
 from probe.model.pattern import Pattern

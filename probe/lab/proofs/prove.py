@@ -4,10 +4,10 @@ import sys
 
 import msgspec
 
+from probe.lab.proofs.selfcheck import Proof
+from probe.lab.real_servers import Servers
 from probe.lab.run import Lab
 from probe.lab.scenarios.model import Scenario
-from probe.lab.selfcheck import Proof
-from probe.lab.tunnels import Servers
 
 
 async def prove_scenario(lab: Lab, scenario: Scenario) -> tuple[Proof, ...]:
@@ -24,7 +24,7 @@ async def prove_scenario(lab: Lab, scenario: Scenario) -> tuple[Proof, ...]:
 
 async def _prove(lab: Lab, scenario: Scenario) -> tuple[Proof, ...]:
     path = lab.write_file("symptoms.json", msgspec.json.encode(scenario.symptoms).decode())
-    finished = await lab.run_in_client([sys.executable, "-m", "probe.lab.selfcheck", path])
+    finished = await lab.run_in_client([sys.executable, "-m", "probe.lab.proofs.selfcheck", path])
     if finished.code:
         raise RuntimeError(finished.stderr.decode(errors="replace"))
     return msgspec.json.decode(finished.stdout, type=tuple[Proof, ...])

@@ -1,9 +1,12 @@
 """Programs that run beside the agent in the client, for what hosts suffer of others on them or behind their address.
 
-Run as `python -m probe.lab.beside ports`: takes every port that a connection could start from; `… descriptors`: lets
-nobody who has asked a resolver open another file; `… greet ADDRESS NAME EVERY_S`: is a neighbour who asks for a name
-again and again; `… refuse KIND PREFIX…`: has our own routing let nothing go there. When all is set each says so, in one
-line; what it has changed for others ends with it.
+Run as `python -m probe.lab.client.beside ROLE …`. When all is set it says so, in one line; what it has changed for
+others ends with it. The roles:
+
+- `ports` takes every port that a connection could start from.
+- `descriptors` lets nobody who has asked a resolver open another file.
+- `greet ADDRESS NAME EVERY_S` is a neighbour who asks for a name again and again.
+- `refuse KIND PREFIX…` makes our own routing refuse what goes there.
 """
 
 import contextlib

@@ -7,7 +7,7 @@ import statistics
 
 import msgspec
 
-from probe.lab.grade import ACCUSING, MODEST, Grade, Said, compare_patterns, strongest
+from probe.lab.exam.grade import ACCUSING, MODEST, Grade, Said, compare_patterns, strongest
 from probe.lab.scenarios.model import Truth
 from probe.model.verdict import Cause, Status
 

@@ -8,9 +8,9 @@ import re
 
 import msgspec
 
-from probe.lab.grade import Grade
+from probe.lab.exam.grade import Grade
+from probe.lab.exam.score import Mark
 from probe.lab.scenarios.model import Truth
-from probe.lab.score import Mark
 from probe.model.pattern import Pattern
 from probe.model.verdict import Cause
 

@@ -1,6 +1,6 @@
 """The proof that a scenario is what it claims: plain sockets, in the client, without Wallprobe.
 
-Run in the client as `python -m probe.lab.selfcheck FILE`, with the symptoms as JSON; prints what each try met.
+Run in the client as `python -m probe.lab.proofs.selfcheck FILE`, with the symptoms as JSON; prints what each try met.
 """
 
 import concurrent.futures
@@ -20,6 +20,8 @@ import dns.message
 import dns.rcode
 import msgspec
 
+from probe.lab.proofs.host import try_host
+from probe.lab.proofs.packets import PATIENCE_S, try_packets
 from probe.lab.scenarios.model import (
     Ask,
     Greet,
@@ -38,8 +40,6 @@ from probe.lab.scenarios.model import (
     Symptom,
     Trial,
 )
-from probe.lab.selfcheck_host import try_host
-from probe.lab.selfcheck_packets import PATIENCE_S, try_packets
 
 _BY_ERRNO = {
     errno.ECONNRESET: Outcome.RESET,
@@ -108,7 +108,7 @@ def _carry_out(trial: Trial) -> Met:
         case Load():
             return _load(trial)
         case GreetQuic():
-            from probe.lab.selfcheck_quic import greet_quic
+            from probe.lab.proofs.quic import greet_quic
 
             return greet_quic(trial, os.environ["SSL_CERT_FILE"])
         case Negotiate() | SendHello() | Speak():
@@ -203,7 +203,7 @@ def main() -> int:
     symptoms = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=tuple[Symptom, ...])
     if any(isinstance(symptom.trial, GreetQuic) for symptom in symptoms):
         # Few scenarios need it, and it takes longer to import than all the rest: before the clock starts.
-        importlib.import_module("probe.lab.selfcheck_quic")
+        importlib.import_module("probe.lab.proofs.quic")
     with concurrent.futures.ThreadPoolExecutor(max_workers=len(symptoms) or 1) as threads:
         proofs = tuple(threads.map(prove, symptoms))
     sys.stdout.buffer.write(msgspec.json.encode(proofs))

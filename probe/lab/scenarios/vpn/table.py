@@ -11,9 +11,9 @@ from probe.lab.censor.rules import Rule as CensorRule
 from probe.lab.censor.signatures import Signature
 from probe.lab.scenarios.model import Build, Outcome, Proven, Scenario, Speak, Symptom, Truth
 from probe.lab.scenarios.parts import FINE, gone, own_doing, rules, works
-from probe.lab.scenarios.vpn_flows import VPN_FLOWS
-from probe.lab.scenarios.vpn_logins import VPN_LOGINS
-from probe.lab.scenarios.vpn_others import (
+from probe.lab.scenarios.vpn.flows import VPN_FLOWS
+from probe.lab.scenarios.vpn.logins import VPN_LOGINS
+from probe.lab.scenarios.vpn.others import (
     WIREGUARD,
     socks_wants_login,
     socks_works,
@@ -21,7 +21,7 @@ from probe.lab.scenarios.vpn_others import (
     ssh_works,
     vmess_wrong_clock,
 )
-from probe.lab.scenarios.vpn_parts import (
+from probe.lab.scenarios.vpn.parts import (
     IKE_PORT,
     OPENVPN_PORT,
     Key,
@@ -34,10 +34,10 @@ from probe.lab.scenarios.vpn_parts import (
     untold,
     without,
 )
-from probe.lab.scenarios.vpn_shadowsocks import SHADOWSOCKS
-from probe.lab.scenarios.vpn_sing_box import VPN_SING_BOX
-from probe.lab.scenarios.vpn_strongswan import VPN_STRONGSWAN
-from probe.lab.scenarios.vpn_traps import VPN_TRAPS
+from probe.lab.scenarios.vpn.shadowsocks import SHADOWSOCKS
+from probe.lab.scenarios.vpn.sing_box import VPN_SING_BOX
+from probe.lab.scenarios.vpn.strongswan import VPN_STRONGSWAN
+from probe.lab.scenarios.vpn.traps import VPN_TRAPS
 from probe.lab.world.plan import Service, World
 from probe.model.pattern import Pattern
 from probe.model.verdict import Status

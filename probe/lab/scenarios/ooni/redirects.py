@@ -9,7 +9,7 @@ from probe.lab.censor.rules import (
     ToAddress,
 )
 from probe.lab.scenarios.model import Build, Outcome, Reach, Symptom
-from probe.lab.scenarios.ooni_parts import (
+from probe.lab.scenarios.ooni.parts import (
     Case,
     change,
     is_led_to,

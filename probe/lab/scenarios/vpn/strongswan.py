@@ -13,7 +13,7 @@ from probe.lab.censor.rules import Rule as CensorRule
 from probe.lab.censor.signatures import Signature
 from probe.lab.scenarios.model import Build, Proven, Scenario, Server, Truth
 from probe.lab.scenarios.parts import FINE, own_doing, rules
-from probe.lab.scenarios.vpn_parts import certain, likely, tunnel_scenario, untold
+from probe.lab.scenarios.vpn.parts import certain, likely, tunnel_scenario, untold
 from probe.lab.world.plan import World
 from probe.model.pattern import Pattern
 from probe.model.verdict import Status

@@ -1,7 +1,7 @@
 """A small tunnel, for the scenario of a client whose default route is one: IP packets in UDP datagrams, in clear.
 
-Run as `python -m probe.lab.tunnel near|far ADDRESS`, at the client's end and at that address of the world. The routes
-and the interface are there as long as the process is. When all is set it says so, in one line.
+Run as `python -m probe.lab.client.tunnel near|far ADDRESS`, at the client's end and at that address of the world. The
+routes and the interface are there as long as the process is. When all is set it says so, in one line.
 """
 
 import ipaddress

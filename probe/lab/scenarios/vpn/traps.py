@@ -8,8 +8,8 @@ import sys
 
 from probe.lab.scenarios.model import Build, Proven, Scenario
 from probe.lab.scenarios.parts import own_doing
-from probe.lab.scenarios.vpn_flows import WIREGUARD_PORT, wireguard_go, wireguard_go_link
-from probe.lab.scenarios.vpn_parts import tunnel_scenario, untold
+from probe.lab.scenarios.vpn.flows import WIREGUARD_PORT, wireguard_go, wireguard_go_link
+from probe.lab.scenarios.vpn.parts import tunnel_scenario, untold
 from probe.lab.world.plan import World
 from probe.model.pattern import Pattern
 from probe.model.verdict import Status

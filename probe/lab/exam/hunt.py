@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import msgspec
 
-from probe.lab.agent import Controls
-from probe.lab.exam import mark_scenario
+from probe.lab.client.agent import Controls
+from probe.lab.exam.score import Mark
+from probe.lab.exam.sitting import mark_scenario
 from probe.lab.honest.draw import accuses, draw_honest
 from probe.lab.outside import raise_control
 from probe.lab.run import Lab, UnsupportedError
 from probe.lab.scenarios.model import Configured
-from probe.lab.score import Mark
 
 
 class Trophy(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from probe.lab.censor.rules import Rule as CensorRule
 from probe.lab.censor.signatures import Signature
 from probe.lab.scenarios.model import Build, Proven, Scenario, Server, Truth
 from probe.lab.scenarios.parts import FINE, own_doing, rules
-from probe.lab.scenarios.vpn_parts import Key, likely, shadowsocks_link, shadowsocks_server, tunnel_scenario, untold
+from probe.lab.scenarios.vpn.parts import Key, likely, shadowsocks_link, shadowsocks_server, tunnel_scenario, untold
 from probe.lab.world.plan import Trickle, World
 from probe.lab.world.wireguard_keys import CLIENT_KEY, SERVER_KEY, as_text, public_of
 from probe.model.pattern import Pattern

@@ -8,15 +8,15 @@ from collections.abc import Callable
 
 import msgspec
 
-from probe.lab.agent import Controls, check
-from probe.lab.grade import Grade, Said, grade
+from probe.lab.client.agent import Controls, check
+from probe.lab.exam.grade import Grade, Said, grade
+from probe.lab.exam.score import Mark, Score, Skipped
+from probe.lab.exam.spread import spread
 from probe.lab.line import Line
 from probe.lab.outside import raise_control, reference_addresses
+from probe.lab.real_servers import set_up_tunnel
 from probe.lab.run import Lab, UnsupportedError
 from probe.lab.scenarios.model import Scenario
-from probe.lab.score import Mark, Score, Skipped
-from probe.lab.spread import spread
-from probe.lab.tunnels import set_up_tunnel
 from probe.model.errors import UserError
 from probe.model.verdict import Cause, Status
 

@@ -1,0 +1,1 @@
+"""What runs in the client: the agent, and what may be beside it."""

@@ -1,0 +1,1 @@
+"""Proofs that a scenario is what it claims: met by plain sockets, without Wallprobe."""

@@ -1,0 +1,1 @@
+"""The worlds of OONI's test suite for Web Connectivity, in ours."""
