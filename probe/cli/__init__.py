@@ -10,27 +10,30 @@ from click.shell_completion import CompletionItem
 from probe import __version__
 
 COMMANDS = {
-    "check": ("probe.cli.check:check", "Check targets now: verdict first, then the evidence."),
-    "run": ("probe.cli.run:run", "Run the agent: schedule, database, metrics."),
-    "demo": ("probe.cli.demo:demo", "Watch the agent at work against a censor on this machine."),
-    "control": ("probe.cli.control:control", "Serve the outside view from an uncensored host."),
-    "targets": ("probe.cli.targets:targets", "Look at target lists: lint, list, import."),
-    "config": ("probe.cli.config:config", "Check the configuration and its lists."),
-    "history": ("probe.cli.history:history", "Show what was found on a target over time."),
-    "explain": ("probe.cli.explain:explain", "Show how a measurement came to its verdict."),
-    "reclassify": ("probe.cli.reclassify:reclassify", "Judge stored measurements again by the rules of today."),
-    "classify": ("probe.cli.classify:classify", "Judge measurements that OONI made, offline."),
-    "export": ("probe.cli.export:export", "Write stored measurements in OONI's format, or as OpenMetrics."),
-    "db": ("probe.cli.db:db", "Look after the database: check, backup, restore, vacuum, export."),
-    "init": ("probe.cli.init:init", "Write a commented configuration."),
-    "doctor": ("probe.cli.doctor:doctor", "Look whether this host is fit to measure."),
-    "report": ("probe.cli.report:report", "Tell what became of the targets, as one file that can be mailed."),
-    "top": ("probe.cli.top:top", "Watch a running agent, or what it stored, on the terminal."),
-    "patterns": ("probe.cli.patterns:patterns", "Show the taxonomy: how things are blocked, and what shows it."),
-    "lab": ("probe.cli.lab:lab", "A censored Internet on this machine, to try things in."),
-    "version": ("probe.cli.version:version", "Show the versions of Wallprobe and what it stands on."),
+    "check": "Check targets now: verdict first, then the evidence.",
+    "run": "Run the agent: schedule, database, metrics.",
+    "demo": "Watch the agent at work against a censor on this machine.",
+    "control": "Serve the outside view from an uncensored host.",
+    "targets": "Look at target lists: lint, list, import.",
+    "config": "Check the configuration and its lists.",
+    "history": "Show what was found on a target over time.",
+    "explain": "Show how a measurement came to its verdict.",
+    "reclassify": "Judge stored measurements again by the rules of today.",
+    "classify": "Judge measurements that OONI made, offline.",
+    "export": "Write stored measurements in OONI's format, or as OpenMetrics.",
+    "db": "Look after the database: check, backup, restore, vacuum, export.",
+    "init": "Write a commented configuration.",
+    "doctor": "Look whether this host is fit to measure.",
+    "report": "Tell what became of the targets, as one file that can be mailed.",
+    "top": "Watch a running agent, or what it stored, on the terminal.",
+    "patterns": "Show the taxonomy: how things are blocked, and what shows it.",
+    "lab": "A censored Internet on this machine, to try things in.",
+    "version": "Show the versions of Wallprobe and what it stands on.",
 }
-"""Name of a command, where it lives, and its line in the help: listing them imports none."""
+"""Name of a command and its line in the help, so that listing them imports none.
+
+A command is the function of its name in the module of its name, in `commands/`.
+"""
 
 
 class LazyCommands(click.Group):
@@ -38,14 +41,13 @@ class LazyCommands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands that are installed, in the order of the table."""
-        return [name for name, (place, _) in COMMANDS.items() if _is_installed(place)]
+        return [name for name in COMMANDS if _is_installed(name)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command; `None` = there is no such command."""
-        if cmd_name not in COMMANDS or not _is_installed(COMMANDS[cmd_name][0]):
+        if cmd_name not in COMMANDS or not _is_installed(cmd_name):
             return None
-        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
-        command = getattr(importlib.import_module(module), attribute)
+        command = getattr(importlib.import_module(_module_of(cmd_name)), cmd_name)
         assert isinstance(command, click.Command)
         return command
 
@@ -60,7 +62,7 @@ class LazyCommands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the help lines from the table."""
-        rows = [(name, COMMANDS[name][1]) for name in self.list_commands(ctx)]
+        rows = [(name, COMMANDS[name]) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
@@ -68,11 +70,15 @@ class LazyCommands(click.Group):
         """Return the commands that begin so, from the table, and the options."""
         named = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
         options = click.Command.shell_complete(self, ctx, incomplete)
-        return [*(CompletionItem(name, help=COMMANDS[name][1]) for name in named), *options]
+        return [*(CompletionItem(name, help=COMMANDS[name]) for name in named), *options]
 
 
-def _is_installed(place: str) -> bool:
-    return importlib.util.find_spec(place.partition(":")[0]) is not None
+def _module_of(name: str) -> str:
+    return f"probe.cli.commands.{name}"
+
+
+def _is_installed(name: str) -> bool:
+    return importlib.util.find_spec(_module_of(name)) is not None
 
 
 @click.group(

@@ -11,7 +11,7 @@ import time
 
 import msgspec
 
-from probe.cli.lab_score import render_mark, render_score
+from probe.cli.commands.lab_score import render_mark, render_score
 from probe.lab.exam.grade import Grade
 from probe.lab.exam.sitting import hold_exam
 from probe.lab.scenarios import build_scenarios

@@ -9,7 +9,7 @@ import random
 
 import pytest
 
-from probe.cli.lab_hunt import render_trophy
+from probe.cli.commands.lab_hunt import render_trophy
 from probe.lab.exam.hunt import hunt
 from probe.lab.honest.draw import draw_honest
 from probe.lab.world.atlas import build_world

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from probe.cli.classify import render_row
+from probe.cli.commands.classify import render_row
 from probe.knowledge.reference import load_reference
 from probe.model.fingerprint import Fingerprint, FoundIn, Matching, Reference
 from probe.protocols.ooni.measurement import parse_measurement

@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from probe.cli.commands.run import GC_THRESHOLDS
 from probe.cli.loop import loop_factory
-from probe.cli.run import GC_THRESHOLDS
 from probe.export.families import Format
 from probe.model.failure import FailureCode
 from probe.model.settings import WebSettings

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from probe.checks.vpn import build_occasion
-from probe.cli.check import OWN_KEYS, _note_depth, _with_flags, check
 from probe.cli.checking import refuse_rejected_logins
+from probe.cli.commands.check import OWN_KEYS, _note_depth, _with_flags, check
 from probe.model.depth import Depth
 from probe.model.endpoint import Endpoint
 from probe.model.errors import UserError

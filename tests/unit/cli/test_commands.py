@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from probe.__main__ import COMPLETE, run_command
 from probe.cli import COMMANDS, main
-from probe.cli.check import exit_code, parse_targets
+from probe.cli.commands.check import exit_code, parse_targets
 from probe.cli.logs import FieldFormatter, LogFormat
 from probe.model.errors import CombinedUserError, UserError
 from probe.model.pattern import Pattern

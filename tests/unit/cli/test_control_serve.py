@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from probe.cli.control import _CONNECTIONS
+from probe.cli.commands.control import _CONNECTIONS
 
 KNOCKS = 600
 

@@ -3,7 +3,7 @@ import json
 import pytest
 from rich.console import Console
 
-from probe.cli.demo import Lines, render_scene
+from probe.cli.commands.demo import Lines, render_scene
 from probe.lab.demo import Row, Scene, Sighting, observe
 from probe.lab.demo_story import SHORTEST_S, USUAL_S, build_story
 from probe.lab.world.atlas import build_world

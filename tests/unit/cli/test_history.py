@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from probe.cli.history import parse_since
+from probe.cli.commands.history import parse_since
 from probe.export.words import render_interval, render_span, render_time
 from probe.model.episode import EventKind, Interval
 from probe.model.errors import UserError

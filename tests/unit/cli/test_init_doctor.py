@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.__main__ import run_command
+from probe.cli.commands.init import render_config
 from probe.cli.fitness import FAR_PAST_S, TIME_ERROR, Finding, Host, Level, look_at
-from probe.cli.init import render_config
 from probe.config.reader import load_config, parse_config
 from probe.model.errors import UserError
 from probe.model.settings import Limits, Settings, StoreSettings

@@ -1,6 +1,6 @@
 import pytest
 
-from probe.cli.lab_score import choose_scenarios, render_mark, render_score
+from probe.cli.commands.lab_score import choose_scenarios, render_mark, render_score
 from probe.lab.exam.grade import Said, grade
 from probe.lab.exam.score import Mark, Score
 from probe.lab.scenarios.parts import FINE, named

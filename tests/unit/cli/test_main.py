@@ -48,7 +48,7 @@ def test_help_lists_the_commands_without_importing_them():
     assert "targets" in done.stdout
     script = "import sys, probe.__main__ as m; m.run_command(['--help']); print(sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
-    for heavy in ("aiohttp", "rich.table", "probe.cli.targets", "asyncio", "yaml"):
+    for heavy in ("aiohttp", "rich.table", "probe.cli.commands.targets", "asyncio", "yaml"):
         assert f"'{heavy}'" not in loaded
 
 
@@ -81,6 +81,6 @@ def test_ctrl_c_is_exit_code_130_without_a_traceback(tmp_path):
 
 
 def test_a_check_does_not_load_the_library_of_servers():
-    code = "import sys, probe.cli.check; print(sorted({'aiohttp', 'scapy', 'jinja2'} & set(sys.modules)))"
+    code = "import sys, probe.cli.commands.check; print(sorted({'aiohttp', 'scapy', 'jinja2'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]", "start-up time is a feature: import it where it is used"

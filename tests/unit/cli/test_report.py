@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from probe.cli import main
-from probe.cli.report import build_period
+from probe.cli.commands.report import build_period
 from probe.export.period import COLUMNS, Period, render_csv, render_json
 from probe.model.episode import Episode, Event, EventKind, Interval
 from probe.model.measurement import Measurement

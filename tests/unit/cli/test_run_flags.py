@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from probe.cli.run import _merge_web, run
+from probe.cli.commands.run import _merge_web, run
 from probe.model.settings import WebSettings
 
 VERBATIM = (

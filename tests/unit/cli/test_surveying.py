@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.cli.check import parse_targets
+from probe.cli.commands.check import parse_targets
 from probe.cli.surveying import plan_surveys
 from probe.export.survey_report import answered, build_survey_report
 from probe.model.depth import Depth

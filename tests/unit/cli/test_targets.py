@@ -4,8 +4,8 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from probe.cli.config import config
-from probe.cli.targets import targets
+from probe.cli.commands.config import config
+from probe.cli.commands.targets import targets
 from probe.model.errors import CombinedUserError, UserError
 from probe.model.target import Target
 

@@ -5,9 +5,9 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from probe.cli import main
+from probe.cli.commands.top import render
 from probe.cli.contact import Contact
 from probe.cli.glances import FileSource, HttpSource
-from probe.cli.top import render
 from probe.export.glance import Glance, Row, draw_bars, write_plain
 from probe.model.cell import encode_cell
 from probe.model.episode import Event, EventKind

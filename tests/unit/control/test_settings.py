@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from probe.cli.control import control
+from probe.cli.commands.control import control
 from probe.control.settings import ServeSettings, load_serve_settings, parse_serve_settings
 from probe.control.tokens import hash_token
 from probe.model.errors import UserError

@@ -7,7 +7,7 @@ from typing import Any
 import click
 import msgspec
 
-from probe.cli.history import parse_since
+from probe.cli.commands.history import parse_since
 from probe.cli.options import config_option, examples, store_option
 from probe.cli.output import open_output
 from probe.cli.stored import load_settings

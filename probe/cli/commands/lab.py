@@ -8,8 +8,8 @@ import sys
 
 import click
 
-from probe.cli.lab_hunt import hunt_command
-from probe.cli.lab_score import score
+from probe.cli.commands.lab_hunt import hunt_command
+from probe.cli.commands.lab_score import score
 from probe.cli.options import examples
 from probe.lab.client.agent import render_config
 from probe.lab.exam.spread import spread

@@ -4,10 +4,10 @@ import json
 
 import click
 
+from probe.cli.commands.targets import lint_report
 from probe.cli.options import examples
 from probe.cli.series import refuse_too_many
 from probe.cli.sources import load_named, settle
-from probe.cli.targets import lint_report
 from probe.config import load_config
 from probe.model.errors import CombinedUserError, UserError
 from probe.model.settings import Settings

@@ -5,7 +5,7 @@ from typing import BinaryIO
 import click
 
 from probe.cli.backfill import read_labels, write_backfill
-from probe.cli.history import parse_since
+from probe.cli.commands.history import parse_since
 from probe.cli.options import config_option, store_option
 from probe.cli.output import open_output
 from probe.cli.stored import load_settings, open_reader

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from probe import __version__
-from probe.cli.config import report_settings
+from probe.cli.commands.config import report_settings
 from probe.cli.logs import LEVELS, LogFormat, set_up_logs
 from probe.cli.loop import run as run_loop
 from probe.cli.options import config_option, log_format_option, log_level_option, store_option

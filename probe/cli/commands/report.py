@@ -4,8 +4,8 @@ import math
 
 import click
 
-from probe.cli.export import build_scrubber, find_targets
-from probe.cli.history import parse_since
+from probe.cli.commands.export import build_scrubber, find_targets
+from probe.cli.commands.history import parse_since
 from probe.cli.options import config_option, store_option
 from probe.cli.output import open_output
 from probe.cli.stored import load_settings, open_reader
