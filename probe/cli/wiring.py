@@ -114,7 +114,12 @@ def _find_proofs(
     found = find_proofs(store, target, vantage, wall_s) if store is not None else ()
     if places:
         found = tuple(
-            msgspec.structs.replace(proof, references=tuple(places.get(r, r) for r in proof.references))
+            msgspec.structs.replace(
+                proof,
+                references=tuple(places.get(r, r) for r in proof.references),
+                greeted=tuple(places.get(r, r) for r in proof.greeted),
+                carriers=tuple(places.get(r, r) for r in proof.carriers),
+            )
             for proof in found
         )
     return (*found, read_word(target.worked, wall_s)) if target.worked else found

@@ -24,6 +24,8 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """From another network than the one that is judged: then it is a control as well."""
     references: tuple[str, ...] = ()
     """Places of reference servers that answered in the same run: so they were good as well."""
+    greeted: tuple[str, ...] = ()
+    """Places of reference servers that answered something harmless by datagrams in the same run."""
     carried_bytes: int = 0
     """What came through the tunnel in that run, where its volume was tried and carried."""
     rate: float = 0.0

@@ -42,6 +42,7 @@ def find_proofs(store: Store, target: Target, vantage: Vantage, wall_s: float) -
                     age_s=wall_s - measurement.started_at,
                     elsewhere=_differ(measurement.vantage, vantage),
                     references=_good_references(measurement, Design.REFERENCE),
+                    greeted=_good_references(measurement, Design.REFERENCE, NameKind.NEUTRAL),
                     carriers=_good_references(measurement, Design.VOLUME),
                     measurement=measurement.id,
                     **_carried(measurement),
@@ -64,8 +65,8 @@ def _carried(measurement: Measurement) -> dict[str, Any]:
     return {}
 
 
-def _good_references(measurement: Measurement, design: Design) -> tuple[str, ...]:
-    """Return the references that answered in their protocol in this run, or carried their volume."""
+def _good_references(measurement: Measurement, design: Design, kind: NameKind = NameKind.TEST) -> tuple[str, ...]:
+    """Return the references that answered in this run: in their protocol, or what is harmless, or with their volume."""
     good = {
         observation.experiment
         for observation in measurement.observations
@@ -77,7 +78,7 @@ def _good_references(measurement: Measurement, design: Design) -> tuple[str, ...
         dict.fromkeys(
             str(experiment.endpoint)
             for experiment in measurement.experiments
-            if experiment.id in good and experiment.design is design and experiment.name_kind is NameKind.TEST
+            if experiment.id in good and experiment.design is design and experiment.name_kind is kind
         )
     )
 

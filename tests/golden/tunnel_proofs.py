@@ -17,7 +17,9 @@ from tests.unit.classify.outside import rounds
 
 REFERENCE = "45.90.9.9"
 SILENT, RESET, FIN = FailureCode.TIMEOUT, FailureCode.CONNECTION_RESET, FailureCode.EOF
-EARLIER = (Proof(source=ProofSource.HISTORY, age_s=86400.0, references=(f"{REFERENCE}:1194",), measurement="01"),)
+PLACE = (f"{REFERENCE}:1194",)
+EARLIER = (Proof(source=ProofSource.HISTORY, age_s=86400.0, references=PLACE, greeted=PLACE, measurement="01"),)
+UNGREETED = (msgspec.structs.replace(EARLIER[0], greeted=()),)
 SAID = (Proof(source=ProofSource.USER, age_s=86400.0),)
 ELSEWHERE = tuple(
     Proof(source=ProofSource.HISTORY, age_s=age_s, elsewhere=True, references=(f"{REFERENCE}:1194",), measurement=name)
@@ -115,9 +117,9 @@ def udp_lost() -> tuple[Half, Half]:
             "Not one datagram is answered, and connections to the same reference open.",
         ),
         half(
-            Tunnel().own(SILENT).harmless(SILENT).opens("silent").known(EARLIER),
+            Tunnel().own(SILENT).harmless(SILENT).opens().known(UNGREETED),
             "insufficient unknown C0",
-            "Connections to the reference do not open either: it may be the reference that is off.",
+            "The reference answered its own protocol before, and nobody ever saw it answer anything else.",
         ),
     )
 

@@ -129,8 +129,12 @@ class TunnelFacts:
 
     @property
     def udp_is_lost(self) -> bool:
-        """Tell whether datagrams to a reference get no answer at all, and connections to it open."""
-        lost = [row for row in self.harmless if row.outcome is Outcome.SILENT]
+        """Tell whether datagrams to a reference get no answer any more, and connections to it open.
+
+        Most servers of tunnels never answer what is harmless: only the silence of one that did says something.
+        """
+        places = {place for proof in self.proofs for place in proof.greeted}
+        lost = [row for row in self.harmless if row.outcome is Outcome.SILENT and row.spot in places]
         opened = self._reference(NameKind.NONE, Layer.TCP)
         return (
             self.over_udp

@@ -45,8 +45,12 @@ def plan_tunnel(case: Case, table: tuple[Try, ...]) -> tuple[Experiment, ...]:
 
 
 def _get_to_know(case: Case, table: tuple[Try, ...]) -> list[Experiment]:
-    """Return one beginning with the reference while the tunnel works: later, its silence will mean something."""
+    """Return one beginning with the reference while the tunnel works: later, its silence will mean something.
+
+    Beside it goes something harmless, if by datagrams: most servers of tunnels never answer that.
+    """
     known = {place for proof in case.proofs for place in proof.references}
+    greeted = {place for proof in case.proofs for place in proof.greeted}
     carriers = {place for proof in case.proofs for place in proof.carriers}
     for row in table:
         seen = row.observation
@@ -56,10 +60,14 @@ def _get_to_know(case: Case, table: tuple[Try, ...]) -> list[Experiment]:
             reference = _find_reference(case, over_udp=over_udp)
             if reference is not None:
                 place = Endpoint(address=reference.host, port=reference.port)
+                wanted: list[Experiment] = []
+                if over_udp and str(place) not in greeted:
+                    wanted.append(_try(seen.endpoint, place, reference, 1, over_udp=True, kind=NameKind.NEUTRAL))
                 if seen.depth is Depth.VOLUME and str(place) not in carriers:
-                    return [carry(seen.endpoint, place, reference, 1)]
-                if str(place) not in known and str(place) not in carriers:
-                    return [_try(seen.endpoint, place, reference, 1, over_udp=over_udp, kind=NameKind.TEST)]
+                    wanted.append(carry(seen.endpoint, place, reference, 1))
+                elif str(place) not in known and str(place) not in carriers:
+                    wanted.append(_try(seen.endpoint, place, reference, 1, over_udp=over_udp, kind=NameKind.TEST))
+                return wanted
     return []
 
 

@@ -13,9 +13,10 @@ from probe.model.failure import FailureCode
 from probe.model.observation import DialogueExchange
 from probe.model.proof import Proof, ProofSource
 from probe.model.target import CheckName, Exposure, Target
+from probe.model.verdict import Cause
 from tests.golden.tunnel_flows import EARLIER as CARRIED
 from tests.golden.tunnel_flows import FROZEN, Flowing, at_echo_ports, now_and_then
-from tests.golden.tunnel_proofs import EARLIER, REFERENCE, SILENT, Tunnel
+from tests.golden.tunnel_proofs import EARLIER, REFERENCE, SILENT, UNGREETED, Tunnel
 from tests.unit.classify.cases import OWN
 
 
@@ -88,13 +89,24 @@ def test_the_endpoints_own_protocol_is_tried_again_only_later_and_only_with_prov
 
 def test_a_reference_is_met_once_while_the_tunnel_works():
     met = [e for e in planned(Tunnel().own(None), deep=True, proofs=()).now if e.design is Design.REFERENCE]
-    assert [(e.name, e.name_kind) for e in met] == [("ref", NameKind.TEST)]
+    assert [(e.name, e.name_kind) for e in met] == [(STUN, NameKind.NEUTRAL), ("ref", NameKind.TEST)]
     assert not planned(Tunnel().own(None), deep=True, proofs=EARLIER).now, "it is known already"
+    again = planned(Tunnel().own(None), deep=True, proofs=UNGREETED).now
+    assert [(e.name, e.name_kind) for e in again] == [(STUN, NameKind.NEUTRAL)]
+    stream = planned(Tunnel(transport="tcp").own(None), deep=True, proofs=(), references=(reference("tcp"),)).now
+    assert [e.name_kind for e in stream] == [NameKind.TEST], "a port of connections is asked for a page when it matters"
     assert not planned(Tunnel().own(None), deep=False, proofs=()).now
 
 
 def test_a_refused_port_is_tried_again_too():
     assert planned(Tunnel().own(FailureCode.CONNECTION_REFUSED)).later
+
+
+def test_datagrams_are_lost_only_where_a_reference_was_seen_to_answer_them_and_still_takes_connections():
+    story = Tunnel().own(SILENT).harmless(SILENT)
+    for case in (story.known(EARLIER), story.opens().known(UNGREETED), story.opens().known((EARLIER[0], *UNGREETED))):
+        assert (judge(case).cause is Cause.NETWORK) == (len(case.proofs) == 2)
+    assert judge(Tunnel().own(SILENT).harmless(SILENT).opens("silent").known(EARLIER)).cause is Cause.UNKNOWN
 
 
 def test_proof_that_is_old_proves_nothing():
@@ -223,6 +235,8 @@ def test_two_more_runs_are_left_for_later_as_far_apart_as_handshakes_are():
 
 def test_a_good_run_of_volume_meets_the_reference_with_its_volume_once():
     story = Flowing().runs(70_000)
-    (met,) = planned(story, deep=True, proofs=()).now
+    greeted, met = planned(story, deep=True, proofs=()).now
+    assert (greeted.design, greeted.name) == (Design.REFERENCE, STUN)
     assert (met.design, met.step, met.name_kind) == (Design.VOLUME, Step.CONVERSE, NameKind.TEST)
-    assert not planned(story, deep=True, proofs=CARRIED).now
+    carried = (msgspec.structs.replace(CARRIED[0], greeted=CARRIED[0].carriers),)
+    assert not planned(story, deep=True, proofs=carried).now

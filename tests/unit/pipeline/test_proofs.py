@@ -69,6 +69,27 @@ def test_a_success_proves_and_from_another_network_it_is_a_control(store):
     assert [p.elsewhere for p in find(opened, clock, CAFE)] == [False, True]
 
 
+def test_a_reference_that_answered_something_harmless_is_told_from_one_that_answered_in_its_protocol(store):
+    opened, clock = store
+    met = run("01A", clock.wall_s() - 5)
+    stun = msgspec.structs.replace(
+        met.experiments[0], id="reference.neutral.1", name="stun", name_kind=NameKind.NEUTRAL
+    )
+    lost = Failure(stage=Stage.DIALOGUE, code=FailureCode.TIMEOUT)
+    for number, failure in enumerate((None, lost)):
+        harmless = msgspec.structs.replace(
+            met.observations[0], transaction=2, experiment=stun.id, failure=failure, protocol="stun"
+        )
+        again = msgspec.structs.replace(
+            met, id=f"01{number}".ljust(26, "0"), observations=(*met.observations, harmless),
+            experiments=(planned := met.experiments[0], stun), started_at=met.started_at + number,
+        )  # fmt: skip
+        opened.add(again, whole=True)
+    silent, answered = find(opened, clock)
+    assert (silent.greeted, answered.greeted) == ((), (str(planned.endpoint),))
+    assert silent.references == answered.references == (str(planned.endpoint),)
+
+
 def test_networks_that_are_not_known_to_differ_are_one(store):
     opened, clock = store
     opened.add(run("01A", clock.wall_s() - 5, vantage=Vantage()), whole=True)
