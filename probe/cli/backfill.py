@@ -4,7 +4,7 @@ import re
 from typing import BinaryIO
 
 from probe.cli.sources import load_named
-from probe.export.backfill import Found, Point, Series, lay_out, render_backfill
+from probe.export.metrics.backfill import Found, Point, Series, lay_out, render_backfill
 from probe.model.errors import UserError
 from probe.model.settings import Settings
 from probe.store.store import Store

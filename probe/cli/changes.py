@@ -9,7 +9,7 @@ import msgspec
 
 from probe.model.settings import Settings
 from probe.model.target import Target
-from probe.targets.fetch import find_files
+from probe.targets.lists.fetch import find_files
 
 NAMED_AT_MOST = 100
 

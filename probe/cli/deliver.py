@@ -16,8 +16,8 @@ import click
 from probe.cli.contact import PASSWORD
 from probe.cli.process_title import hide_argument
 from probe.daemon.certificates import Expiries
-from probe.export.families import Format
-from probe.export.one_off import render_one_off
+from probe.export.metrics.families import Format
+from probe.export.metrics.one_off import render_one_off
 from probe.model.errors import UserError
 from probe.model.measurement import Measurement
 from probe.model.outcome import measure_phases

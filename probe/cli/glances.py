@@ -14,7 +14,7 @@ from probe.cli.stored import open_reader
 from probe.export.glance import Glance, Row
 from probe.export.grid import HOUR_S, build_grid
 from probe.export.pictures.cells import Axis
-from probe.export.words import is_confirmed
+from probe.export.text.words import is_confirmed
 from probe.model.cell import SEVERITY
 from probe.model.episode import Episode
 from probe.model.settings import Settings

@@ -11,10 +11,10 @@ from probe.model.settings import Settings, TunnelNames
 from probe.model.target import Target
 from probe.store.installation import KEY_BYTES, load_key, load_register, save_register
 from probe.store.place import find_path
+from probe.targets.aliases.veil import Veil
 from probe.targets.identities import Identities, Known
-from probe.targets.loaded import Loaded
+from probe.targets.lists.loaded import Loaded
 from probe.targets.secret_places import Given
-from probe.targets.veil import Veil
 
 NO_KEY = (
     "the state folder takes no key of this installation, so aliases, and ids of targets that share an address, hold "

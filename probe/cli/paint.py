@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from probe.export.report import Line, Tone
+from probe.export.text.report import Line, Tone
 
 _COLOURS = {Tone.GOOD: "green", Tone.BAD: "red", Tone.CARE: "yellow"}
 

@@ -7,9 +7,9 @@ import msgspec
 
 from probe.classify.group import fold_group
 from probe.cli.paint import paint
-from probe.export.group_report import build_group_report, name_members
 from probe.export.record import build_record
-from probe.export.report import Line, build_report
+from probe.export.text.group_report import build_group_report, name_members
+from probe.export.text.report import Line, build_report
 from probe.model.measurement import Measurement
 from probe.model.target import Target
 from probe.model.verdict import Status

@@ -1,6 +1,6 @@
 """Refuses what Prometheus could not carry, before it has to."""
 
-from probe.export.families import choose_level, count_series
+from probe.export.metrics.families import choose_level, count_series
 from probe.model.errors import UserError
 from probe.model.settings import Settings
 

@@ -35,9 +35,9 @@ from probe.schedule import Schedule
 from probe.store.store import Store
 from probe.targets.address import parse_address
 from probe.targets.groups import build_groups
+from probe.targets.lists.loaded import Loaded
+from probe.targets.lists.reader import ListReader
 from probe.targets.load import Load, calculate_load
-from probe.targets.loaded import Loaded
-from probe.targets.reader import ListReader
 from probe.targets.risk import needs_acceptance, risk_statement
 from probe.web.peers import Peers
 from probe.web.server import start_web

@@ -11,7 +11,7 @@ from probe.config import find_shipped, shipped_source
 from probe.model.errors import UserError
 from probe.model.settings import Defaults, Limits, Settings, TargetSource
 from probe.targets import Loaded, load_sources
-from probe.targets.formats import parse_list
+from probe.targets.lists.formats import parse_list
 from probe.targets.tunnels import is_tunnel_file
 
 

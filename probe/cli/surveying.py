@@ -7,14 +7,14 @@ import msgspec
 
 from probe.cli.paint import paint
 from probe.export.record import build_record
-from probe.export.report import Line
-from probe.export.survey_report import answered, build_survey_report
+from probe.export.text.report import Line
+from probe.export.text.survey_report import answered, build_survey_report
 from probe.model.errors import UserError
 from probe.model.measurement import Measurement
 from probe.model.target import CheckName, Target
+from probe.targets.aliases.veil import Veil
 from probe.targets.hosts import HostError, parse_host
 from probe.targets.survey import Survey, build_survey, is_named_like_a_vpn
-from probe.targets.veil import Veil
 
 
 def plan_surveys(

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from probe.daemon.agent import Agent
-from probe.export.metrics import TargetChunk
+from probe.export.metrics.target import TargetChunk
 from probe.export.stats import AgentStats
 from probe.model.episode import Event
 from probe.model.measurement import Measurement

@@ -26,12 +26,12 @@ from probe.pipeline.environment import Environment
 from probe.pipeline.monitor import VantageMonitor
 from probe.pipeline.proofs import find_proofs, read_word
 from probe.store.store import Store
-from probe.targets.entries import read_address
+from probe.targets.aliases.veil import Veil
 from probe.targets.hosts import is_address
+from probe.targets.lists.entries import read_address
 from probe.targets.secret_places import Given
 from probe.targets.secret_reading import read_secrets
 from probe.targets.traits import Traits
-from probe.targets.veil import Veil
 
 
 @contextlib.asynccontextmanager

@@ -18,7 +18,7 @@ from probe.daemon.recall import find_evidence
 from probe.daemon.retries import Retries, is_private_tunnel
 from probe.daemon.run_log import log_run
 from probe.daemon.states import States
-from probe.export.durations import LagCounts
+from probe.export.metrics.durations import LagCounts
 from probe.gate import Gate
 from probe.model.endpoint import Endpoint
 from probe.model.episode import EpisodeState, Event, EventKind, Fold, Pace

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import msgspec
 
 from probe.daemon.certificates import Expiries
-from probe.export.durations import DurationCounts
-from probe.export.families import choose_level
-from probe.export.metrics import TargetChunk, render_target
+from probe.export.metrics.durations import DurationCounts
+from probe.export.metrics.families import choose_level
+from probe.export.metrics.target import TargetChunk, render_target
 from probe.model.episode import Episode, EpisodeState
 from probe.model.failure import FailureCode
 from probe.model.measurement import Measurement

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from probe.export.pictures.cells import worst_of
-from probe.export.words import MARKS, describe_event, name_status, render_span, render_time
+from probe.export.text.words import MARKS, describe_event, name_status, render_span, render_time
 from probe.model.cell import SEVERITY, decode_cell
 from probe.model.episode import Event
 from probe.model.verdict import Status

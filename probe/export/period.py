@@ -10,7 +10,7 @@ import msgspec
 
 from probe.export.grid import Grid
 from probe.export.pictures.cells import Axis, find_runs
-from probe.export.words import name_status, render_time
+from probe.export.text.words import name_status, render_time
 from probe.model.cell import LAYERS, SEVERITY, STATUSES
 from probe.model.episode import Episode, Event
 from probe.model.verdict import Status

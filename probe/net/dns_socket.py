@@ -18,7 +18,7 @@ from probe.net.inquiry_timers import Timers
 from probe.net.peer import Peer
 
 if TYPE_CHECKING:
-    from probe.net.udp import DnsSockets
+    from probe.net.dns_pool import DnsSockets
 
 _MOST_DATAGRAM_BYTES = 4096
 """Three times what we say we take; more is cut by the kernel and then malformed."""

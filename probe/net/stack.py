@@ -7,10 +7,10 @@ import sys
 from probe.model.settings import TLSLibrary
 from probe.net.capabilities import MASK_VARIABLE, Capabilities, mask_capabilities, probe_capabilities
 from probe.net.clock import Clock, SystemClock
+from probe.net.dns_pool import DnsSockets
 from probe.net.system_resolver import SystemResolver
 from probe.net.trust import Trust
 from probe.net.tunnel import Tunnel
-from probe.net.udp import DnsSockets
 
 
 class Stack:

@@ -12,8 +12,8 @@ from probe.model.target import Target
 from probe.model.vantage import Vantage
 from probe.net.context import Gatekeeper, Manners, unknown_asn
 from probe.net.stack import Stack
+from probe.targets.aliases.veil import Veil
 from probe.targets.secret_reading import read_secrets
-from probe.targets.veil import Veil
 
 BODY_BYTES = 65536
 CHECK_BODY_BYTES = 524288

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 
 from probe.model.target import Target
-from probe.targets.loaded import Loaded, merge_targets
+from probe.targets.lists.loaded import Loaded, merge_targets
 from probe.targets.secret_places import Given
 from probe.targets.secret_reading import SecretReader
 

@@ -12,7 +12,7 @@ from probe.protocols import load_specs, specs_by_scheme
 from probe.protocols.dialogue import DialogueSpec, Parsed
 from probe.protocols.written.link import NotSpokenError, split_link, tidy_hello
 from probe.protocols.written.share_link import read_base64
-from probe.targets.client_settings import is_settings, read_settings
+from probe.targets.client_files.client_settings import is_settings, read_settings
 from probe.targets.unspoken import explain_text, explain_unspoken, is_unspoken
 
 MOST_LINES = 10_000

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from probe.export.metrics import TargetChunk
+from probe.export.metrics.target import TargetChunk
 from probe.export.stats import AgentStats
 from probe.model.episode import Event
 from probe.model.measurement import Measurement

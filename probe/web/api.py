@@ -19,7 +19,7 @@
 import msgspec
 from aiohttp import web
 
-from probe.export.words import shown_status
+from probe.export.text.words import shown_status
 from probe.model.episode import Interval
 from probe.model.measurement import Measurement
 from probe.model.pattern import Pattern

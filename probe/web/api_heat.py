@@ -15,7 +15,7 @@ from aiohttp import web
 
 from probe.export.grid import Grid
 from probe.export.pictures.cells import find_runs
-from probe.export.words import is_confirmed, shown_status
+from probe.export.text.words import is_confirmed, shown_status
 from probe.model.cell import LAYERS, STATUSES
 from probe.model.snapshot import TargetSnapshot
 from probe.model.vantage import Baseline, Vantage

@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from aiohttp import web
 
-from probe.export.families import FAMILIES, Format, Slot
-from probe.export.metrics import TargetChunk, render_family
+from probe.export.metrics.families import FAMILIES, Format, Slot
+from probe.export.metrics.target import TargetChunk, render_family
 from probe.web.agent_view import AgentView
 from probe.web.gzip_pieces import HEAD, Piece, Stream, pack
 from probe.web.limits import WebLimits

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from probe.export.words import shown_status
+from probe.export.text.words import shown_status
 from probe.model.pattern import Pattern
 from probe.model.snapshot import TargetSnapshot
 from probe.model.verdict import Status

@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 from aiohttp import web
 
-from probe.export.words import VANTAGE_NOTICES
+from probe.export.text.words import VANTAGE_NOTICES
 from probe.model.vantage import Vantage
 from probe.web.agent_view import AgentView
 from probe.web.answers import send

@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from probe import __version__
-from probe.export.words import name_status
+from probe.export.text.words import name_status
 from probe.model.episode import Event
 from probe.model.measurement import Measurement
 from probe.model.verdict import Status

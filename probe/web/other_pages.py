@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from probe.classify.taxonomy import TAXONOMY
-from probe.export.network import describe_finding
 from probe.export.stats import AgentStats
+from probe.export.text.network import describe_finding
 from probe.model.pattern import Pattern
 from probe.model.vantage import Baseline
 from probe.web.agent_view import AgentView

@@ -12,7 +12,7 @@ from aiohttp import web
 from probe.export.pictures.cells import HEIGHTS
 from probe.export.pictures.shares import render_shares
 from probe.export.stats import AgentStats
-from probe.export.words import render_duration
+from probe.export.text.words import render_duration
 from probe.model.cell import LAYERS, SEVERITY
 from probe.model.vantage import Baseline
 from probe.model.verdict import Status

@@ -7,8 +7,8 @@ family of some hundred targets; it is kept as long as none of them says somethin
 import operator
 from collections.abc import Iterator, Sequence
 
-from probe.export.families import Format, Slot
-from probe.export.metrics import TargetChunk, render_family
+from probe.export.metrics.families import Format, Slot
+from probe.export.metrics.target import TargetChunk, render_family
 from probe.web.gzip_pieces import Piece, pack
 
 BLOCK_TARGETS = 512

@@ -16,15 +16,15 @@ from pathlib import Path
 
 from aiohttp import web
 
-from probe.export.probe_metrics import render_probe
-from probe.export.report import build_report
+from probe.export.metrics.blackbox import render_probe
+from probe.export.text.report import build_report
 from probe.model.errors import UserError
 from probe.model.measurement import Measurement
 from probe.model.snapshot import TargetSnapshot
 from probe.model.target import Exposure
 from probe.targets.address import parse_address
-from probe.targets.blackbox_modules import Module, parse_modules
-from probe.targets.prometheus_jobs import build_uri
+from probe.targets.importers.blackbox_modules import Module, parse_modules
+from probe.targets.importers.prometheus_jobs import build_uri
 from probe.web.agent_view import AgentView
 from probe.web.exposition import choose_format
 from probe.web.guards import is_foreign_page

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from probe.export.words import shown_status
+from probe.export.text.words import shown_status
 from probe.model.cell import SEVERITY
 from probe.model.pattern import Pattern
 from probe.model.snapshot import TargetSnapshot

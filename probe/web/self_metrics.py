@@ -25,7 +25,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.openmetrics.exposition import generate_latest as render_openmetrics
 from prometheus_client.registry import Collector
 
-from probe.export.families import Format
+from probe.export.metrics.families import Format
 from probe.export.stats import AgentStats
 from probe.gate.stats import GateStats
 from probe.model.stats import CHECK_DURATION_BUCKETS_S, StoreStats

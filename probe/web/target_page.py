@@ -7,14 +7,14 @@ import msgspec
 from aiohttp import web
 
 from probe.classify.facts.symptom import find_symptom, inherits
-from probe.export.advice import advise
-from probe.export.comparisons import Cell, build_cells
 from probe.export.grid import Grid
-from probe.export.ladder import build_ladder
 from probe.export.pictures.cells import HEIGHTS
 from probe.export.pictures.path import build_path, render_path
 from probe.export.pictures.timings import build_columns, choose_family, find_phases, render_timings
-from probe.export.words import shown_status
+from probe.export.text.advice import advise
+from probe.export.text.comparisons import Cell, build_cells
+from probe.export.text.ladder import build_ladder
+from probe.export.text.words import shown_status
 from probe.model.cell import LAYERS
 from probe.model.measurement import Measurement
 from probe.model.observation import Role

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from probe import __version__
 from probe.export.pictures.cells import find_runs, render_axis, render_strip
-from probe.export.words import (
+from probe.export.text.words import (
     CONFIDENCES,
     KINDS,
     MARKS,

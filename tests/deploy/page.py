@@ -3,8 +3,8 @@
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
-from probe.export.families import FAMILIES, Format, Slot
-from probe.export.metrics import render_family, render_target
+from probe.export.metrics.families import FAMILIES, Format, Slot
+from probe.export.metrics.target import render_family, render_target
 from probe.model.settings import PerTarget
 from probe.model.vantage import Baseline, VantageState
 from probe.model.verdict import Status

@@ -2,7 +2,7 @@
 
 import re
 
-from probe.export.families import OWN_SERIES, SERIES_PER_TARGET
+from probe.export.metrics.families import OWN_SERIES, SERIES_PER_TARGET
 from probe.model.settings import PerTarget
 from tests.deploy.metric_table import README, replace_table
 

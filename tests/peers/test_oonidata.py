@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from probe.export.ooni import render_ooni
-from probe.export.scrub import Scrubber
+from probe.export.ooni.line import render_ooni
+from probe.export.ooni.scrub import Scrubber
 from tests.peers.install import READER_PYTHON
 from tests.unit.export.test_ooni_control import SEEN, report
 from tests.unit.store.samples import make_blocked, make_ok, make_server_side

@@ -18,7 +18,7 @@ from probe.cli.printing import Printer
 from probe.cli.process_title import hide_argument
 from probe.cli.surveying import cover_surveys, plan_surveys, show_surveys
 from probe.config.reader import load_config
-from probe.export.network import build_network_report
+from probe.export.text.network import build_network_report
 from probe.gate.remote import GateUnreachable
 from probe.model.depth import Depth, TunnelDepth
 from probe.model.errors import CombinedUserError, UserError

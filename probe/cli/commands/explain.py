@@ -9,9 +9,9 @@ from probe.cli.options import config_option
 from probe.cli.paint import paint
 from probe.cli.stored import case_of, load_measurement, open_reader
 from probe.config.reader import load_config
-from probe.export.reasoning import build_designs, what_was_not_possible, what_would_raise
 from probe.export.record import build_record
-from probe.export.report import Line, Tone, build_report
+from probe.export.text.reasoning import build_designs, what_was_not_possible, what_would_raise
+from probe.export.text.report import Line, Tone, build_report
 from probe.model.measurement import Measurement
 
 

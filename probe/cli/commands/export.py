@@ -9,8 +9,8 @@ from probe.cli.commands.history import parse_since
 from probe.cli.options import config_option, store_option
 from probe.cli.output import open_output
 from probe.cli.stored import load_settings, open_reader
-from probe.export.ooni import can_render, render_ooni
-from probe.export.scrub import Scrubber
+from probe.export.ooni.line import can_render, render_ooni
+from probe.export.ooni.scrub import Scrubber
 from probe.model.errors import UserError
 from probe.net.clock import SystemClock
 from probe.net.own_addresses import find_own_addresses

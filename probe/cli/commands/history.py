@@ -9,7 +9,7 @@ import msgspec
 from probe.cli.options import config_option, store_option
 from probe.cli.stored import load_settings, open_reader
 from probe.export.glance import printable
-from probe.export.words import render_interval, render_span, render_time
+from probe.export.text.words import render_interval, render_span, render_time
 from probe.model.episode import Episode, Event
 from probe.model.errors import UserError
 from probe.model.units import parse_duration

@@ -13,8 +13,8 @@ from probe.config import load_config
 from probe.model.errors import UserError
 from probe.model.target import Target
 from probe.targets import Load, Loaded, calculate_load
-from probe.targets.fetch import read_file
-from probe.targets.importing import import_files
+from probe.targets.importers.importing import import_files
+from probe.targets.lists.fetch import read_file
 
 SHOWN_NOTES = 20
 _json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object.")

@@ -21,7 +21,7 @@ from probe.export.glance import (
     write_since,
     write_status,
 )
-from probe.export.words import describe_event, render_span, render_time, shorten
+from probe.export.text.words import describe_event, render_span, render_time, shorten
 from probe.model.errors import UserError
 from probe.model.settings import Settings
 from probe.model.verdict import Status

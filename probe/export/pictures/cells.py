@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from probe.export.pictures.svg import element, percent, text
-from probe.export.words import find_moment, name_status
+from probe.export.text.words import find_moment, name_status
 from probe.model.cell import NOTHING, OK, SEVERITY, decode_cell
 from probe.model.verdict import Status
 

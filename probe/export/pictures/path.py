@@ -9,9 +9,9 @@ from enum import StrEnum
 
 import msgspec
 
-from probe.export.ladder import step_text
 from probe.export.pictures.svg import element, percent, text
-from probe.export.stages import failed_stage
+from probe.export.text.ladder import step_text
+from probe.export.text.stages import failed_stage
 from probe.model.measurement import Measurement
 from probe.model.observation import (
     DialogueExchange,

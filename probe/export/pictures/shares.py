@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from probe.export.pictures.cells import Axis, render_ticks
 from probe.export.pictures.svg import element, percent, text
-from probe.export.words import name_status
+from probe.export.text.words import name_status
 from probe.model.cell import STATUSES
 from probe.model.verdict import Status
 

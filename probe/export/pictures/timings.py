@@ -6,7 +6,7 @@ import msgspec
 
 from probe.export.pictures.cells import Axis, render_ticks
 from probe.export.pictures.svg import element, percent, text
-from probe.export.words import name_status, render_duration
+from probe.export.text.words import name_status, render_duration
 from probe.model.verdict import Status
 from probe.store.values import Run
 

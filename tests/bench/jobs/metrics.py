@@ -20,7 +20,7 @@ import msgspec
 
 from probe.cli.commands.run import GC_THRESHOLDS
 from probe.cli.loop import loop_factory
-from probe.export.families import Format
+from probe.export.metrics.families import Format
 from probe.model.failure import FailureCode
 from probe.model.settings import WebSettings
 from probe.model.snapshot import Phase, TargetSnapshot

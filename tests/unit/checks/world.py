@@ -22,10 +22,10 @@ from probe.model.target import CheckName, Target
 from probe.net.capabilities import probe_capabilities
 from probe.net.clock import SystemClock
 from probe.net.context import Context
+from probe.net.dns_pool import DnsSockets
 from probe.net.stack import Stack
 from probe.net.system_resolver import SystemResolver
 from probe.net.trust import Trust
-from probe.net.udp import DnsSockets
 from tests.fakes import OpenGate, make_context
 
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

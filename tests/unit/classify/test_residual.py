@@ -9,7 +9,7 @@ from probe.classify.facts.residual import SAMPLE_WITHIN_S, SAMPLES, find_bouts, 
 from probe.classify.judge import judge
 from probe.classify.plans.plan import plan
 from probe.classify.tries import Layer
-from probe.export.comparisons import build_cells
+from probe.export.text.comparisons import build_cells
 from probe.model.experiment import Design, NameKind
 from probe.model.measurement import Measurement
 from probe.model.verdict import Confidence, Status

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from probe.cli.commands.history import parse_since
-from probe.export.words import render_interval, render_span, render_time
+from probe.export.text.words import render_interval, render_span, render_time
 from probe.model.episode import EventKind, Interval
 from probe.model.errors import UserError
 from probe.model.settings import StoreSettings

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from probe.cli.commands.check import parse_targets
 from probe.cli.surveying import plan_surveys
-from probe.export.survey_report import answered, build_survey_report
+from probe.export.text.survey_report import answered, build_survey_report
 from probe.model.depth import Depth
 from probe.model.endpoint import Endpoint
 from probe.model.failure import Failure, FailureCode, Stage

@@ -6,8 +6,8 @@ from probe.config.anchors import default_anchors
 from probe.config.shipped import find_shipped
 from probe.model.settings import Defaults, TargetSource
 from probe.model.target import CheckName
-from probe.targets.formats import parse_list
-from probe.targets.loaded import Loaded
+from probe.targets.lists.formats import parse_list
+from probe.targets.lists.loaded import Loaded
 
 CITIZEN_LAB_CODES = {
     *("ALDR", "ANON", "COMM", "COMT", "CTRL", "CULTR", "DATE", "ECON", "ENV", "FILE", "GAME", "GMB", "GOVT", "GRP"),

@@ -1,8 +1,8 @@
 import msgspec
 import pytest
 
-from probe.export.advice import advise
-from probe.export.report import build_head
+from probe.export.text.advice import advise
+from probe.export.text.report import build_head
 from probe.model.endpoint import Endpoint
 from probe.model.failure import Failure, FailureCode, Stage
 from probe.model.observation import TCPConnect

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read
 
-from probe.export.backfill import Found, Series, lay_out, render_backfill
+from probe.export.metrics.backfill import Found, Series, lay_out, render_backfill
 from probe.model.pattern import Pattern
 from probe.model.verdict import Cause, Confidence, Status
 

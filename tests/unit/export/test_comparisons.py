@@ -2,7 +2,7 @@
 
 import msgspec
 
-from probe.export.comparisons import build_cells, build_comparisons, cells_of
+from probe.export.text.comparisons import build_cells, build_comparisons, cells_of
 from probe.model.experiment import Design
 from probe.model.pattern import Pattern
 from tests.golden.test_golden import RULES

@@ -1,7 +1,7 @@
 """Design tables: the check's own tries count, hellos are told apart by shape, ECH is told in words of its own."""
 
-from probe.export.comparisons import build_comparisons, cells_of
-from probe.export.reasoning import build_designs
+from probe.export.text.comparisons import build_comparisons, cells_of
+from probe.export.text.reasoning import build_designs
 from probe.model.experiment import Design
 from probe.model.measurement import Measurement
 from tests.golden.shapes import hidden, named_pair

@@ -1,4 +1,4 @@
-from probe.export.durations import DurationCounts
+from probe.export.metrics.durations import DurationCounts
 from probe.model.stats import CHECK_DURATION_BUCKETS_S
 from probe.model.target import CheckName
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from probe.export.failure_words import say_failure
+from probe.export.text.failure_words import say_failure
 from probe.model.failure import Failure, FailureCode, IcmpError, Stage
 
 

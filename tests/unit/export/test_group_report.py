@@ -3,8 +3,8 @@
 import msgspec
 
 from probe.classify.group import fold_group
-from probe.export.group_report import SAME_KEYS, build_group_report, name_members
-from probe.export.report import build_report
+from probe.export.text.group_report import SAME_KEYS, build_group_report, name_members
+from probe.export.text.report import build_report
 from probe.model.depth import Depth
 from probe.model.endpoint import Endpoint
 from probe.model.failure import Failure, FailureCode, Stage

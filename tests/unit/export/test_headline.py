@@ -2,7 +2,7 @@
 
 import msgspec
 
-from probe.export.report import build_headline
+from probe.export.text.report import build_headline
 from probe.model.measurement import Measurement
 from probe.model.vantage import LocalFinding, Vantage
 from probe.model.verdict import Confidence, Status, Verdict

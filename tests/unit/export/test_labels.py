@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
-from probe.export.labels import escape_value, render_labels, sanitize_name
+from probe.export.metrics.labels import escape_value, render_labels, sanitize_name
 
 ANY_TEXT = st.text(st.characters(codec="utf-8"))
 

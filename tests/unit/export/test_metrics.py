@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
-from probe.export.families import (
+from probe.export.metrics.families import (
     FAMILIES,
     FULL_UP_TO_TARGETS,
     SERIES_PER_TARGET,
@@ -18,7 +18,7 @@ from probe.export.families import (
     Slot,
     choose_level,
 )
-from probe.export.metrics import TargetChunk, render_family, render_target
+from probe.export.metrics.target import TargetChunk, render_family, render_target
 from probe.model.failure import FailureCode
 from probe.model.pattern import Pattern
 from probe.model.settings import PerTarget

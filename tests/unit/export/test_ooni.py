@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.export.ooni import can_render, render_ooni
-from probe.export.ooni_verdict import map_verdict
-from probe.export.scrub import Scrubber
+from probe.export.ooni.line import can_render, render_ooni
+from probe.export.ooni.scrub import Scrubber
+from probe.export.ooni.verdict import map_verdict
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Step
 from probe.model.failure import Failure, FailureCode, Stage

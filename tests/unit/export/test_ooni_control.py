@@ -4,8 +4,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from probe.export.ooni_control import NOT_ASKED
-from probe.export.scrub import Scrubber
+from probe.export.ooni.control import NOT_ASKED
+from probe.export.ooni.scrub import Scrubber
 from probe.model.control import ControlKind, ControlReport
 from probe.model.endpoint import Endpoint
 from probe.model.failure import Failure, FailureCode, Stage

@@ -6,8 +6,8 @@ import pytest
 
 from probe.classify.judge import judge
 from probe.cli.ooni_cases import build_case
-from probe.export.ooni import render_ooni
-from probe.export.scrub import Scrubber
+from probe.export.ooni.line import render_ooni
+from probe.export.ooni.scrub import Scrubber
 from probe.model.measurement import Measurement
 from probe.model.target import CheckName
 from probe.model.verdict import Status

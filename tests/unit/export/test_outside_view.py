@@ -2,7 +2,7 @@
 
 import pytest
 
-from probe.export.outside_view import build_outside_lines
+from probe.export.text.outside_view import build_outside_lines
 from probe.model.control import ControlKind, ControlReport, KnownVerdict
 from probe.model.failure import FailureCode
 from probe.model.measurement import Measurement

@@ -4,8 +4,8 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
-from probe.export.families import Format
-from probe.export.probe_metrics import hash_address, render_probe
+from probe.export.metrics.blackbox import hash_address, render_probe
+from probe.export.metrics.families import Format
 from probe.model.endpoint import Endpoint
 from probe.model.failure import Failure, FailureCode, Stage
 from probe.model.measurement import Measurement

@@ -6,7 +6,7 @@ import pytest
 import tests.golden.test_golden  # noqa: F401 - the stories register themselves
 from probe.classify.case import Case
 from probe.classify.judge import judge
-from probe.export.reasoning import _VARIED, build_designs, what_was_not_possible, what_would_raise
+from probe.export.text.reasoning import _VARIED, build_designs, what_was_not_possible, what_would_raise
 from probe.model.control import ControlReport
 from probe.model.experiment import Design
 from probe.model.measurement import Citation, Measurement

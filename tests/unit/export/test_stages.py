@@ -2,7 +2,7 @@
 
 import pytest
 
-from probe.export.stages import write_stages
+from probe.export.text.stages import write_stages
 from probe.model.depth import Depth
 from probe.model.endpoint import Endpoint
 from probe.model.observation import DialogueExchange, StageReached

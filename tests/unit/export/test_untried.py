@@ -2,8 +2,8 @@
 
 import pytest
 
-from probe.export.report import build_report
-from probe.export.untried import name_untried
+from probe.export.text.report import build_report
+from probe.export.text.untried import name_untried
 from probe.model.depth import Depth
 from probe.model.measurement import Measurement
 from probe.model.target import CheckName, SecretRef, Target

@@ -1,6 +1,6 @@
 import pytest
 
-from probe.export.words import render_sentence
+from probe.export.text.words import render_sentence
 from probe.model.verdict import Cause, Status
 
 

@@ -13,10 +13,10 @@ from probe.model.endpoint import Endpoint
 from probe.model.observation import Resolver, Transport
 from probe.net.capabilities import Capabilities
 from probe.net.clock import SystemClock
+from probe.net.dns_pool import DnsSockets
 from probe.net.stack import Stack
 from probe.net.system_resolver import SystemResolver
 from probe.net.trust import Trust
-from probe.net.udp import DnsSockets
 
 PUBLIC = "93.184.216.34"
 PUBLIC_V6 = "2606:2800:220:1::1"

@@ -6,8 +6,8 @@ import random
 from probe.model.observation import DNSLookup
 from probe.net.clock import SystemClock
 from probe.net.context import Context
+from probe.net.dns_pool import DnsSockets
 from probe.net.lookup import lookup
-from probe.net.udp import DnsSockets
 from tests.fakes import make_context
 from tests.unit.net.fake_resolver import PUBLIC, Reply, answer_plainly, build_reply, open_stack, run_resolver
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.model.errors import UserError
-from probe.targets.client_settings import is_settings, read_settings
+from probe.targets.client_files.client_settings import is_settings, read_settings
 from probe.targets.secret_reading import read_secrets
 from probe.targets.tunnel_texts import parse_link, parse_tunnel_text
 from probe.targets.tunnels import is_tunnel_file, load_tunnels

@@ -8,7 +8,7 @@ import pytest
 from probe.model.errors import UserError
 from probe.model.settings import Defaults, TargetSource
 from probe.targets import parse_address
-from probe.targets.reader import load_uri
+from probe.targets.lists.reader import load_uri
 from probe.targets.secret_places import Given
 from probe.targets.secret_reading import read_secrets
 from probe.targets.tunnel_texts import Entry, parse_link, parse_tunnel_text

@@ -13,10 +13,10 @@ from probe.model.settings import Defaults, TargetSource
 from probe.model.target import Header, Request
 from probe.model.written import Written
 from probe.protocols.written.marked_yaml import read_yaml
-from probe.targets.fetch import read_file
-from probe.targets.formats import parse_list
-from probe.targets.gatus_endpoints import parse_endpoints
-from probe.targets.importing import Imported, import_files
+from probe.targets.importers.gatus_endpoints import parse_endpoints
+from probe.targets.importers.importing import Imported, import_files
+from probe.targets.lists.fetch import read_file
+from probe.targets.lists.formats import parse_list
 
 CONFIG = """
 storage: {type: postgres, path: "postgres://u:hunter2@db/gatus"}

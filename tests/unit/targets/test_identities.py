@@ -7,8 +7,8 @@ import pytest
 
 from probe.targets.address import parse_address
 from probe.targets.identities import Identities
-from probe.targets.loaded import Loaded, join_loaded
-from probe.targets.plain_lists import parse_text
+from probe.targets.lists.loaded import Loaded, join_loaded
+from probe.targets.lists.plain_lists import parse_text
 from probe.targets.secret_places import Given
 from probe.targets.secret_reading import SecretReader
 from probe.targets.traits import Traits

@@ -5,10 +5,10 @@ import pytest
 from probe.model.errors import UserError
 from probe.model.settings import Defaults, TargetSource
 from probe.model.target import Expect, Header, Request, StatusRange
-from probe.targets.blackbox_modules import parse_modules
-from probe.targets.fetch import read_file
-from probe.targets.formats import parse_list
-from probe.targets.importing import Imported, import_files
+from probe.targets.importers.blackbox_modules import parse_modules
+from probe.targets.importers.importing import Imported, import_files
+from probe.targets.lists.fetch import read_file
+from probe.targets.lists.formats import parse_list
 
 BLACKBOX = r"""
 modules:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from probe.model.errors import UserError
 from probe.model.settings import Defaults, TargetSource
 from probe.model.target import Exposure, Header, StatusRange
-from probe.targets.formats import ListFormat, detect_format, parse_list
-from probe.targets.loaded import Loaded
+from probe.targets.lists.formats import ListFormat, detect_format, parse_list
+from probe.targets.lists.loaded import Loaded
 
 
 def parse(text: str | bytes, name: str = "list.yaml", **source: object) -> Loaded:

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from probe.model.settings import TargetSource
-from probe.targets.reader import load_sources
+from probe.targets.lists.reader import load_sources
 from probe.targets.secret_reading import read_secrets
 
 PLANTED = "PLANTEDSECRET"

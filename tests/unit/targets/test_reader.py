@@ -6,8 +6,8 @@ from aiohttp import web
 
 from probe.model.settings import Defaults, TargetSource
 from probe.model.target import Target
-from probe.targets.fetch import LIMIT_BYTES, place_of
-from probe.targets.reader import ListReader, load_sources
+from probe.targets.lists.fetch import LIMIT_BYTES, place_of
+from probe.targets.lists.reader import ListReader, load_sources
 
 GOOD = '[{"targets": ["https://a.example", "https://b.example"]}]'
 

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from probe.model.settings import Defaults, TargetSource
 from probe.protocols.written.marked_yaml import read_yaml
-from probe.targets.blackbox_modules import Notes
-from probe.targets.fetch import read_file
-from probe.targets.formats import parse_list
-from probe.targets.importing import import_files
-from probe.targets.relabelling import Rule, parse_rules, relabel
+from probe.targets.importers.blackbox_modules import Notes
+from probe.targets.importers.importing import import_files
+from probe.targets.importers.relabelling import Rule, parse_rules, relabel
+from probe.targets.lists.fetch import read_file
+from probe.targets.lists.formats import parse_list
 
 
 def rules(text: str, notes: Notes | None = None):

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from probe.model.settings import Defaults, TargetSource
-from probe.targets.formats import parse_list
-from probe.targets.loaded import Loaded
+from probe.targets.lists.formats import parse_list
+from probe.targets.lists.loaded import Loaded
 
 LINES = 100_000
 LIMIT_S = 3.0

@@ -14,8 +14,8 @@ from probe.model.settings import Defaults, TargetSource
 from probe.model.target import Exposure, GroupMode
 from probe.net.context import SecretMissing
 from probe.targets import parse_address
-from probe.targets.formats import parse_list
-from probe.targets.reader import load_sources, load_uri
+from probe.targets.lists.formats import parse_list
+from probe.targets.lists.reader import load_sources, load_uri
 from probe.targets.secret_places import Given, find_open_files, is_named_place, is_open_to_others
 from probe.targets.secret_reading import read_secrets
 from probe.targets.tunnel_texts import find_link, find_scheme, parse_tunnel_text

@@ -26,11 +26,11 @@ from probe.model.target import CheckName
 from probe.model.vantage import Vantage
 from probe.model.verdict import Status, Verdict
 from probe.targets.address import parse_address
-from probe.targets.alias import Aliases
-from probe.targets.scrubbing import Words
+from probe.targets.aliases.alias import Aliases
+from probe.targets.aliases.scrubbing import Words
+from probe.targets.aliases.veil import Veil
 from probe.targets.secret_places import Given
 from probe.targets.tunnels import load_tunnels
-from probe.targets.veil import Veil
 
 KEY = bytes(range(32))
 LINK = "trojan://PLANTED@gate.office.example:31194?sni=front.other.example&path=/ws"

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from probe.export.metrics import TargetChunk, render_target
+from probe.export.metrics.target import TargetChunk, render_target
 from probe.export.stats import AgentStats
 from probe.model.episode import Event
 from probe.model.errors import UserError

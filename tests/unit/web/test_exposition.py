@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
-from probe.export.families import FAMILIES, Format
+from probe.export.metrics.families import FAMILIES, Format
 from probe.model.settings import PerTarget
 from probe.model.target import CheckName
 from probe.model.verdict import Status

@@ -9,7 +9,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 
 from probe.cli.contact import Contact
 from probe.cli.glances import HttpSource
-from probe.export.words import MARKS, name_status
+from probe.export.text.words import MARKS, name_status
 from probe.model.verdict import Status
 from tests.browser.serving import Serving
 from tests.unit.export.snapshots import make_snapshot

@@ -3,7 +3,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from probe.export.words import describe_event
+from probe.export.text.words import describe_event
 from probe.model.cell import encode_cell
 from probe.model.episode import Episode, Event, EventKind, Interval
 from probe.model.pattern import Pattern

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probe.export.families import Format, Slot
-from probe.export.metrics import TargetChunk, render_family, render_target
+from probe.export.metrics.families import Format, Slot
+from probe.export.metrics.target import TargetChunk, render_family, render_target
 from probe.model.settings import PerTarget
 from probe.model.verdict import Status
 from probe.web.gzip_pieces import HEAD, Stream

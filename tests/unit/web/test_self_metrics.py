@@ -1,7 +1,7 @@
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
-from probe.export.families import Format
+from probe.export.metrics.families import Format
 from probe.model.vantage import Baseline, VantageState
 from probe.web.self_metrics import SelfMetrics
 from tests.unit.web.fakes import FakeAgent

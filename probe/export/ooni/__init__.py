@@ -1,0 +1,1 @@
+"""Our measurements as OONI's records."""

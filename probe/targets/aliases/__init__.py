@@ -1,0 +1,1 @@
+"""What a tunnel is called where its address must not be shown."""

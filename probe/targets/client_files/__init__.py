@@ -1,0 +1,1 @@
+"""The settings of tunnels' clients as links to their servers."""

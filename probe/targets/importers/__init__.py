@@ -1,0 +1,1 @@
+"""Other tools' files become a list of ours."""
