@@ -85,8 +85,8 @@ class ControlApi:
             asked = wire.parse_request(await _read(request, wire.MAX_REQUEST_BYTES))
         except ProtocolError as error:
             raise Refusal(400, Outcome.MALFORMED, str(error)) from error
-        if asked.check not in _FREE_PORT_CHECKS and asked.port not in self._view.policy.ports:
-            raise Refusal(403, Outcome.REFUSED, f"port {asked.port} is not measured here")
+        if asked.check not in _FREE_PORT_CHECKS:
+            self._check_port(asked.port)
         self._admission.check_room(Interface.NATIVE)  # others came while we read
         started_s = self._enter(Interface.NATIVE)
         try:
@@ -140,9 +140,11 @@ class ControlApi:
         self._admission.check_room(Interface.OONI, self._ooni_limit(request))
         try:
             asked = ooni_wire.parse_helper_request(await _read(request, ooni_wire.MAX_REQUEST_BYTES))
-            ooni_wire.parse_url(asked.http_request)
+            site, _ = ooni_wire.parse_url(asked.http_request)
         except ProtocolError as error:
             raise Refusal(400, Outcome.MALFORMED, str(error)) from error
+        # Their contract has no word for it, and to say that the port fails would make the site down for the probe.
+        self._check_port(site.port)
         self._admission.check_room(Interface.OONI, self._ooni_limit(request))  # others came while we read
         started_s = self._enter(Interface.OONI)
         try:
@@ -151,6 +153,15 @@ class ControlApi:
             self._leave(Interface.OONI, started_s)
         self._count(Interface.OONI, Outcome.ANSWERED)
         return _json(ooni_wire.encode_answer(answer))
+
+    def _check_port(self, port: int) -> None:
+        """See that a port is measured here: whoever is refused asks another control.
+
+        Raises:
+            Refusal: it is not.
+        """
+        if port not in self._view.policy.ports:
+            raise Refusal(403, Outcome.REFUSED, f"port {port} is not measured here")
 
     def _ooni_limit(self, request: web.Request) -> int:
         """Return how many may be under way: the upper half is for OONI's own probes."""

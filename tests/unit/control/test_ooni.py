@@ -20,7 +20,7 @@ from probe.model.failure import FailureCode
 from probe.model.observation import DNSLookup, HTTPExchange, TCPConnect, TLSHandshake
 from probe.model.target import CheckName
 from tests.unit.checks.world import PAGE, keep_silent, reset
-from tests.unit.control.place import HEADERS, Place, free_port, open_place
+from tests.unit.control.place import ANYWHERE, HEADERS, Place, free_port, open_place
 
 NAMES = {"a.test": ["127.0.0.1"], "forged.test": ["127.0.0.1"]}
 REFERENCE_ANSWER = {
@@ -54,6 +54,15 @@ async def test_the_greeting_is_theirs() -> None:
     async with open_place() as place:
         status, body, _ = await place.ask("GET", "/")
     assert (status, json.loads(body)) == (200, {"message": "Hello OONItarian!"})
+
+
+async def test_a_port_that_is_not_measured_is_refused_and_never_said_to_fail() -> None:
+    asked = {"http_request": "https://a.test:8443/", "http_request_headers": {}, "tcp_connect": ["127.0.0.1:8443"]}
+    policy = Policy(networks=ANYWHERE.networks)
+    async with open_place(names=NAMES, policy=policy) as place:
+        status, body, _ = await place.ask("POST", "/", data=json.dumps(asked), headers=HEADERS)
+        assert (status, json.loads(body)) == (403, {"error": "port 8443 is not measured here"})
+        assert (await ask(place, "https://a.test/", "127.0.0.1:443"))["dns"]["addrs"] == ["127.0.0.1"]
 
 
 async def test_a_page_over_https_has_every_field_of_the_contract() -> None:
