@@ -72,15 +72,19 @@ def _false(facts: NameFacts, view: ControlView) -> bool:
 
 
 def _refuted(facts: NameFacts, view: ControlView) -> bool:
+    """A node of a site's own network may lag behind with its certificates: nothing is refuted there."""
     shown = (view.validated | facts.validated) - facts.own_addresses
-    return _false(facts, view) and bool(shown)
+    return _false(facts, view) and bool(shown) and not _own_asns(facts) & view.asns
 
 
 def _refuted_there(facts: NameFacts, view: ControlView) -> bool:
-    """A node of a site's own network may lag behind with its certificates: another network's does not."""
-    own_asns = {asn for _, lookup in facts.own for asn in lookup.asns if asn}
-    apart = bool(own_asns) and bool(view.asns) and not own_asns & view.asns
+    """Where we have not shaken hands ourselves, it must be known that the address is in another network."""
+    apart = bool(_own_asns(facts)) and bool(view.asns)
     return apart and _refuted(facts, view) and facts.own_addresses <= facts.refuted | view.refuted
+
+
+def _own_asns(facts: NameFacts) -> frozenset[int]:
+    return frozenset(asn for _, lookup in facts.own for asn in lookup.asns if asn)
 
 
 def _knows(facts: NameFacts, view: ControlView) -> bool:

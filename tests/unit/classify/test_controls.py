@@ -54,6 +54,13 @@ def test_a_control_alone_accuses_nobody_in_one_round_and_is_likely_in_two():
     assert twice.patterns == (Pattern.TLS_RESET,)
 
 
+def test_another_sites_certificate_refutes_nothing_while_no_address_proved_to_be_the_sites():
+    story = Story().dns(OWN).tcp().tls("untrusted", verify_code=62).again(OWN).neutrals()
+    story.once_more(Step.HANDSHAKE, "untrusted", verify_code=62)
+    dead = Story().dns(REAL).tcp("silent", address=REAL)
+    assert judge(story.case(controls=rounds(dead))).status in (Status.IMPAIRED, Status.SERVER_SIDE)
+
+
 @pytest.mark.parametrize(("apart_s", "status"), [(29.0, Status.IMPAIRED), (30.0, Status.LIKELY_BLOCKED)])
 def test_two_rounds_are_thirty_seconds_apart(apart_s, status):
     assert judge(reset().case(controls=rounds(all_well(), 2, apart_s))).status is status
