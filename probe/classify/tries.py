@@ -114,7 +114,6 @@ _DNS_OUTCOMES = {
 _OUTCOMES = {
     FailureCode.CONNECTION_REFUSED: Outcome.REFUSED,
     FailureCode.CONNECTION_RESET: Outcome.RESET,
-    FailureCode.CONNECTION_ABORTED: Outcome.RESET,
     FailureCode.EOF: Outcome.FIN,
     FailureCode.TIMEOUT: Outcome.SILENT,
     FailureCode.HOST_UNREACHABLE: Outcome.UNREACHABLE,

@@ -57,6 +57,7 @@ class FailureCode(StrEnum):
 INSTRUMENT_CODES = frozenset(
     {
         FailureCode.ADDRESS_NOT_AVAILABLE,
+        FailureCode.CONNECTION_ABORTED,
         FailureCode.NO_BUFFER_SPACE,
         FailureCode.NO_PROTOCOL_OPTION,
         FailureCode.OUT_OF_DESCRIPTORS,
@@ -65,7 +66,11 @@ INSTRUMENT_CODES = frozenset(
         FailureCode.CREDENTIALS_MISSING,
     }
 )
-"""Our own host refused: these say nothing about the target and are never evidence of interference."""
+"""Our own host refused, or gave up: these say nothing about the target and are never evidence of interference.
+
+`connection_aborted` is such a one: what comes from elsewhere is a reset. Android and `ss -K` end sockets so when the
+network changes, Windows (WSAECONNABORTED) when software on the machine does.
+"""
 
 
 class Stage(StrEnum):

@@ -35,7 +35,6 @@ _FEW_BYTES = 16000
 """A conversation that carries no more than this says nothing of how bytes flow."""
 _ENDINGS = {
     FailureCode.CONNECTION_RESET: Ending.RESET,
-    FailureCode.CONNECTION_ABORTED: Ending.RESET,
     FailureCode.EOF: Ending.FIN,
     FailureCode.TIMEOUT: Ending.SILENCE,
 }

@@ -27,7 +27,7 @@ _READ_BYTES = 16384
 _MAX_SAMPLES = 32
 _STALLED_SHARE = 0.5
 """When no byte came for this share of `timeout_s`, the peer fell silent; otherwise it was only slow."""
-_RESETS = frozenset({errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE})
+_RESETS = frozenset({errno.ECONNRESET, errno.EPIPE})
 
 
 async def exchange(ctx: Context, stream: ByteStream, request: OutgoingRequest) -> HTTPExchange:

@@ -4,7 +4,7 @@ from probe.model.failure import Failure, FailureCode
 
 _WORDS = {
     FailureCode.ADDRESS_NOT_AVAILABLE: "this host has no address for it",
-    FailureCode.CONNECTION_ABORTED: "reset",
+    FailureCode.CONNECTION_ABORTED: "given up by this host",
     FailureCode.CONNECTION_REFUSED: "refused",
     FailureCode.CONNECTION_RESET: "reset",
     FailureCode.EOF: "closed",

@@ -22,7 +22,7 @@ _CODES = {code.value: code for code in FailureCode}
 _OTHER_WORDS = {
     "android_dns_cache_no_data": FailureCode.DNS_NO_ANSWER,
     "connect_error": FailureCode.UNKNOWN,
-    "connection_already_closed": FailureCode.CONNECTION_ABORTED,
+    "connection_already_closed": FailureCode.CONNECTION_ABORTED,  # Go's net.ErrClosed: the probe itself had closed it
     "connection_done": FailureCode.EOF,
     "connection_refused_error": FailureCode.CONNECTION_REFUSED,
     "deferred_timeout_error": FailureCode.TIMEOUT,

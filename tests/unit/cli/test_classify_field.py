@@ -112,6 +112,10 @@ case("the resolver is silent", "impaired dns.timeout", named(failure=SILENT))
 case("reset while connecting", "likely_blocked tcp.rst_synack", named().flow(EXAMPLE, 443, NAME, tcp=RESET))
 case("foreign certificate", "likely_blocked tls.mitm.untrusted",
      named().flow(EXAMPLE, 443, NAME, tls="ssl_unknown_authority"))  # fmt: skip
+case("the probe's network changed", "insufficient instrument.fault",
+     named().flow(EXAMPLE, 443, NAME, tls="connection_aborted"))  # fmt: skip
+case("the probe closed it itself", "insufficient instrument.fault",
+     named().flow(EXAMPLE, 443, NAME, page=page(COM, failure="connection_already_closed")))  # fmt: skip
 case("our own library's fault", "insufficient tls",
      named().flow(EXAMPLE, 443, NAME, tls="unknown_failure: tls: server selected unsupported version"))  # fmt: skip
 case("the control is refused", "ok", named(CLEAR).flow(EXAMPLE, 80, page=page(CLEAR)), known=False, tcp=BOTH,

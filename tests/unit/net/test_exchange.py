@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe.classify.tries import Outcome, read_http
 from probe.model.failure import FailureCode, Stage
 from probe.model.observation import Ending, HTTPExchange, Role
 from probe.net.exchange import MAX_REDIRECTS, exchange
@@ -61,15 +62,23 @@ async def test_how_data_came_in_is_kept_of_experiments_alone():
     assert (tried.segments, tried.early_segments) == (40, 5)
 
 
-@pytest.mark.parametrize("error", [RESET, OSError(errno.EPIPE, ""), OSError(errno.ECONNABORTED, "")])
+@pytest.mark.parametrize("error", [RESET, OSError(errno.EPIPE, "")])
 async def test_a_reset_after_the_host_heats_the_endpoint(error):
     seen, gate = await run([(0.01, error)])
     assert seen.failure is not None
     assert (seen.failure.stage, seen.ending, seen.status) == (Stage.HTTP, Ending.RESET, 0)
-    assert seen.failure.code in (FailureCode.CONNECTION_RESET, FailureCode.CONNECTION_ABORTED)
+    assert seen.failure.code is FailureCode.CONNECTION_RESET
     assert seen.bytes_acked
     assert seen.first_byte_s is None
     assert gate.hot == [ENDPOINT]
+
+
+async def test_what_this_host_gave_up_is_nobodys_reset_and_heats_nothing():
+    seen, gate = await run([(0.01, OSError(errno.ECONNABORTED, ""))])
+    assert seen.failure is not None
+    assert (seen.failure.code, seen.ending) == (FailureCode.CONNECTION_ABORTED, Ending.ERROR)
+    assert read_http(seen) is Outcome.INSTRUMENT
+    assert gate.hot == []
 
 
 async def test_a_request_that_cannot_be_sent_is_a_failure():
