@@ -6,7 +6,7 @@ That no control can be reached is a finding of its own, never an error: the repo
 import asyncio
 import collections
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 
@@ -36,6 +36,7 @@ _PATHS = {
     ControlKind.OONI: "/",
 }
 _ECHO = "/api/v1/echo"
+_SAW_NOTHING = "could not look at the place"
 
 _Key = tuple[CheckName, str, int, str, bool, str, tuple[str, ...], str]
 
@@ -125,6 +126,11 @@ class ControlClient:
             task.add_done_callback(lambda _: self._asking.pop(request, None))
         return await asyncio.shield(task)
 
+    async def ask_another(self, request: ControlRequest, heard: Collection[str]) -> ControlReport | None:
+        """Return what a control that was not heard yet sees, asked now; `None` = nobody else can be asked."""
+        names = {reach.name for reach in self._in_order()} - set(heard)
+        return await self._ask_in_turn(_settle(request), names) if names else None
+
     def find_kept(self, request: ControlRequest, max_age_s: float) -> ControlReport | None:
         """Return a kept answer that is young enough and knows all the addresses asked about; nobody is asked."""
         request = _settle(request)
@@ -136,15 +142,20 @@ class ControlClient:
             return None
         return msgspec.structs.replace(kept.report, age_s=age_s)
 
-    async def _ask_in_turn(self, request: ControlRequest) -> ControlReport:
-        """Ask one control after another until one answers; the healthy first, those in a pause not at all.
+    async def _ask_in_turn(self, request: ControlRequest, names: Collection[str] | None = None) -> ControlReport:
+        """Ask one control after another until one has looked; the healthy first, those in a pause not at all.
 
         The next is asked as well where one cannot be reached for a while; what that one comes to is heard in the end.
+        With `names` only these are asked, and what they say is not kept for others.
         """
         tried: list[str] = []
         last: ControlReport | None = None
+        blind: ControlReport | None = None
+        """One that answered, and could not look at the place: better than nothing, if nobody else can."""
         slow: dict[str, asyncio.Task[ControlReport]] = {}
         for reach in self._in_order():
+            if names is not None and reach.name not in names:
+                continue
             if reach.settings.kind is ControlKind.OONI and request.check is not CheckName.WEB:
                 tried.append(f"{reach.name}: an OONI test helper measures web pages only")
                 continue
@@ -153,15 +164,19 @@ class ControlClient:
                 slow[reach.name] = asking
                 continue
             last = asking.result()
-            if last.answered:
+            if last.answered and last.looked(request.check):
                 waiting = (f"{name}: not reached within {self._reached_within_s} s" for name in slow)
-                return self._settle_on(request, last, (*tried, *waiting))
-            tried.append(f"{reach.name}: {last.failure}")
+                return self._settle_on(request, last, (*tried, *waiting), keep=names is None)
+            blind = blind or (last if last.answered else None)
+            tried.append(f"{reach.name}: {last.failure or _SAW_NOTHING}")
         for name, asking in slow.items():
             last = await asking
-            if last.answered:
-                return self._settle_on(request, last, tuple(tried))
-            tried.append(f"{name}: {last.failure}")
+            if last.answered and last.looked(request.check):
+                return self._settle_on(request, last, tuple(tried), keep=names is None)
+            blind = blind or (last if last.answered else None)
+            tried.append(f"{name}: {last.failure or _SAW_NOTHING}")
+        if blind is not None:
+            return self._settle_on(request, blind, tuple(tried), keep=names is None)
         if last is None:
             last = self._build_unasked(tried)
         return msgspec.structs.replace(last, tried=tuple(tried))
@@ -181,9 +196,12 @@ class ControlClient:
             await asyncio.wait({asking})
         return asking
 
-    def _settle_on(self, request: ControlRequest, report: ControlReport, tried: tuple[str, ...]) -> ControlReport:
+    def _settle_on(
+        self, request: ControlRequest, report: ControlReport, tried: tuple[str, ...], *, keep: bool
+    ) -> ControlReport:
         report = msgspec.structs.replace(report, tried=tried)
-        self._keep(request, report)
+        if keep:
+            self._keep(request, report)
         return report
 
     def _in_order(self) -> list[Reach | TunnelReach]:

@@ -7,11 +7,13 @@ from enum import StrEnum
 
 import msgspec
 
+from probe.model.failure import INSTRUMENT_CODES, FailureCode
 from probe.model.observation import DNSLookup, HTTPExchange, Observation, TCPConnect, TLSHandshake
 from probe.model.pattern import Pattern
 from probe.model.target import CheckName
 from probe.model.verdict import Cause, Confidence, Status
 
+_NO_ROUTE = frozenset({FailureCode.NETWORK_UNREACHABLE, FailureCode.NETWORK_DOWN})
 GREETINGS = frozenset({"openvpn", "ikev2", "l2tp", "stun"})
 """Protocols over UDP whose servers answer a first packet that holds nobody's credentials: a control can send it."""
 
@@ -107,6 +109,17 @@ class ControlReport(msgspec.Struct, frozen=True, kw_only=True):
         """Tell whether there is an outside view at all."""
         return not self.failure
 
+    def looked(self, check: CheckName) -> bool:
+        """Tell whether it says anything of a target of this kind: a proxy that will not connect, or hangs, does not.
+
+        A name for which it was given nothing is an answer; a step that its own host refused is none.
+        """
+        lookups = [seen for seen in self.observations if isinstance(seen, DNSLookup)]
+        steps = [seen for seen in self.observations if not isinstance(seen, DNSLookup)]
+        if check is CheckName.DNS or not steps:
+            return check is CheckName.DNS or not any(lookup.addresses for lookup in lookups)
+        return not all(map(is_own_fault, steps))
+
     def of_target(self, check: CheckName) -> tuple[Observation, ...]:
         """Return what it saw of a target of this kind: the way to resolvers that it asked is no part of that.
 
@@ -120,6 +133,12 @@ class ControlReport(msgspec.Struct, frozen=True, kw_only=True):
             for seen in self.observations
             if not isinstance(seen, TCPConnect | TLSHandshake | HTTPExchange) or seen.endpoint not in asked
         )
+
+
+def is_own_fault(observation: Observation) -> bool:
+    """Tell whether a control's step says nothing of the place: its host erred, or has no route of that family."""
+    failure = observation.failure
+    return failure is not None and (failure.code in INSTRUMENT_CODES or failure.code in _NO_ROUTE)
 
 
 class EchoRange(msgspec.Struct, frozen=True, kw_only=True):

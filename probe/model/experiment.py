@@ -227,3 +227,5 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
     question: str
     """What they will settle, for a reader."""
     experiments: tuple[Experiment, ...]
+    second_opinion: bool = False
+    """A control says that nobody gets there: ask another one as well, for the first may stand behind a censor."""

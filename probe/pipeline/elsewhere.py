@@ -78,6 +78,11 @@ class Elsewhere:
             came = controls.find_kept(request, WITHIN_S)
             self.reports += [came] if came is not None else []
         self.reports.append(await controls.ask(request, max_age_s=0.0))
+        if any(item.second_opinion for item in self._wish.pending):
+            cited = (report for citation in self._wish.cites for report in citation.controls)
+            heard = {report.control for report in (*cited, *self.reports) if report.answered}
+            other = await controls.ask_another(request, heard | {self.reports[-1].control})
+            self.reports += [other] if other is not None else []
 
     async def take_echoes(self, traffic: Traffic, count: int = PAIRS) -> None:
         """Keep so many ports of a control for this run, unless it has some."""

@@ -15,7 +15,7 @@ from probe.classify.plans.floor import plan_floor
 from probe.classify.plans.plan import plan_second_round
 from probe.classify.plans.route import plan_route
 from probe.model.experiment import Design, Experiment, Pending
-from probe.model.verdict import Confidence, EvidenceFamily, Status, Verdict
+from probe.model.verdict import Cause, Confidence, EvidenceFamily, Status, Verdict
 
 BEGIN_UNTIL_S = 360.0
 """After the first run's start; a round takes less than a minute, but for one that times how long a place stays dead."""
@@ -36,7 +36,10 @@ def second_round(case: Case, verdict: Verdict) -> tuple[Pending, ...]:
     is the name at the control's own echo ports, where it means nothing to anybody but a filter.
     """
     outside = (EvidenceFamily.CONTROL, EvidenceFamily.TUNNEL)
-    once = any(e.family in outside and e.confidence is Confidence.C1 for e in verdict.evidence)
+    # Where two controls were heard and neither settles it, they disagree: the same once more tells no more.
+    heard = {report.control for report in case.controls if report.answered}
+    once = len(heard) < 2 and any(e.family in outside and e.confidence is Confidence.C1 for e in verdict.evidence)
+    nobody = any(e.family in outside and e.cause is Cause.OUTAGE for e in verdict.evidence)
     isolated = verdict.status is Status.LIKELY_BLOCKED
     route = plan_route(case) if once or isolated else ()
     # Where nobody outside can be asked, the packets themselves may tell who sends them.
@@ -49,7 +52,10 @@ def second_round(case: Case, verdict: Verdict) -> tuple[Pending, ...]:
     question = "what a control sees, which took longer to answer" if late else "whether the site can be had over HTTP/3"
     question = "whether a control still sees it otherwise" if once else question
     experiments = (*plan_second_round(case), *(plan_crossing(case) if once else ()), *route)
-    return (Pending(due_in_s=case.round_apart_s + 1.0, question=question, experiments=experiments), *who)
+    round_two = Pending(
+        due_in_s=case.round_apart_s + 1.0, question=question, experiments=experiments, second_opinion=nobody
+    )
+    return (round_two, *who)
 
 
 async def run_in_order(

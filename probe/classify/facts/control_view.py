@@ -11,9 +11,9 @@ from typing import Self
 from probe.classify.case import Case
 from probe.classify.facts.path_facts import may_cite
 from probe.classify.tries import Outcome, is_bogus, read_dns, read_http, read_tcp, read_tls, write_spot
-from probe.model.control import ControlKind, ControlReport
+from probe.model.control import ControlKind, ControlReport, is_own_fault
 from probe.model.depth import Depth
-from probe.model.failure import INSTRUMENT_CODES, FailureCode
+from probe.model.failure import FailureCode
 from probe.model.observation import (
     DialogueExchange,
     DNSLookup,
@@ -42,7 +42,7 @@ class ControlView:
     def __init__(self, case: Case, reports: tuple[ControlReport, ...]) -> None:
         self._case = case
         self._reports = reports
-        self._seen = [o for report in reports for o in believed(report, case) if not _own_fault(o)]
+        self._seen = [o for report in reports for o in believed(report, case) if not is_own_fault(o)]
 
     @classmethod
     def of(cls, case: Case) -> Self:
@@ -70,6 +70,14 @@ class ControlView:
         apart = any(apart_s <= late - early <= WITHIN_S for early in asked_s for late in asked_s)
         return Confidence.C2 if apart else Confidence.C1
 
+    def contested(self, says: Callable[[Self], bool]) -> bool:
+        """Tell whether one control by itself says this: asked where another one says the opposite.
+
+        One of the two may stand behind a censor, or be refused by the server: neither settles who keeps us out.
+        """
+        names = {report.control for report in self._reports}
+        return len(names) > 1 and any(says(self._by_name(name)) for name in names)
+
     @property
     def through_tunnel(self) -> bool:
         """Tell whether all that is known came through tunnels: how fast it came then tells of them, too."""
@@ -81,6 +89,15 @@ class ControlView:
         view: Self | None = self._case.derived.get(key)
         if view is None:
             view = self._case.derived[key] = type(self)(self._case, (report,))
+        return view
+
+    def _by_name(self, name: str) -> Self:
+        """Return the view that one control gives by itself, in all its rounds."""
+        key = f"control view of {name}"
+        view: Self | None = self._case.derived.get(key)
+        if view is None:
+            mine = tuple(report for report in self._reports if report.control == name)
+            view = self._case.derived[key] = type(self)(self._case, mine)
         return view
 
     def method(self, says: Callable[[Self], bool]) -> EvidenceFamily:
@@ -248,11 +265,3 @@ def _is_shown(observation: Observation, shown: set[str]) -> bool:
             return observation.endpoint.address in shown
         case _:
             return False
-
-
-def _own_fault(observation: Observation) -> bool:
-    """Tell whether a control's step says nothing of the place: its host erred, or has no route of that family."""
-    failure = observation.failure
-    return failure is not None and (
-        failure.code in INSTRUMENT_CODES or failure.code in (FailureCode.NETWORK_UNREACHABLE, FailureCode.NETWORK_DOWN)
-    )

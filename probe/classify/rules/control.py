@@ -59,14 +59,20 @@ def _own_share(facts: PathFacts, cause: Cause) -> Confidence:
     """C0 while our own step failed once only: a packet lost here is no difference to what a control sees.
 
     Where nobody is accused, the same failure at the name's other addresses is the second. A server that took what we
-    sent, and whose answer may be too large for the way to us, is no more than a suspicion.
+    sent, and whose answer may be too large for the way to us, is no more than a suspicion; nor is a failure that
+    another control shares.
     """
     failed, broken = facts.tries_failed, facts.failing
     if broken is not None and cause is not Cause.NETWORK:
         failed = len(facts.seen(broken.layer, broken.outcome, name=TEST, at=(OWN, SIBLING)))
     if failed == 1 and not facts.case.single_sample:
         return C0
-    return C1 if cause is Cause.NETWORK and may_have_lost_answer(facts) else C2
+    return C1 if cause is Cause.NETWORK and (may_have_lost_answer(facts) or _is_contested(facts)) else C2
+
+
+def _is_contested(facts: PathFacts) -> bool:
+    view = ControlView.of(facts.case)
+    return view.contested(lambda one: _fails_too(facts, one) or _unanswered_too(facts, one))
 
 
 def _name(facts: PathFacts) -> str:

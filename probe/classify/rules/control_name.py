@@ -53,6 +53,8 @@ def _bound(facts: NameFacts, cause: Cause) -> Confidence:
     """
     if cause is not Cause.NETWORK:
         return C2
+    if ControlView.of(facts.case).contested(lambda one: one.knows_no_address()):
+        return C1  # it is unknown to another control as well
     if facts.own_outcome in _MAY_BE_THE_ZONES_OWN and not facts.contradicts_itself:
         return C1
     return C2 if facts.case.single_sample or (facts.neutral_clean and facts.persists) else C1

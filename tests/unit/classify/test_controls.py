@@ -61,6 +61,39 @@ def test_another_sites_certificate_refutes_nothing_while_no_address_proved_to_be
     assert judge(story.case(controls=rounds(dead))).status in (Status.IMPAIRED, Status.SERVER_SIDE)
 
 
+def test_what_a_second_control_reaches_is_not_down():
+    dead = Story().dns(OWN).tcp("silent")
+    alone = rounds(dead)
+    other = report(all_well(), 30.0, control="nyc-1")
+    assert judge(connect("silent").case(controls=alone)).status is Status.DOWN
+    verdict = judge(connect("silent").case(controls=(*alone, other)))
+    assert (verdict.status, verdict.cause) == (Status.IMPAIRED, Cause.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (connect("silent"), Story().dns(OWN).tcp("silent")),
+        (reset(), Story().dns(OWN).tcp().tls("reset")),
+        (Story().dns(FailureCode.DNS_NXDOMAIN).again(FailureCode.DNS_NXDOMAIN, times=4).neutrals(),
+         Story().dns(FailureCode.DNS_NXDOMAIN)),
+    ],
+    ids=["connect", "handshake", "name"],
+)  # fmt: skip
+def test_where_controls_disagree_nobody_is_accused_by_what_one_of_them_saw(ours: Story, theirs: Story):
+    well = rounds(all_well())
+    others = tuple(msgspec.structs.replace(r, control="nyc-1") for r in rounds(theirs))
+    assert judge(ours.case(controls=well)).status is Status.LIKELY_BLOCKED
+    assert judge(ours.case(controls=(*well, *others))).status is Status.IMPAIRED
+
+
+def test_a_control_that_failed_and_then_passes_is_one_control_and_contests_nothing():
+    verdict = judge(
+        connect("silent").case(controls=(report(Story().dns(OWN).tcp("silent"), -30.0), *rounds(all_well())))
+    )
+    assert verdict.status is Status.LIKELY_BLOCKED
+
+
 @pytest.mark.parametrize(("apart_s", "status"), [(29.0, Status.IMPAIRED), (30.0, Status.LIKELY_BLOCKED)])
 def test_two_rounds_are_thirty_seconds_apart(apart_s, status):
     assert judge(reset().case(controls=rounds(all_well(), 2, apart_s))).status is status

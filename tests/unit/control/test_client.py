@@ -68,6 +68,18 @@ async def test_an_answer_is_kept_until_it_is_too_old_or_knows_too_few_addresses(
         assert len(place.world.requests) == 3
 
 
+async def test_another_control_is_one_that_was_not_heard_and_its_answer_is_not_kept_for_others() -> None:
+    async with page_behind() as (place, request):
+        one, two = (ControlSettings(url=place.url, name=name, token=FROM_ENV) for name in ("fra-1", "nyc-1"))
+        client = client_of(place, one, two)
+        other = await client.ask_another(request, {"fra-1"})
+        assert other is not None
+        assert (other.control, other.answered) == ("nyc-1", True)
+        assert client.find_kept(request, 60.0) is None
+        assert await client.ask_another(request, {"fra-1", "nyc-1"}) is None
+        await client.close()
+
+
 async def test_the_same_question_at_the_same_time_is_asked_once_and_outlives_one_asker() -> None:
     async with page_behind() as (place, request):
         client = client_of(place)

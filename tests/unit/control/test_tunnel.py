@@ -66,6 +66,21 @@ async def test_every_step_runs_through_a_socks5_proxy_the_questions_for_the_name
         assert not world.nameserver.asked
 
 
+async def test_one_that_resolves_and_will_not_connect_is_blind_and_another_is_asked() -> None:
+    async with open_site() as (world, request, resolvers):
+        strict = Socks(code=2, open_ports=tuple(r.endpoint.port for r in resolvers if r.endpoint is not None))
+        ways = [f"socks5://127.0.0.1:{await world.serve(socks.serve)}" for socks in (strict, Socks())]
+        settings = tuple(ControlSettings(kind=ControlKind.TUNNEL, proxy=way, name=way) for way in ways)
+        for asked, says, sees in ((settings[:1], ways[0], False), (settings, ways[1], True)):
+            client = ControlClient(
+                asked, world.stack, environ={}, families=(4,), resolvers=resolvers, tunnel_policy=ANYWHERE
+            )
+            report = await client.ask(request)
+            await client.close()
+            assert (report.control, report.failure, report.looked(request.check)) == (says, "", sees)
+        assert report.tried == (f"{ways[0]}: could not look at the place",)
+
+
 async def test_every_step_runs_through_an_http_proxy() -> None:
     async with open_site() as (world, request, resolvers):
 

@@ -25,8 +25,10 @@ async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 class Socks:
     """Connects where it is told; `hasty` says so before it tries, as ssh -D does."""
 
-    def __init__(self, *, hasty: bool = False, code: int | None = None) -> None:
+    def __init__(self, *, hasty: bool = False, code: int | None = None, open_ports: tuple[int, ...] = ()) -> None:
         self.asked: list[str] = []
+        self._open_ports = open_ports
+        """Where it connects in spite of `code`."""
         self._hasty = hasty
         self._code = code
 
@@ -42,7 +44,7 @@ class Socks:
         address = str(ipaddress.ip_address(await reader.readexactly(16 if head[3] == 4 else 4)))
         port = int.from_bytes(await reader.readexactly(2))
         self.asked.append(f"{address}:{port}")
-        if self._code is not None:
+        if self._code is not None and port not in self._open_ports:
             writer.write(bytes((5, self._code, 0, 1)) + bytes(6))
             return
         if self._hasty:

@@ -2,14 +2,16 @@
 
 import asyncio
 import dataclasses
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
+import pytest
 
 from probe.classify.judge import judge
 from probe.model.control import ControlReport, ControlRequest
 from probe.model.endpoint import Endpoint
-from probe.model.experiment import Pending, Traffic
+from probe.model.experiment import Pending, Step, Traffic
 from probe.model.measurement import Citation
 from probe.net.clock import SystemClock
 from probe.net.context import Journal
@@ -17,6 +19,7 @@ from probe.pipeline.elsewhere import Elsewhere
 from probe.pipeline.later import second_round
 from probe.pipeline.wish import Wish
 from tests.unit.classify.cases import OWN, Story
+from tests.unit.classify.outside import all_well, report
 from tests.unit.daemon.parts import make_agent
 
 SAW = ControlReport(control="fra-1", asked_at=1.0)
@@ -28,17 +31,25 @@ class Controls:
 
     first_name = "fra-1"
 
-    def __init__(self, *, answers: bool = True, kept: ControlReport | None = None) -> None:
+    def __init__(
+        self, *, answers: bool = True, kept: ControlReport | None = None, other: ControlReport | None = None
+    ) -> None:
         self.ready = asyncio.Event()
         if answers:
             self.ready.set()
         self.kept = kept
+        self.other = other
+        self.heard: list[list[str]] = []
         self.ages_s: list[float | None] = []
 
     async def ask(self, _request: ControlRequest, *, max_age_s: float | None = None) -> ControlReport:
         self.ages_s.append(max_age_s)
         await self.ready.wait()
         return SAW
+
+    async def ask_another(self, _request: ControlRequest, heard: Collection[str]) -> ControlReport | None:
+        self.heard.append(sorted(heard))
+        return self.other
 
     def find_kept(self, _request: ControlRequest, _max_age_s: float) -> ControlReport | None:
         return self.kept
@@ -133,3 +144,28 @@ def test_a_control_that_was_late_is_asked_again_when_its_rounds_are_far_enough_a
     assert [(p.question, p.due_in_s) for p in pending if "control" in p.question] == [
         ("what a control sees, which took longer to answer", case.round_apart_s + 1.0)
     ]
+
+
+DEAD = Story().dns(OWN).tcp("silent").once_more(Step.CONNECT, "silent")
+
+
+def late_round(*controls: ControlReport, story: Story = DEAD) -> tuple[Pending, ...]:
+    case = story.case(controls=controls)
+    return tuple(p for p in second_round(case, judge(case)) if "control" in p.question)
+
+
+def test_before_a_target_is_called_down_another_control_is_to_be_asked() -> None:
+    (down,) = late_round(report(Story().dns(OWN).tcp("silent")))
+    (kept_out,) = late_round(report(all_well()))
+    assert (down.second_opinion, kept_out.second_opinion) == (True, False)
+
+
+@pytest.mark.parametrize("other", [msgspec.structs.replace(SAW, control="nyc-1"), None])
+async def test_the_other_control_is_one_that_was_not_heard(other: ControlReport | None) -> None:
+    earlier = Citation(measurement="01", age_s=31.0, controls=(msgspec.structs.replace(SAW, control="ber-1"),))
+    pending = (Pending(due_in_s=31.0, question="what a control sees", experiments=(), second_opinion=True),)
+    controls = Controls(other=other)
+    asked, _ = make(controls, Wish(cites=(earlier,), continues="01", pending=pending))
+    await asked.ask()
+    assert controls.heard == [["ber-1", "fra-1"]]
+    assert asked.reports == [SAW, *([other] if other is not None else [])]
