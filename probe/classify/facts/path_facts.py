@@ -328,7 +328,12 @@ def _questions_at(case: Case, table: tuple[Try, ...], spot: str) -> tuple[Try, .
 
 def is_kin(spot: str, other: str) -> bool:
     """Tell whether two places have addresses of the same family."""
-    return (spot.count(":") > 1) is (other.count(":") > 1)
+    return is_v6(spot) is is_v6(other)
+
+
+def is_v6(spot: str) -> bool:
+    """Tell whether a place has an IPv6 address: the port alone brings one colon."""
+    return spot.count(":") > 1
 
 
 def _neutral_spoke(passed: tuple[Try, ...], spot: str) -> bool:

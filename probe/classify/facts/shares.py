@@ -8,7 +8,7 @@ loss takes that place.
 
 import msgspec
 
-from probe.classify.facts.path_facts import OWN, SIBLING, PathFacts, is_kin
+from probe.classify.facts.path_facts import OWN, SIBLING, PathFacts, is_kin, is_v6
 from probe.classify.pairs import PAIRS, SPOKE
 from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try
 from probe.model.chance import Decision, decide_sequentially, fisher_two_sided
@@ -107,7 +107,7 @@ def _try_of(row: Try) -> tuple[str, str]:
 
 def share_of(facts: PathFacts) -> Share:
     """Return the share over this path and its siblings of the same family."""
-    key = ("share", facts.spots)
+    key = ("share", facts.spots, is_v6(facts.spot))
     share: Share | None = facts.rows.derived.get(key)
     if share is None:
         share = facts.rows.derived[key] = _count_over(facts)

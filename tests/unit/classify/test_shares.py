@@ -92,6 +92,12 @@ def test_each_family_is_tried_for_itself():
     assert not [e for e in share(v6_alone) if e.design is Design.SHARE], "neither family has failed and come through"
 
 
+def test_what_strikes_one_family_is_not_said_of_the_other():
+    story = sometimes("reset", 9, 2).dns(OWN_V6, query_type="AAAA").tcp(address=OWN_V6).tls(address=OWN_V6)
+    said = judge(story.case(baseline=msgspec.structs.replace(FIT, families=(4, 6))))
+    assert [evidence.path for evidence in said.evidence] == [f"{OWN}:443"]
+
+
 def test_a_private_endpoint_is_left_alone():
     story = Story(exposure=Exposure.PRIVATE).dns(OWN).tcp().tls().http()
     assert share(story, tries=10) == []
