@@ -4,8 +4,9 @@ import functools
 from typing import Any, Self
 
 from probe.classify.case import Case
-from probe.classify.tries import Layer, Try
+from probe.classify.tries import Layer, Outcome, Try
 from probe.model.experiment import Design
+from probe.model.observation import HTTPExchange
 
 
 class HopRows:
@@ -41,6 +42,18 @@ class HopRows:
         return frozenset([row.experiment.design for row in self.rows if row.experiment is not None])
 
     @functools.cached_property
+    def encrypted_page(self) -> HTTPExchange | None:
+        """Return what the same host served over https with a valid certificate, when that was asked."""
+        if Design.ENCRYPTED_ROUTE not in self.designs:
+            return None
+        shaken = [r.experiment for r in self.by_layer.get(Layer.TLS, ()) if r.outcome is Outcome.OK and _is_routed(r)]
+        for row in self.by_layer.get(Layer.HTTP, ()):
+            proven = row.outcome is Outcome.OK and _is_routed(row) and row.experiment in shaken
+            if proven and isinstance(row.observation, HTTPExchange):
+                return row.observation
+        return None
+
+    @functools.cached_property
     def by_spot(self) -> dict[str, list[Try]]:
         """Return the rows of each place."""
         found: dict[str, list[Try]] = {}
@@ -55,3 +68,7 @@ class HopRows:
         for row in self.rows:
             found.setdefault((row.layer, row.spot), []).append(row)
         return found
+
+
+def _is_routed(row: Try) -> bool:
+    return row.experiment is not None and row.experiment.design is Design.ENCRYPTED_ROUTE

@@ -97,6 +97,14 @@ def landed_on_block_page(facts: PathFacts) -> bool:
 
 def breaks_over_https_too(facts: PathFacts) -> bool:
     """Tell whether the same request, under the site's own certificate, was cut off or left unanswered as well."""
+    broken: bool | None = facts.rows.derived.get("broken over https")
+    if broken is None:
+        broken = facts.rows.derived["broken over https"] = _breaks_over_https(facts)
+    return broken
+
+
+def _breaks_over_https(facts: PathFacts) -> bool:
+    """Ask it of all places at once: the answer is the same on each path."""
     ended = facts.seen(Layer.HTTP, *TRIGGERABLE, at=tuple(Place), design=Design.ENCRYPTED_ROUTE)
     asked = {row.experiment.id for row in ended if row.experiment is not None and _is_encrypted(row)}
     shaken = facts.seen(Layer.TLS, Outcome.OK, at=tuple(Place), design=Design.ENCRYPTED_ROUTE)

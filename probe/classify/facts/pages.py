@@ -66,14 +66,18 @@ def is_challenge(page: HTTPExchange) -> bool:
         return False
     if any(name.lower() == "cf-mitigated" and value.strip().lower() == "challenge" for name, value in page.headers):
         return True
+    if page.status not in (401, 403, 405, 429, 503):
+        return False
     body = page.body[:_SEARCHED_BYTES].lower()
-    return page.status in (401, 403, 405, 429, 503) and any(mark in body for mark in _CHALLENGE_MARKS)
+    return any(mark in body for mark in _CHALLENGE_MARKS)
 
 
 def is_country_refusal(page: HTTPExchange) -> bool:
     """Tell whether the server refuses this country by its own word, or by status 451."""
+    if page.status != 403:
+        return page.status == 451
     body = page.body[:_SEARCHED_BYTES].lower()
-    return page.status == 451 or (page.status == 403 and any(words in body for words in _COUNTRY_REFUSALS))
+    return any(words in body for words in _COUNTRY_REFUSALS)
 
 
 def differ(cleartext: HTTPExchange, encrypted: HTTPExchange) -> bool:

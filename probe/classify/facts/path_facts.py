@@ -115,6 +115,8 @@ class PathFacts:
         design: Design | None = None,
     ) -> tuple[Try, ...]:
         """Return the tries of this kind; no outcome named = any."""
+        if design is not None and design not in self.rows.designs:
+            return ()
         here = at == _HERE and design is not Design.PORTS
         rows = self.rows.by_layer_and_spot.get((layer, self.spot)) if here else self.rows.by_layer.get(layer)
         if not rows:
@@ -200,11 +202,14 @@ class PathFacts:
 
     def _allies(self, layer: Layer) -> frozenset[str]:
         """Return the places whose tries count together: both families where neutral names pass in both, else ours."""
-        passed = self.seen(layer, *SPOKE, name=NEUTRAL, at=(OWN, SIBLING))
-        kin = frozenset(spot for spot in self.spots if is_kin(spot, self.spot))
-        strangers = self.spots - kin
-        both = _neutral_spoke(passed, self.spot) and any(_neutral_spoke(passed, spot) for spot in strangers)
-        return self.spots if both else kin
+        key = ("allies", layer, self.spots, is_v6(self.spot))
+        allies: frozenset[str] | None = self.rows.derived.get(key)
+        if allies is None:
+            kin = frozenset(spot for spot in self.spots if is_kin(spot, self.spot))
+            passed = {is_v6(row.spot) for row in self.seen(layer, *SPOKE, name=NEUTRAL, at=(OWN, SIBLING))}
+            both = len(passed) > 1 and kin != self.spots
+            allies = self.rows.derived[key] = self.spots if both else kin
+        return allies
 
     def _count_pairs(self, layer: Layer, outcome: Outcome, spots: frozenset[str]) -> Pairs:
         tried = (self.rows.by_spot.get(spot, []) for spot in sorted(spots))
@@ -289,17 +294,10 @@ class PathFacts:
         """Return the check's own exchange on this path."""
         return next((r.observation for r in self.checked if isinstance(r.observation, HTTPExchange)), None)
 
-    @functools.cached_property
+    @property
     def encrypted_page(self) -> HTTPExchange | None:
         """Return what the same host served over https with a valid certificate, when that was asked."""
-        rows = self.seen(Layer.HTTP, Outcome.OK, at=tuple(Place), design=Design.ENCRYPTED_ROUTE)
-        for row in rows:
-            proven = any(
-                r.layer is Layer.TLS and r.outcome is Outcome.OK and r.experiment == row.experiment for r in self.table
-            )
-            if proven and isinstance(row.observation, HTTPExchange):
-                return row.observation
-        return None
+        return self.rows.encrypted_page
 
     @property
     def encrypted_rounds(self) -> int:

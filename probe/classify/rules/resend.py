@@ -6,7 +6,7 @@ does a server whose queue is full. Nobody is accused.
 """
 
 from probe.classify.facts.path_facts import PathFacts
-from probe.classify.facts.resends import resends_of
+from probe.classify.facts.resends import is_lost, resends_of
 from probe.classify.rules.rule import Rule
 from probe.classify.tries import Layer
 from probe.model.pattern import Pattern
@@ -14,7 +14,9 @@ from probe.model.verdict import Cause, EvidenceFamily
 
 
 def _connects_late(facts: PathFacts) -> bool:
-    return not facts.failed(Layer.TCP) and resends_of(facts).came_about > 0 and resends_of(facts).is_shown
+    if facts.failed(Layer.TCP) or not any(map(is_lost, facts.here)):
+        return False
+    return resends_of(facts).came_about > 0 and resends_of(facts).is_shown
 
 
 RESEND_RULES: tuple[Rule[PathFacts], ...] = (
