@@ -42,6 +42,11 @@ class HopRows:
         return frozenset([row.experiment.design for row in self.rows if row.experiment is not None])
 
     @functools.cached_property
+    def handshakes(self) -> frozenset[Outcome]:
+        """Return in which ways TLS handshakes came out."""
+        return frozenset([row.outcome for row in self.by_layer.get(Layer.TLS, ())])
+
+    @functools.cached_property
     def encrypted_page(self) -> HTTPExchange | None:
         """Return what the same host served over https with a valid certificate, when that was asked."""
         if Design.ENCRYPTED_ROUTE not in self.designs:

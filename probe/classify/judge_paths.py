@@ -7,7 +7,7 @@ from probe.classify.facts.page_facts import page_boundary
 from probe.classify.facts.path_facts import PathFacts, own_checks
 from probe.classify.fold import PathJudgement
 from probe.classify.heat import is_heated
-from probe.classify.rules.layers import LAYERED, OUTSIDE
+from probe.classify.rules.layers import open_layers
 from probe.classify.rules.question import name_encrypted
 from probe.classify.rules.rule import F, Rule, first_in, first_rule
 from probe.classify.rules.trace import located_boundary
@@ -52,7 +52,8 @@ def judge_path(facts: PathFacts, family: AddressFamily = AddressFamily.V4) -> Pa
     evidence: list[Evidence] = []
     usable, interfered = True, False
     transactions = tuple(row.transaction for row in facts.checked if not row.measurement)
-    for sections in LAYERED:
+    *layers, outside = open_layers(facts)
+    for sections in layers:
         rule = first_in(sections, facts)
         if rule is not None:
             pairs = facts.pairs(facts.failing.layer) if facts.failing else None
@@ -63,7 +64,7 @@ def judge_path(facts: PathFacts, family: AddressFamily = AddressFamily.V4) -> Pa
     boundary = (located_boundary(facts) or page_boundary(facts)) if evidence else None
     if boundary is not None:
         evidence[0] = msgspec.structs.replace(evidence[0], locus=boundary.locus)
-    from_outside = first_in(OUTSIDE, facts) if facts.case.controls else None
+    from_outside = first_in(outside, facts) if facts.case.controls else None
     if from_outside is not None:
         seen = build_evidence(from_outside, facts, facts.spot, facts.hop, transactions)
         # A control says who: where the path alone does not, its word comes first. What fails for it as well is not the

@@ -204,6 +204,10 @@ FLOW_RULES: tuple[Rule[PathFacts], ...] = (
         reason="The page stops after the same number of bytes each time, without a word of its end.",
         measured=_stalls,
     ),
+)
+"""They come before the rules for pages that break off: what still comes is not broken."""
+
+COMING_RULES: tuple[Rule[PathFacts], ...] = (
     Rule(
         id="flow.slow.seen",
         when=lambda f: f.failed(Layer.HTTP, Outcome.CUT) and _comes(f) and _has_some(f),
@@ -214,8 +218,7 @@ FLOW_RULES: tuple[Rule[PathFacts], ...] = (
         reason="The page was still coming when time was over; nothing tells what makes it slow.",
     ),
 )
-"""They come before the rules for pages that break off: what still comes is not broken."""
-
+"""The page itself is all that is known."""
 
 FLOW_NOTES: tuple[Rule[PathFacts], ...] = (
     Rule(

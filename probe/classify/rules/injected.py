@@ -61,6 +61,10 @@ def _sent_by_another(
 INJECTED_RULES: tuple[Rule[PathFacts], ...] = (
     *_sent_by_another("http.redirect", Pattern.HTTP_REDIRECT, is_moved_in_the_clear, "A redirect to another site"),
     *_sent_by_another("http.blockpage", Pattern.HTTP_BLOCKPAGE, _takes_its_place, "A page that is not the site's"),
+)
+"""Where on the way a page comes from settles whose it is, if it is known in whose network that is."""
+
+MOVED_RULES: tuple[Rule[PathFacts], ...] = (
     Rule(
         id="http.redirect.to_block_page",
         when=lambda f: is_moved_in_the_clear(f) and landed_on_block_page(f),
@@ -70,7 +74,7 @@ INJECTED_RULES: tuple[Rule[PathFacts], ...] = (
         reason="In the clear the site seems to redirect to what reads like a block page; over https it does not.",
     ),
 )
-"""Where on the way a page comes from settles whose it is, if it is known in whose network that is."""
+"""Where nothing tells who sent it."""
 
 
 def _wrong_redirect(facts: PathFacts, code: FailureCode) -> bool:

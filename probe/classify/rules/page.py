@@ -5,8 +5,7 @@ from collections.abc import Callable
 from probe.classify.facts.page_facts import breaks_over_https_too
 from probe.classify.facts.pages import differ, fingerprint_of, is_challenge, is_country_refusal
 from probe.classify.facts.path_facts import PathFacts
-from probe.classify.rules.flow import FLOW_RULES
-from probe.classify.rules.injected import INJECTED_RULES, KEYWORD_RULES, OWN_REDIRECT_RULES
+from probe.classify.rules.injected import KEYWORD_RULES, OWN_REDIRECT_RULES
 from probe.classify.rules.path import (
     ARTEFACT,
     HTTP,
@@ -235,9 +234,6 @@ PAGE_RULES: tuple[Rule[PathFacts], ...] = (
         reason="The answer is not what the target expects.",
     ),
 )
-
-FOREIGN_PAGE_RULES = (*INJECTED_RULES, *BLOCKPAGE_RULES, *FLOW_RULES)
-"""A page that came may still be none of the site's, or may come too slowly to be of use."""
 
 EXCHANGE_RULES: tuple[Rule[PathFacts], ...] = (
     *unasked(HTTP),

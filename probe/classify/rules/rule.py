@@ -55,6 +55,8 @@ class Section(Generic[F]):
     given: Callable[[F], bool]
     """Follows from each rule's own `when`; it says nothing that they do not."""
     rules: tuple[Rule[F], ...]
+    of_hop: bool = False
+    """The condition is the same for all paths of a hop that broke in one layer, and for all that work."""
 
 
 def first_rule(rules: Iterable[Rule[F]], facts: F) -> Rule[F] | None:
