@@ -63,7 +63,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """First sight of the target, or a day since: cheap comparisons run on success too."""
 
     @functools.cached_property
-    def derived(self) -> dict[str, Any]:
+    def derived(self) -> dict[Any, Any]:
         """Keep what follows from the case alone, so that planning, judging and every rule work it out once."""
         return {}
 

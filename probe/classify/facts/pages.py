@@ -41,7 +41,10 @@ def fingerprint_of(case: Case, page: HTTPExchange) -> Fingerprint | None:
     """Return the block page fingerprint that an answer of the case matches; a dozen rules ask of each."""
     key = f"fingerprint {id(page)}"  # it lives as long as the case
     if key not in case.derived:
-        case.derived[key] = find_fingerprint(page, case.reference)
+        said = (page.body, page.title, page.headers)  # a site's addresses often say the same
+        if said not in case.derived:
+            case.derived[said] = find_fingerprint(page, case.reference)
+        case.derived[key] = case.derived[said]
     found: Fingerprint | None = case.derived[key]
     return found
 

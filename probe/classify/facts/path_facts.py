@@ -47,12 +47,20 @@ def _build_table(case: Case) -> tuple[Try, ...]:
                 row, started_s=row.started_s - citation.age_s, ended_s=row.ended_s - citation.age_s
             )
             rows.append(shifted)
-    rows.extend(build_tries(case.observations, case.experiments))
+    rows.extend(own_tries(case))
     if case.target.check in (CheckName.DOT, CheckName.DOH):
         return tuple(rows)
     asked = {str(row.observation.resolver.endpoint) for row in rows if isinstance(row.observation, DNSLookup)}
     # The way to a resolver, as after a truncated answer, is no path to the target.
     return tuple(row for row in rows if row.layer is Layer.DNS or row.experiment is not None or row.spot not in asked)
+
+
+def own_tries(case: Case) -> tuple[Try, ...]:
+    """Return the tries of this run alone, on whatever way."""
+    tries: tuple[Try, ...] | None = case.derived.get("own tries")
+    if tries is None:
+        tries = case.derived["own tries"] = build_tries(case.observations, case.experiments)
+    return tries
 
 
 def may_cite(case: Case) -> bool:

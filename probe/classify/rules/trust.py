@@ -3,11 +3,11 @@
 from probe.classify.facts.answers import comparable
 from probe.classify.facts.control_view import ControlView
 from probe.classify.facts.name_facts import CERTIFICATE_DATES, NameFacts
-from probe.classify.facts.path_facts import PathFacts
+from probe.classify.facts.path_facts import PathFacts, own_tries
 from probe.classify.pairs import TWICE
 from probe.classify.rules.path import LOCAL, OBSERVED, SERVER, TLS, UNKNOWN, A, repeated
 from probe.classify.rules.rule import C0, C1, C2, Rule
-from probe.classify.tries import Outcome, build_tries
+from probe.classify.tries import Outcome
 from probe.model.errors import ProtocolError
 from probe.model.experiment import Design, NameKind
 from probe.model.failure import FailureCode
@@ -74,8 +74,7 @@ def _own_names(facts: PathFacts) -> NameFacts:
     key = f"own names {facts.hop}"
     names: NameFacts | None = facts.case.derived.get(key)
     if names is None:
-        own = build_tries(facts.case.observations, facts.case.experiments)
-        names = facts.case.derived[key] = NameFacts(facts.case, own, facts.hop)
+        names = facts.case.derived[key] = NameFacts(facts.case, own_tries(facts.case), facts.hop)
     return names
 
 
