@@ -12,17 +12,19 @@ from probe.protocols import load_specs, specs_by_scheme
 from probe.protocols.dialogue import DialogueSpec, Parsed
 from probe.protocols.written.link import NotSpokenError, split_link, tidy_hello
 from probe.protocols.written.share_link import read_base64
+from probe.targets.client_files.amnezia import is_amnezia, unpack_amnezia
 from probe.targets.client_files.client_settings import is_settings, read_settings
 from probe.targets.unspoken import explain_text, explain_unspoken, is_unspoken
 
 MOST_LINES = 10_000
-_LINK = re.compile(r"""([a-z][a-z0-9+.-]*)://[^\s"']+""", re.IGNORECASE)
+_LINK = re.compile(r"""([a-z][a-z0-9+.-]*)://[^\s"'`<>]+""", re.IGNORECASE)
 _RELAY = re.compile(r"[^:]+:[0-9]{1,5}|\[[0-9a-f:]+\]:[0-9]{1,5}", re.IGNORECASE).fullmatch
 _FINGERPRINT = re.compile(r"\$?[0-9a-f]{40}", re.IGNORECASE).fullmatch
 _BARE_BRIDGE = "tor"
 """A bridge without a disguise is an address and a fingerprint."""
 _SCHEME = re.compile(r"(?<!\S)([a-z][a-z0-9+.-]*)://", re.IGNORECASE).finditer
 _SITE = re.compile(r"(?:https?://|[a-z0-9-]+(?:\.[a-z0-9-]+)+(?:[:/\s]|$))", re.IGNORECASE).match
+_WEB_PAGE = re.compile(r"\s*(?:<!doctype html|<html)\b", re.IGNORECASE).match
 _EXPORT = "mend it, or export the servers as share links, one per line"
 _COMMENTS = ("#", "//", ";")
 
@@ -61,8 +63,10 @@ class TunnelText:
 def decode_text(data: bytes) -> str:
     """Return the text of a file, whatever editor it was saved with; bytes that are no text come back as they were."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16", "replace")
-    return data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
+        text = data.decode("utf-16", "replace")
+    else:
+        text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def parse_tunnel_text(text: str, file_name: str = "") -> TunnelText:
@@ -72,7 +76,22 @@ def parse_tunnel_text(text: str, file_name: str = "") -> TunnelText:
         BrokenFileError: it is a client's file with a mistake; the message says which.
         ValueError: it is none of these; the message says what is wrong.
     """
-    suffix = PurePath(file_name).suffix.lower()
+    if _WEB_PAGE(text):
+        raise NotSpokenError(
+            "this is a web page, not a tunnel's file", "download the file again, perhaps after a login"
+        )
+    found = _parse_client_file(text, PurePath(file_name).suffix.lower())
+    if found is not None:
+        return found
+    return _parse_settings(text) if is_settings(text) else _parse_lines(text)
+
+
+def _parse_client_file(text: str, suffix: str = "") -> TunnelText | None:
+    """Read the file of a tunnel's own client; `None` = it is none.
+
+    Raises:
+        BrokenFileError: it is one, with a mistake.
+    """
     readers = [spec for spec in load_specs().values() if spec.read_file is not None]
     known = [spec for spec in readers if spec.recognise is not None and spec.recognise(text)]
     for spec in known or [spec for spec in readers if suffix in spec.suffixes]:
@@ -82,7 +101,7 @@ def parse_tunnel_text(text: str, file_name: str = "") -> TunnelText:
         except ValueError as error:
             raise BrokenFileError(str(error)) from None
         return TunnelText(tuple(Entry(spec, parsed) for parsed in found), is_client_file=True)
-    return _parse_settings(text) if is_settings(text) else _parse_lines(text)
+    return None
 
 
 def holds_only_tunnels(text: str) -> bool:
@@ -141,23 +160,27 @@ def _parse_settings(text: str) -> TunnelText:
 
 def _parse_lines(text: str) -> TunnelText:
     lines = _split(text)
-    if not any(_is_named(find_scheme(line)) for line in lines):
+    if not any(_is_named(find_scheme(_undress(line))) for line in lines):
         try:
-            lines = _split(read_base64(text).decode())
+            packed = read_base64(text).decode()
         except (ValueError, UnicodeDecodeError):
             neither = "this is neither a client's file, nor links, nor base64 of links"
             raise explain_text(text) or ValueError(neither) from None
+        if is_settings(packed):
+            return _parse_settings(packed)
+        lines = _split(packed)
     numbered = [(n, line) for n, line in enumerate(lines, 1) if line and not line.startswith(_COMMENTS)]
-    return _read_links([(number, _undress(part)) for number, line in numbered for part in _part(line)])
+    links = [(number, _undress(part)) for number, line in numbered for part in _part(line)]
+    return _read_links(links, may_be_packed=True)
 
 
-def _read_links(links: list[tuple[int, str]]) -> TunnelText:
-    """Read links by the lines that they stand in."""
+def _read_links(links: list[tuple[int, str]], *, may_be_packed: bool = False) -> TunnelText:
+    """Read links by the lines that they stand in; what came out of a packed one holds no other."""
     entries: list[Entry] = []
     mistakes: list[Mistake] = []
     for number, link in links:
         try:
-            entries.append(parse_link(link))
+            entries += _unpack(link) if may_be_packed and is_amnezia(link) else (parse_link(link),)
         except ValueError as error:
             mistakes.append(Mistake(number, str(error), error.remedy if isinstance(error, NotSpokenError) else ""))
     if not entries and mistakes:
@@ -166,6 +189,22 @@ def _read_links(links: list[tuple[int, str]]) -> TunnelText:
     if not entries:
         raise ValueError("there is no link in it")
     return TunnelText(tuple(entries), tuple(mistakes))
+
+
+def _unpack(link: str) -> tuple[Entry, ...]:
+    """Return the endpoints of what Amnezia hands on.
+
+    Raises:
+        ValueError: there is none that can be asked.
+    """
+    entries: list[Entry] = []
+    for text in unpack_amnezia(link):
+        found = _parse_client_file(text)
+        if found is not None or is_settings(text):
+            entries += (found or _parse_settings(text)).entries
+    if not entries:
+        raise NotSpokenError("vpn:// holds no connection that is spoken here", "export it as its own client's file")
+    return tuple(entries)
 
 
 def _is_named(scheme: str) -> bool:

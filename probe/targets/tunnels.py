@@ -36,7 +36,7 @@ ENTRIES_KEPT = 500
 _LINES_NAMED = 8
 LEAVE_OUT = "copy the link again, or leave the line out"
 STDIN = "standard input"
-_CLIENT_ENDINGS = (".ovpn", ".conf", ".sub")
+_CLIENT_ENDINGS = (".ovpn", ".conf", ".sub", ".vpn")
 _ENDINGS = (*_CLIENT_ENDINGS, ".txt", ".list", ".yaml", ".yml", ".json")
 
 Keep = Callable[[Mapping[str, str]], dict[str, SecretRef]]

@@ -8,12 +8,12 @@ _PROTOCOLS = {
     "ssr": "ShadowsocksR", "hysteria": "Hysteria 1", "hy": "Hysteria 1", "naive+quic": "NaïveProxy over QUIC",
     "shadowtls": "ShadowTLS", "snell": "Snell", "mieru": "Mieru", "mierus": "Mieru", "juicity": "Juicity",
     "brook": "Brook", "socks4": "SOCKS4", "socks4a": "SOCKS4", "trojan-go": "Trojan-Go",
-    "tg": "MTProto", "mtproto": "MTProto", "dnstt": "dnstt",
+    "chain": "a server that is reached through another one", "tg": "MTProto", "mtproto": "MTProto", "dnstt": "dnstt",
 }  # fmt: skip
 """By scheme; of some the first word of a bridge line."""
 _OTHERS = {
     "warp": ("names no server: its client is given one", "give the WireGuard file that wgcf or the app can export"),
-    "vpn": ("is Amnezia's own packing", "export the connection as an AmneziaWG, WireGuard or OpenVPN file"),
+    "vpn": ("is read from a file of its own", "put it into one (chmod 600) and name that: it may hold several"),
     "http": ("is a web address, not a tunnel's", "check it by itself; a proxy is written http-proxy://HOST:PORT"),
     "https": (
         "is a web address, not a tunnel's",

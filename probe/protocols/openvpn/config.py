@@ -61,28 +61,30 @@ class _Reader:
         for number, raw in enumerate(text.splitlines(), 1):
             line = raw.strip()
             if block:
-                if line == f"</{block}>":
+                if line.startswith(f"</{block}>"):
                     self._close(block, "\n".join(kept) + "\n")
                     block = ""
                 else:
                     kept.append(raw)
                 continue
-            if line == "<connection>":
-                connection = {}
-                continue
-            if line == "</connection>" and connection is not None:
+            if line.startswith("</connection>") and connection is not None:
                 if connection.get("host"):
                     self.remotes.append(msgspec.convert(connection, _Remote))
                 connection = None
                 continue
-            if line.startswith("<") and line.endswith(">") and not line.startswith("</"):
-                block, kept = line[1:-1], []
-                continue
             words = split_words(line, number)
-            if words:
+            if words[:2] == ["setenv", "opt"]:  # an option that clients which do not know it pass over
+                del words[:2]
+            tag = words[0][1:-1] if len(words) == 1 and _is_tag(words[0]) else ""
+            if tag == "connection":
+                connection = {}
+            elif tag:
+                block, kept = tag, []
+            elif words:
                 self._option(words, connection)
         if block or connection is not None:
-            raise ValueError(f"<{block[:40] or 'connection'}> is not closed")
+            known = block in _INLINE or block in NOT_SPOKEN or not block
+            raise ValueError(f"<{block or 'connection'}> is not closed" if known else "a block in <> is not closed")
 
     def _close(self, block: str, content: str) -> None:
         if block in _INLINE:
@@ -176,6 +178,10 @@ class _Reader:
         if value not in ("0", "1"):
             raise ValueError("key-direction is neither 0 nor 1")
         self.params["direction"] = value
+
+
+def _is_tag(word: str) -> bool:
+    return word.startswith("<") and word.endswith(">") and not word.startswith("</")
 
 
 def _is_fragment(value: str) -> bool:

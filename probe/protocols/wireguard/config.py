@@ -16,6 +16,7 @@ from probe.protocols.written.link import split_link
 
 DEFAULT_PORT = 51820
 _SECTION = re.compile(r"^[ \t]*\[(\w+)\][ \t]*(?:[#;].*)?\r?$", re.MULTILINE)
+_KEYS = {"private_key": "PrivateKey", "preshared_key": "PresharedKey", "public_key": "PublicKey"}
 _SECRETS = {"privatekey": "private_key", "presharedkey": "preshared_key"}
 _PUBLIC = {"publickey": "public_key", "peerpublickey": "public_key", "address": "address", "ip": "address"} | {
     name: name for name in (*SHAPE_PARAMS, "ping", "depth")
@@ -135,8 +136,12 @@ def _check(params: dict[str, str], secrets: dict[str, str]) -> None:
     """
     if not params.get("public_key"):
         raise ValueError("the server's public key is missing")
-    for key in (params["public_key"], *(secrets[name] for name in _SECRETS.values() if name in secrets)):
-        decode_key(key)
+    for name, key in {"public_key": params["public_key"], **secrets}.items():
+        if name in _KEYS:
+            try:
+                decode_key(key)
+            except ValueError as error:
+                raise ValueError(f"{_KEYS[name]}: {error}") from None
     for name in DECOYS:
         if name in secrets:
             make_decoy(secrets[name], bytes, 0.0)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from probe.model.written import Written, items, pairs
-from probe.targets.client_files.server_node import Node
+from probe.targets.client_files.server_node import CHAIN, Node
 
 _NO_SERVERS = frozenset({"direct", "dns", "reject", "pass", "compatible", ""})
 _BY_USER = frozenset({"vmess", "vless", "tuic"})
@@ -17,6 +17,10 @@ def read_clash(proxies: Written) -> Iterator[Node]:
         if node.kind in _NO_SERVERS:
             continue
         node.kind = {"ss": "shadowsocks", "hy2": "hysteria2"}.get(node.kind, node.kind)
+        if node.word("dialer-proxy") not in ("", "DIRECT"):
+            node.kind = CHAIN
+            yield node
+            continue
         if node.kind == "wireguard":
             yield from _read_wireguard(node)
             continue

@@ -4,6 +4,8 @@ import dataclasses
 
 from probe.model.written import Written, pairs, words
 
+CHAIN = "chain"
+"""The kind of a server that is reached through another one of the same file."""
 _YES = frozenset({"true", "yes", "on", "1"})
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from probe.model.written import Written, items
-from probe.targets.client_files.server_node import Node
+from probe.targets.client_files.server_node import CHAIN, Node
 
 _NO_SERVERS = frozenset({"direct", "block", "dns", "selector", "urltest", "tor", "tailscale", ""})
 _STREAMS = frozenset({"vmess", "vless", "trojan", "anytls"})
@@ -12,10 +12,16 @@ _NO_TLS = frozenset({"shadowsocks", "socks", "http"})
 
 def read_sing_box(outbounds: Written) -> Iterator[Node]:
     """Return the servers in their order."""
+    tags = {node.word("tag"): node.kind for node in map(Node.of, items(outbounds))}
+    direct = {"", "direct", *(tag for tag, kind in tags.items() if kind == "direct")}
     for written in items(outbounds):
         node = Node.of(written)
         node.port = node.word("server_port")
         if node.kind in _NO_SERVERS:
+            continue
+        if node.word("detour") not in direct:
+            node.kind = CHAIN
+            yield node
             continue
         if node.kind == "wireguard":
             yield from _read_wireguard(node)

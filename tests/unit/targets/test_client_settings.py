@@ -147,7 +147,8 @@ def test_what_is_not_spoken_is_a_mistake_at_its_line_and_secrets_stay_in_the_fil
         ("proxies:\n  - {name: a, password: pl4nted\n", "line 3: not YAML"),
         ("proxies:\n  - {pl4nted: 1, pl4nted: 2}\n", "line 2: key … is here twice"),
         ("proxies:\n", "no server"),
-        ('{"outbounds": [{"protocol": "vmess", "settings": {"id": "pl4nted"}}]}', "no server"),
+        ('{"outbounds": [{"protocol": "vmess", "settings": {"id": "pl4nted"}}]}', "line 1: there is no host"),
+        ('{"outbounds": [{"protocol": "freedom", "settings": {"x": "pl4nted"}}]}', "no server"),
         (
             "proxies:\n  - {type: pl4nted, server: a.test, port: 1, password: pl4nted}\n",
             "line 2: no link of a protocol",

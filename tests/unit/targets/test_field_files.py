@@ -161,7 +161,7 @@ def test_openvpns_file_is_known_by_what_is_in_it_however_it_is_called_and_saved(
 @pytest.mark.parametrize("name", ["wg0.conf", "wg0.txt"])
 @pytest.mark.parametrize("start", ["", "\ufeff", "; by hand\n"])
 def test_wireguards_file_is_too(tmp_path, name, start):
-    for text in (start + WIREGUARD, (start + WIREGUARD).replace("\n", "\r\n")):
+    for text in (start + WIREGUARD, *((start + WIREGUARD).replace("\n", end) for end in ("\r\n", "\r"))):
         (target,) = load_tunnels(write(tmp_path, name, text)).targets
         assert (target.params["protocol"], target.port) == ("wireguard", 51820)
 
@@ -180,6 +180,24 @@ def test_lines_are_cut_into_words_as_openvpn_does(lines, options):
     assert options.items() <= entry.parsed.params.items()
     if "tls-auth" in lines:
         assert entry.parsed.files["key"] == r"C:\Keys\ta#1.key"
+
+
+def test_a_blocks_tag_may_have_a_comment_behind_it_and_what_is_optional_is_an_option():
+    dressed = OPENVPN.replace("<ca>", "<ca> # ours").replace("</ca>", "</ca> # so far")
+    entries = parse_tunnel_text(dressed + "setenv opt remote b.test\n").entries
+    assert [(entry.parsed.host, entry.parsed.secrets) for entry in entries] == [
+        ("a.test", {"ca": "CA\n"}),
+        ("b.test", {"ca": "CA\n"}),
+    ]
+    with pytest.raises(ValueError, match="a block in <> is not closed") as caught:
+        parse_tunnel_text(f"{OPENVPN}<pl4nted>\n")
+    assert "pl4nted" not in str(caught.value)
+
+
+def test_a_wrong_key_is_named_by_its_line_s_word():
+    for word in ("PrivateKey", "PublicKey"):
+        with pytest.raises(ValueError, match=f"{word}: a WireGuard key is"):
+            parse_tunnel_text(WIREGUARD.replace(f"{word} = {KEY}", f"{word} = <yours>"))
 
 
 def test_a_fragment_concerns_its_own_connection_and_one_that_is_left_open_is_a_mistake():
