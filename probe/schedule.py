@@ -68,8 +68,6 @@ class ScheduleStats(msgspec.Struct, frozen=True, kw_only=True):
     """Confirmations and pending experiments that are not due yet, or whose target is running."""
     missed_runs_total: int
     stretch_ratio: float
-    backed_off: int
-    """Targets whose interval is lengthened by an unchanged bad episode."""
 
 
 class _Slot:
@@ -278,7 +276,6 @@ class Schedule:
             waiting=len(self._extras),
             missed_runs_total=self._missed,
             stretch_ratio=self._stretch,
-            backed_off=sum(slot.factor > 1 for slot in self._slots.values()),
         )
 
     def _first_due(self, target_id: str, interval_s: float, now_s: float) -> float:

@@ -43,7 +43,6 @@ class OpenGate:
         self.asked: list[Grant] = []
         self.released: list[Grant] = []
         self.hot: list[Endpoint] = []
-        self.hot_by_udp: list[Endpoint] = []
         self.claimed: list[str] = []
         self.reserved: list[str] = []
 
@@ -57,7 +56,6 @@ class OpenGate:
 
     def triggered(self, endpoint: Endpoint, *, over_udp: bool = False) -> None:
         self.hot.append(endpoint)
-        self.hot_by_udp += [endpoint] if over_udp else []
 
     async def claim_handshake(self, identity: str, spacing_s: float, patience_s: float) -> None:
         self.claimed.append(identity)

@@ -20,9 +20,8 @@ _FIELDS = ("autonomous_system_number", "asn")
 class AsnLookup:
     """Long-lived; close it, or use it as a block."""
 
-    def __init__(self, reader: maxminddb.Reader, version: str) -> None:
+    def __init__(self, reader: maxminddb.Reader) -> None:
         self._reader = reader
-        self.version = version
         self.asn_of = functools.lru_cache(maxsize=CACHED_ADDRESSES)(self._find)
         """Return the AS number of an address literal; 0 = not known."""
 
@@ -34,14 +33,12 @@ class AsnLookup:
             UserError: it cannot be read, or is none.
         """
         try:
-            reader = maxminddb.open_database(path)
+            return cls(maxminddb.open_database(path))
         except (OSError, ValueError, maxminddb.InvalidDatabaseError) as error:
             problem = error.strerror if isinstance(error, OSError) and error.strerror else "it is no mmdb file"
             raise UserError(
                 path, f"no AS data: {problem}", "give the path of a GeoLite2-ASN or DB-IP mmdb file"
             ) from None
-        metadata = reader.metadata()
-        return cls(reader, f"{metadata.database_type}-{metadata.build_epoch}")
 
     def _find(self, address: str) -> int:
         try:

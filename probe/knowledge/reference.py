@@ -26,11 +26,6 @@ class Knowledge:
         self.asn_of: Callable[[str], int] = unknown_asn if asn is None else asn.asn_of
         """Return the AS number of an address literal; 0 = not known."""
 
-    @property
-    def asn_version(self) -> str:
-        """Return which AS data it is; empty = none."""
-        return "" if self._asn is None else self._asn.version
-
     def close(self) -> None:
         """Close what is open."""
         if self._asn is not None:

@@ -42,17 +42,6 @@ def wilson(failed: int, tries: int, z: float = Z_95) -> tuple[float, float]:
     return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
 
 
-def tries_to_see(share: float, certainty: float = 0.95) -> int:
-    """Return how many tries show at least one failure of such a share with this certainty.
-
-    Raises:
-        ValueError: no such share or certainty.
-    """
-    if not (0 < share <= 1 and 0 < certainty < 1):
-        raise ValueError("a share lies above 0 and up to 1, a certainty between 0 and 1")
-    return 1 if share == 1 else math.ceil(math.log(1 - certainty) / math.log(1 - share))
-
-
 class Decision(StrEnum):
     """What a sequential test says so far."""
 

@@ -67,7 +67,6 @@ class EvidenceLevel(StrEnum):
     """Whether a rule counted."""
 
     NO_DATA = "no_data"
-    DISCARDED = "discarded"
     SCORED = "scored"
 
 

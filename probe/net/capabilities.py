@@ -73,10 +73,10 @@ def mask_capabilities(found: Capabilities, wanted: str) -> Capabilities:
 def probe_capabilities() -> Capabilities:
     """Open one socket of each kind, ask, close it; nothing is sent."""
     return Capabilities(
-        error_queue=_accepts(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_IP, IP_RECVERR, 1),
-        reply_ttl=_accepts(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_IP, IP_RECVTTL, 1),
-        min_ttl=_accepts(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_IP, IP_MINTTL, 1),
-        min_hop_count=_accepts(socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_IPV6, IPV6_MINHOPCOUNT, 1),
+        error_queue=_accepts(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_IP, IP_RECVERR),
+        reply_ttl=_accepts(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_IP, IP_RECVTTL),
+        min_ttl=_accepts(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_IP, IP_MINTTL),
+        min_hop_count=_accepts(socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_IPV6, IPV6_MINHOPCOUNT),
         tcp_info=_has_tcp_info(),
         ping_socket=_opens(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP),
         ping_socket_v6=_opens(socket.AF_INET6, socket.SOCK_DGRAM, socket.IPPROTO_ICMPV6),
@@ -85,12 +85,12 @@ def probe_capabilities() -> Capabilities:
     )
 
 
-def _accepts(family: int, kind: int, level: int, option: int, value: int) -> bool:
+def _accepts(family: int, kind: int, level: int, option: int) -> bool:
     """Tell whether the option can be set; its number means something else on another system."""
     if not _ON_LINUX:
         return False
     with contextlib.suppress(OSError), socket.socket(family, kind) as sock:
-        sock.setsockopt(level, option, value)
+        sock.setsockopt(level, option, 1)
         return True
     return False
 

@@ -32,8 +32,3 @@ def make_id(address: str, plain_host: str, family: AddressFamily | None, request
         readable = f"{readable.rstrip('/')}-ipv{int(family)}"
     slug = _NOT_READABLE.sub("-", readable.lower())[:_READABLE_LENGTH].strip("-")
     return f"{slug}~{digest}"
-
-
-def is_id(text: str) -> bool:
-    """Tell whether the text could be an id made here."""
-    return re.fullmatch(r"[a-z0-9._-]{1,253}(~[0-9a-f]{10})?", text) is not None

@@ -103,15 +103,6 @@ def parse_given_tunnels(data: bytes, given: Given) -> Tunnels:
     return _build_all(data, STDIN, lambda _number, entry: given.keep(entry.parsed.secrets))
 
 
-def load_tunnel_file(text: str) -> tuple[Target, ...]:
-    """Return a target for each endpoint of a client's file.
-
-    Raises:
-        UserError: it cannot be read, or is no such file.
-    """
-    return load_tunnels(text).targets
-
-
 def parse_tunnel(
     text: str, scheme: str, source: str, keep: Keep | None = None, reader: SecretReader | None = None
 ) -> Target:

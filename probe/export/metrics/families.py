@@ -147,22 +147,6 @@ FAMILIES: dict[Slot, Family] = {
     ),
 }
 
-STATUS_SLOTS = frozenset(
-    {
-        Slot.TARGET,
-        Slot.REACHABLE,
-        Slot.STATUS,
-        Slot.PATTERN,
-        Slot.CONFIDENCE,
-        Slot.EPISODE_START,
-        Slot.LAST_OK,
-        Slot.VALID_UNTIL,
-        Slot.LAST_RUN,
-        Slot.CERTIFICATE,
-    }
-)
-"""The families of level `status`: what alerts need. `full` has all."""
-
 FULL_UP_TO_TARGETS = 5_000
 
 

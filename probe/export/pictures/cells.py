@@ -14,6 +14,8 @@ _EQUAL = re.compile(rb"(.)\1*", re.DOTALL)
 HEIGHTS = dict(zip(SEVERITY, (22, 34, 50, 66, 66, 66, 86, 100), strict=True))
 """Per cent of the strip: the worse, the higher, so that nobody needs the colours."""
 _PLAIN = frozenset({Status.OK, Status.INSUFFICIENT})
+_TICKS = 6
+"""As many words as find room below a strip on a narrow screen."""
 
 
 class Axis(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,11 +95,11 @@ def _clock(at: float, axis: Axis) -> str:
     return moment.strftime("%H:%M" if axis.to_at - axis.from_at <= 86400 else "%d %b %H:%M")
 
 
-def find_ticks(axis: Axis, wanted: int = 6) -> list[tuple[float, str]]:
+def find_ticks(axis: Axis) -> list[tuple[float, str]]:
     """Return round times inside the axis as (share of the width, words)."""
     span_s = axis.to_at - axis.from_at
     minutes = (10, 30, 60, 180, 240, 360, 720, 1440, 2880, 7200, 10_080, 20_160)
-    step_s = next((60 * step for step in minutes if span_s / (60 * step) <= wanted), 30 * 86400)
+    step_s = next((60 * step for step in minutes if span_s / (60 * step) <= _TICKS), 30 * 86400)
     at, ticks = (axis.from_at // step_s + 1) * step_s, []
     while at < axis.to_at:
         moment = find_moment(at)

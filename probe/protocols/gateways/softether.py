@@ -5,7 +5,6 @@ Anybody gets the greeting: `hello`; these servers make their own certificates, s
 is not spoken here. The same ports also answer OpenVPN, which is a target of its own.
 """
 
-import struct
 from collections.abc import Mapping
 
 import msgspec
@@ -85,19 +84,6 @@ class _Reader:
                 return self.take(self.integer())
             case _:
                 raise ProtocolError(f"a PACK's value of type {kind}: {self._data[:32].hex()}")
-
-
-def build_pack(elements: dict[str, Value]) -> bytes:
-    """Return a PACK with one value for each name; bytes are texts, those of 20 bytes data."""
-    data = struct.pack("!I", len(elements))
-    for name, value in elements.items():
-        data += struct.pack("!I", len(name) + 1) + name.encode()
-        if isinstance(value, int):
-            data += struct.pack("!III", _INTEGER, 1, value)
-        else:
-            kind = _DATA if len(value) == _RANDOM_BYTES else _TEXT
-            data += struct.pack("!III", kind, 1, len(value)) + value
-    return data
 
 
 def start(ask: Ask) -> Dialogue:

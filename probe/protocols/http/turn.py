@@ -6,6 +6,8 @@ from probe.protocols.dialogue import Send
 from probe.protocols.http.http1 import ResponseReader
 from probe.protocols.incoming import Incoming, Reading
 
+BODY_LIMIT_BYTES = 65536
+"""Nothing that gateways and proxies say before a tunnel is longer."""
 _SECRET_HEADERS = frozenset({"cookie", "proxy-authorization", "authorization"})
 
 
@@ -32,9 +34,7 @@ def hide_in(send: Send, secrets: Iterable[bytes]) -> Send:
     return Send(send.data, secret_spans=tuple(sorted(spans)))
 
 
-def take_turn(
-    incoming: Incoming, request: Send, *, head_only: bool = False, body_limit_bytes: int = 65536
-) -> Reading[ResponseReader | None]:
+def take_turn(incoming: Incoming, request: Send, *, head_only: bool = False) -> Reading[ResponseReader | None]:
     """Send a request and read its response; `None` if it stays partial.
 
     With `head_only` what follows the head is not a body but the tunnel: it is left in `incoming`.
@@ -43,7 +43,7 @@ def take_turn(
         ProtocolError: what came is not HTTP/1.
     """
     yield request
-    reader = ResponseReader(method="HEAD" if head_only else "GET", body_limit_bytes=body_limit_bytes)
+    reader = ResponseReader(method="HEAD" if head_only else "GET", body_limit_bytes=BODY_LIMIT_BYTES)
     chunk, seen_bytes = b"", 0
     try:
         while not reader.complete:

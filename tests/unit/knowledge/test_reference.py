@@ -116,7 +116,6 @@ def test_a_file_without_the_columns_is_refused(tmp_path, content):
 def test_without_a_file_no_as_is_known():
     with load_knowledge(Settings()) as knowledge:
         assert knowledge.asn_of is unknown_asn
-        assert knowledge.asn_version == ""
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no mmdb"])

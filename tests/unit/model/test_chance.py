@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.model.chance import Decision, decide_sequentially, fisher_two_sided, tries_to_see, wilson
+from probe.model.chance import Decision, decide_sequentially, fisher_two_sided, wilson
 
 
 @pytest.mark.parametrize(("n", "p"), [(3, 0.1), (4, 0.0286), (5, 0.00794)])
@@ -42,11 +42,6 @@ def test_the_interval_is_as_published():
     assert wilson(0, 0) == (0.0, 1.0)
 
 
-@pytest.mark.parametrize(("share", "tries"), [(0.263, 10), (0.5, 5), (0.75, 3), (1.0, 1)])
-def test_tries_that_show_a_share(share, tries):
-    assert tries_to_see(share) == tries
-
-
 def test_two_failures_decide_and_four_successes_do():
     assert decide_sequentially(2, 0) is Decision.FAILING
     assert decide_sequentially(0, 3) is Decision.OPEN
@@ -61,7 +56,7 @@ def test_one_failure_more_never_speaks_for_health(failed, good):
     assert order.index(after) >= order.index(before)
 
 
-@pytest.mark.parametrize("call", [lambda: fisher_two_sided(2, 1, 0, 1), lambda: wilson(2, 1), lambda: tries_to_see(0)])
+@pytest.mark.parametrize("call", [lambda: fisher_two_sided(2, 1, 0, 1), lambda: wilson(2, 1)])
 def test_impossible_counts_are_refused(call):
     with pytest.raises(ValueError, match=r"tries|share"):
         call()

@@ -15,7 +15,7 @@ from probe.protocols import pptp
 from probe.protocols.dialogue import Ask, Refused, Tcp, Tls
 from probe.protocols.gateways import anyconnect, fortigate, global_protect, softether, sstp
 from probe.protocols.gateways.config_auth import build_reply, parse_question
-from probe.protocols.gateways.softether import build_pack, parse_pack
+from probe.protocols.gateways.softether import parse_pack
 from probe.protocols.gateways.sstp import Control, build_control, split_control
 from probe.protocols.gateways.tls_gateway import parse_xml, read_pin
 from tests.dialogues import fixed_entropy
@@ -47,6 +47,20 @@ TUNNEL = b"HTTP/1.1 200 CONNECTED\r\nX-CSTP-Address: 10.0.0.2\r\n\r\n"
 DPD = b"STF\x01\0\0\x04\0"
 SSTP_OPEN = b"HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551615\r\nServer: Microsoft-HTTPAPI/2.0\r\n\r\n"
 SSTP_ACK = build_control(Control(kind=2, attributes=((4, b"\0\0\0\3" + bytes(32)),)))
+
+
+def build_pack(elements: dict[str, int | bytes]) -> bytes:
+    """Return a PACK with one value for each name, as SoftEther writes it: a number, data of 20 bytes, or a text."""
+    pack = struct.pack("!I", len(elements))
+    for name, value in elements.items():
+        pack += struct.pack("!I", len(name) + 1) + name.encode()
+        if isinstance(value, int):
+            pack += struct.pack("!III", 0, 1, value)
+        else:
+            pack += struct.pack("!III", 1 if len(value) == 20 else 2, 1, len(value)) + value
+    return pack
+
+
 PACK = http(build_pack({"hello": b"SoftEther VPN Server", "version": 444, "build": 9807, "random": bytes(20)}))
 PRELOGIN = http(
     b"<?xml version='1.0' encoding='UTF-8'?><prelogin-response><status>Success</status><msg></msg>"

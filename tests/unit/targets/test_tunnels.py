@@ -13,7 +13,7 @@ from probe.net.context import SecretMissing
 from probe.protocols.openvpn.config import parse_config
 from probe.targets import parse_address
 from probe.targets.secret_reading import read_secrets
-from probe.targets.tunnels import load_tunnel_file, load_tunnels
+from probe.targets.tunnels import load_tunnels
 
 PLANTED = "PLANTEDSECRET"
 FILE = f"""client
@@ -42,7 +42,7 @@ def path(tmp_path):
 
 
 def test_every_remote_of_a_file_is_a_target_of_one_group(path):
-    targets = load_tunnel_file(str(path))
+    targets = load_tunnels(str(path)).targets
     assert [(t.host, t.port, t.params["proto"]) for t in targets] == [
         ("vpn.example.org", 1194, "udp"),
         ("vpn.example.org", 443, "tcp"),
@@ -54,7 +54,7 @@ def test_every_remote_of_a_file_is_a_target_of_one_group(path):
 
 
 def test_targets_hold_references_and_no_secret(path):
-    targets = load_tunnel_file(str(path))
+    targets = load_tunnels(str(path)).targets
     assert PLANTED.encode() not in msgspec.json.encode(targets)
     assert PLANTED not in repr(targets)
     secrets = read_secrets(targets[1])
@@ -64,7 +64,7 @@ def test_targets_hold_references_and_no_secret(path):
 
 
 def test_a_secret_that_is_gone_names_its_place_alone(path):
-    target = load_tunnel_file(str(path))[0]
+    target = load_tunnels(str(path)).targets[0]
     path.write_text("client\n")
     with pytest.raises(SecretMissing) as caught:
         read_secrets(target)
@@ -76,7 +76,7 @@ def test_a_file_without_remote_says_what_is_missing(tmp_path):
     path = tmp_path / "broken.ovpn"
     path.write_text(f"client\n<tls-crypt>\n{PLANTED}\n</tls-crypt>\n")
     with pytest.raises(UserError, match="no `remote` line") as caught:
-        load_tunnel_file(str(path))
+        load_tunnels(str(path))
     assert PLANTED not in str(caught.value)
 
 
