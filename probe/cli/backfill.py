@@ -62,8 +62,7 @@ def write_backfill(
         return points
 
     series = [Series(target=name, group=groups.get(name, "")) for name in names]
-    for piece in render_backfill(series, load, labels):
-        out.write(piece)
+    out.writelines(render_backfill(series, load, labels))
     return sum(counts.values())
 
 

@@ -80,7 +80,7 @@ async def open_environment(
                 resolvers=tuple(resolver for resolver in settings.resolvers if resolver.endpoint is not None),
                 reference=knowledge.reference,
                 asn_of=knowledge.asn_of,
-                controls=controls if controls else None,
+                controls=controls or None,
                 environ=dict(os.environ),
                 secrets_of=functools.partial(read_secrets, given=given, login=manners.deepest.rank > Depth.PROOF.rank),
             )

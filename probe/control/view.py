@@ -139,8 +139,7 @@ class OutsideView:
         if not is_literal(host):
             outward = dataclasses.replace(ctx, gate=self._dns_gate)
             for resolver in self.resolvers:
-                for query_type in types:
-                    asked.append(group.create_task(_ask(outward, resolver, host, query_type)))
+                asked += [group.create_task(_ask(outward, resolver, host, query_type)) for query_type in types]
         own = await self.lookup_own(ctx, host, types)
         if own or not asked or not _is_mute(ctx):
             return own

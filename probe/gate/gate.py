@@ -115,10 +115,10 @@ class Gate:
                 self._serve()
 
     def triggered(self, endpoint: Endpoint, *, over_udp: bool = False) -> None:
-        """Tell that a step failed there after a name or a protocol signature was sent: it is hot now, for
-        what goes by UDP or for what goes by TCP.
+        """Tell that a step failed there after a name or a protocol signature was sent: it is hot now.
 
-        The step's channel is still open, so whoever has the seat did it: for that holder alone it does not count.
+        It is hot for what goes by UDP, or for what goes by TCP. The step's channel is still open, so whoever has the
+        seat did it: for that holder alone it does not count.
         """
         self._hot.trigger((endpoint, over_udp), self._seats.holder_of(endpoint))
         self._save_soon()

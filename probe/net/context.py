@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class TooSoon(Exception):  # noqa: N818 - a state that the step puts into its observation
-    """This endpoint was shaken hands with a moment ago; `wait_s` says when it may be again."""
+    """The endpoint was shaken hands with a moment ago; `wait_s` says when it may be again."""
 
     def __init__(self, wait_s: float) -> None:
         super().__init__(f"too soon after the last time; again in {math.ceil(wait_s)} s")

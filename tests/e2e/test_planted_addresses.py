@@ -90,7 +90,7 @@ def test_a_daemon_shows_no_address_of_a_tunnel_anywhere(told: Stage, start) -> N
         ("export", "--format", "ooni"), ("export", "--format", "openmetrics", "--since", "1h"),
         ("report", "--since", "1h", "--format", "html"), ("report", "--since", "1h", "--format", "csv"),
         ("report", "--since", "1h", "--format", "json"), ("targets", "list"),
-        ("reclassify",), ("reclassify", "--json"), 
+        ("reclassify",), ("reclassify", "--json"),
         *(("history", "--json", one) for one in ids[:4]), ("history", ids[-1]),
         *(("explain", m.id) for m in asked[-3:]), ("explain", "--json", asked[-1].id),
     ]  # fmt: skip
@@ -108,7 +108,7 @@ def test_a_check_says_the_same_under_aliases(told: Stage) -> None:
     assert done.returncode == 0, done.stderr
     assert_clean((done.stdout + done.stderr).encode(), "check")
     assert_clean(prom.read_bytes(), "the text file")
-    assert re.search(r"^✓ OK  anyconnect-[0-9a-f]{6} ", done.stdout, re.M), done.stdout
+    assert re.search(r"^✓ OK  anyconnect-[0-9a-f]{6} ", done.stdout, re.MULTILINE), done.stdout
     shown = told.run("check", "--alias", "--json", "--verbose", GATEWAY, *config, timeout_s=90)
     (record,) = objects("\n".join(line for line in shown.stdout.splitlines() if line.startswith("{"))).values()
     assert_clean(shown.stdout.encode(), "check --json")

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Self
 
 LINE_BYTES = 65536
 
@@ -33,7 +34,7 @@ class Sealed:
         self._line.settimeout(20)
         self._ask({})
 
-    def __enter__(self) -> "Sealed":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

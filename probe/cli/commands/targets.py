@@ -154,10 +154,10 @@ def _print_table(shown: tuple[Target, ...]) -> None:
 @click.option("-o", "--output", metavar="FILE", help="Write the list there; a file that exists is kept.")
 @_json_option
 def import_targets(files: tuple[str, ...], output: str | None, as_json: bool) -> None:
-    """Turn FILEs of other tools into a list: blackbox.yml with prometheus.yml, a Gatus configuration, Citizen Lab CSV,
-    file_sd, plain text.
+    """Turn FILEs of other tools into a list.
 
-    What has no equivalent is printed to standard error, one line each.
+    blackbox.yml with prometheus.yml, a Gatus configuration, Citizen Lab CSV, file_sd, plain text. What has no
+    equivalent is printed to standard error, one line each.
     """
     imported = import_files(files, read_file)
     if as_json:

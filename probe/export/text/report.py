@@ -64,8 +64,7 @@ def build_report(measurement: Measurement) -> tuple[Line, ...]:
     if verdict.status is not Status.OK:
         patterns = "  ".join(verdict.patterns)
         lines.append(Line(text=f"  {verdict.summary}    {patterns}".rstrip()))
-    for finding in _local_findings(measurement.baseline):
-        lines.append(Line(text=f"  {finding}", tone=Tone.CARE))
+    lines += [Line(text=f"  {finding}", tone=Tone.CARE) for finding in _local_findings(measurement.baseline)]
     lines += [Line(text=f"  {rung}", tone=_rung_tone(rung)) for rung in build_ladder(measurement)]
     lines += [Line(text=f"  Not tried: {untried}.") for untried in (name_untried(measurement),) if untried]
     lines += _credentials(measurement)

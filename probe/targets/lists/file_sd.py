@@ -62,8 +62,7 @@ def parse_file_sd_json(text: str, file: str, base: Traits) -> Loaded:
             errors.append(UserError(where, "no list of targets in it", _FORM))
             continue
         traits = _read_labels(group.get("labels") or {}, where, base, errors)
-        for target in _read_targets(group["targets"], where, traits, errors, places, number):
-            targets.append(target)
+        targets.extend(_read_targets(group["targets"], where, traits, errors, places, number))
     return join_loaded([Loaded(targets=tuple(targets), errors=tuple(errors))])
 
 

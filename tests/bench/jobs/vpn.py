@@ -36,7 +36,8 @@ MINUTE_S = 60.0
 HANDSHAKE_LIMITS_MS = {"openvpn": 0.5, "wireguard": 1.5}
 _READY_S = 20.0
 _USABLE = re.compile(
-    rb'^wallprobe_target_status\{(?=[^}]*target="(?:%s))(?=[^}]*status="ok")[^}]*\} 1$' % "|".join(PORTS).encode(), re.M
+    rb'^wallprobe_target_status\{(?=[^}]*target="(?:%s))(?=[^}]*status="ok")[^}]*\} 1$' % "|".join(PORTS).encode(),
+    re.MULTILINE,
 )
 _CONVERSATIONS = 200
 

@@ -145,7 +145,7 @@ class FakeReader:
 
 
 def test_an_as_is_read_from_the_fields_that_providers_use():
-    with AsnLookup(FakeReader(), "v") as lookup:
+    with AsnLookup(FakeReader()) as lookup:
         addresses = ("192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5", "2001:db8::1")
         assert [lookup.asn_of(address) for address in addresses] == [64496, 64497, 0, 0, 0, 0]
 
