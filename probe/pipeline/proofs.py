@@ -3,6 +3,7 @@
 import datetime
 from typing import Any
 
+from probe.classify.facts.tunnel_facts import REMEMBERED_S
 from probe.classify.facts.tunnel_flows import flow_rate
 from probe.model.depth import Depth
 from probe.model.experiment import Design, NameKind
@@ -15,7 +16,6 @@ from probe.model.vantage import Vantage
 from probe.model.verdict import Status
 from probe.store.store import Store
 
-REMEMBERED_S = 90 * 86400.0
 LOGIN_PARAM = "login"
 """Param of a target whose password was to be used."""
 _REJECTIONS = frozenset({FailureCode.REFUSED_BY_PEER, FailureCode.CREDENTIALS_EXPIRED})

@@ -18,7 +18,8 @@ from probe.model.target import Target
 PASSES = 2
 """So often a reference must work before its protocol is said to: once may be an accident."""
 REMEMBERED_S = 30 * 86400.0
-"""Older proof of credentials says little: keys are changed."""
+"""Older proof of credentials says little, and is not looked for: keys are changed, often by the month, and a healthy
+server is as silent to an old key as a blocked one is. Whoever knows better says `--worked`."""
 FRESH_S = 300.0
 """So young, a handshake from elsewhere is a control."""
 _ANYWHERE = tuple(Place)

@@ -5,6 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
+from probe.classify.facts.tunnel_facts import REMEMBERED_S
 from probe.model.depth import Depth
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Place, Step
@@ -67,6 +68,13 @@ def test_a_success_proves_and_from_another_network_it_is_a_control(store):
     assert [(p.elsewhere, round(p.age_s)) for p in proofs] == [(True, 100), (False, 500)]
     assert {p.references for p in proofs} == {("192.0.2.9:1194",)}
     assert [p.elsewhere for p in find(opened, clock, CAFE)] == [False, True]
+
+
+def test_what_is_looked_for_is_what_is_believed(store):
+    opened, clock = store
+    for name, age_s in (("01A", REMEMBERED_S + 60), ("01B", REMEMBERED_S - 60)):
+        opened.add(run(name, clock.wall_s() - age_s), whole=True)
+    assert [p.measurement[:3] for p in find(opened, clock)] == ["01B"]
 
 
 def test_a_reference_that_answered_something_harmless_is_told_from_one_that_answered_in_its_protocol(store):
