@@ -201,7 +201,7 @@ class _Conversation:
             port=self.endpoint.port,
             address=self.endpoint.address,
             certificate=certificate,
-            roots_file=self.ctx.stack.trust.file,
+            roots=self.ctx.stack.trust.pem,
             stamps=stamps,
             deepest=occasion.deepest,
         )

@@ -162,14 +162,15 @@ class _Connection:
         self._close()
 
     async def _shake(self) -> None:
-        # 60 ms and 10 MB that a check without QUIC never needs.
-        from probe.protocols.engines.quic import QUICEngine
-
         ctx, clock = self._ctx, self._ctx.stack.clock
         stack = ctx.stack
+        # First of all: where no socket can be had, no module could be read either, and that would end the run.
         socket = self._socket = Datagrams(
             self._endpoint, stack.capabilities, clock, stack.tunnel, low_port=self._low_port
         )
+        # 60 ms and 10 MB that a check without QUIC never needs.
+        from probe.protocols.engines.quic import QUICEngine
+
         engine = QUICEngine(
             (self._endpoint.address, self._endpoint.port),
             server_name=self._name,

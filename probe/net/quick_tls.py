@@ -20,10 +20,10 @@ HELLO_SHAPE = "rustls"
 class QuickTLS:
     """The library and its contexts, one for each ALPN offer; long-lived."""
 
-    def __init__(self, build_context: Callable[[], ssl.SSLContext], memory: Callable[[], ssl.MemoryBIO], file: str):
+    def __init__(self, build_context: Callable[[], ssl.SSLContext], memory: Callable[[], ssl.MemoryBIO], roots: str):
         self.memory = memory
         self._build_context = build_context
-        self._file = file
+        self._roots = roots
         self._contexts: dict[tuple[str, ...], ssl.SSLContext] = {}
 
     def context(self, alpn: tuple[str, ...]) -> ssl.SSLContext:
@@ -31,7 +31,7 @@ class QuickTLS:
         context = self._contexts.get(alpn)
         if context is None:
             context = self._build_context()
-            context.load_verify_locations(cafile=self._file)
+            context.load_verify_locations(cadata=self._roots)
             if alpn:
                 context.set_alpn_protocols(list(alpn))
             self._contexts[alpn] = context
@@ -39,9 +39,9 @@ class QuickTLS:
 
 
 def load_quick_tls(
-    wanted: TLSLibrary, roots_file: str, find: Callable[[str], Any] = importlib.import_module
+    wanted: TLSLibrary, roots: str, find: Callable[[str], Any] = importlib.import_module
 ) -> QuickTLS | None:
-    """Return the library if it is wanted and `find` finds it.
+    """Return the library if it is wanted and `find` finds it; `roots` is PEM.
 
     Raises:
         UserError: it is asked for by name and not installed.
@@ -55,4 +55,4 @@ def load_quick_tls(
             return None
         remedy = "pip install 'wallprobe[fast]', or leave it at auto"
         raise UserError("tls.library: rustls", "the library is not installed", remedy) from None
-    return QuickTLS(lambda: library.SSLContext(library.PROTOCOL_TLS_CLIENT), library.MemoryBIO, roots_file)
+    return QuickTLS(lambda: library.SSLContext(library.PROTOCOL_TLS_CLIENT), library.MemoryBIO, roots)

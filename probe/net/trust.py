@@ -70,7 +70,7 @@ class Trust:
             else f"certifi {metadata.version('certifi')}"
         )
         """Recorded with every handshake: by which roots it was judged."""
-        self.quick = load_quick_tls(quick_library, self._file)
+        self.quick = load_quick_tls(quick_library, self._roots)
 
     def context_with_pair(
         self, verification: Verification, alpn: tuple[str, ...], pair: tuple[bytes, bytes]
@@ -100,15 +100,15 @@ class Trust:
 
     @functools.cached_property
     def quic_roots(self) -> "Roots":
-        """Return the same roots as QUIC's engine takes them; loaded when a first connection asks."""
+        """Return the same roots as QUIC's engine takes them; made when a first connection asks."""
         from probe.protocols.engines.roots import load_roots
 
-        return load_roots(self._file)
+        return load_roots(self._roots)
 
     @property
-    def file(self) -> str:
-        """Return the file of the roots."""
-        return self._file
+    def pem(self) -> str:
+        """Return the roots as they were read at the start."""
+        return self._roots
 
     def _build(self, verification: Verification, alpn: tuple[str, ...]) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

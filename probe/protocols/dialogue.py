@@ -90,8 +90,8 @@ class Ask:
     """Address literal that is talked to."""
     certificate: bytes = b""
     """DER of the certificate that the TLS layer below was shown, for dialogues that pin it or bind a proof to it."""
-    roots_file: str = ""
-    """PEM file of the roots in force, for engines that verify certificates themselves."""
+    roots: str = ""
+    """The roots in force as PEM, for engines that verify certificates themselves."""
     stamps: int = 0
     """The first of sixteen numbers that grow from one conversation to the next, over restarts too, and are not below
     `wall_s` in nanoseconds. Only where `SPEC.counter` asks for them."""

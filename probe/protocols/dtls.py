@@ -61,7 +61,7 @@ def start(ask: Ask) -> Dialogue:
     if not engine.done:
         raise ProtocolError("the DTLS handshake does not end")
     if not is_true(ask.params.get("insecure", "")):
-        code, message = load_roots(ask.roots_file).judge(engine.read_chain(), name)
+        code, message = load_roots(ask.roots).judge(engine.read_chain(), name)
         if code:
             raise distrust(code, message)
         yield Reached(Depth.PROOF)

@@ -68,7 +68,7 @@ class Peers:
             host=NAME,
             port=port,
             address="127.0.0.1",
-            roots_file=str(self.folder / roots),
+            roots=(self.folder / roots).read_text(),
             elapsed_s=elapsed_since_now(),
             deepest=deepest,
         )

@@ -44,7 +44,7 @@ class Peers:
             entropy=fixed_entropy(os.urandom(8)),
             host=host,
             port=port,
-            roots_file=str(self.folder / roots),
+            roots=(self.folder / roots).read_text(),
             elapsed_s=elapsed_since_now(),
             **given,
         )

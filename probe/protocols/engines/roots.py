@@ -4,6 +4,7 @@ Source: RFC 5280 section 6; OpenSSL builds and checks the path.
 """
 
 import functools
+import re
 import ssl
 
 from OpenSSL import crypto
@@ -15,12 +16,16 @@ HOSTNAME_MISMATCH = 62
 """X509_V_ERR_HOSTNAME_MISMATCH."""
 
 
-class Roots:
-    """Loaded once (15 ms)."""
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
-    def __init__(self, path: str) -> None:
+
+class Roots:
+    """Made once (15 ms), from what was read at the start: by now this process may be able to open no file."""
+
+    def __init__(self, pem: str) -> None:
         self._store = crypto.X509Store()
-        self._store.load_locations(path)
+        for root in _CERTIFICATE.findall(pem):
+            self._store.add_cert(crypto.load_certificate(crypto.FILETYPE_PEM, root.encode()))
 
     def judge(self, chain: tuple[bytes, ...], meant: str) -> tuple[int, str]:
         """Return OpenSSL's verification code and message; 0 = the chain leads to a root and names the one meant."""
@@ -37,9 +42,9 @@ class Roots:
 
 
 @functools.lru_cache(maxsize=8)
-def load_roots(path: str) -> Roots:
-    """Return the roots of a file, read once."""
-    return Roots(path)
+def load_roots(pem: str) -> Roots:
+    """Return the certificates of a PEM text as roots, made once."""
+    return Roots(pem)
 
 
 def distrust(code: int, message: str) -> ssl.SSLCertVerificationError:

@@ -88,7 +88,7 @@ class QuicProxy:
             server_name="" if is_literal(name) else name,
             meant=name,
             alpn=alpn,
-            roots=load_roots(ask.roots_file) if checked else None,
+            roots=load_roots(ask.roots) if checked else None,
         )
         self.streams: dict[int, bytes] = {}
         """What came on each stream that the reader of events does not take."""

@@ -13,7 +13,7 @@ from probe.model.failure import FailureCode
 from probe.model.observation import HTTPExchange, Observation, Role, TCPConnect, TLSHandshake
 from probe.model.settings import TLSLibrary
 from probe.net.quick_tls import HELLO_SHAPE, load_quick_tls
-from tests.unit.checks.world import PAGE, Behaviour, World, assert_all_released, authority, open_world, seen
+from tests.unit.checks.world import PAGE, Behaviour, World, assert_all_released, open_world, seen
 
 pytest.importorskip("rtls", reason="the extra `fast` is not installed")
 
@@ -22,7 +22,7 @@ pytest.importorskip("rtls", reason="the extra `fast` is not installed")
 async def quick_world(**names: list[str]) -> AsyncIterator[World]:
     """Open a world that has the quicker library."""
     async with open_world(**names) as world:
-        world.stack.trust.quick = load_quick_tls(TLSLibrary.RUSTLS, authority()[1])
+        world.stack.trust.quick = load_quick_tls(TLSLibrary.RUSTLS, world.stack.trust.pem)
         yield world
 
 

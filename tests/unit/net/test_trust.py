@@ -11,6 +11,7 @@ from probe.model.errors import UserError
 from probe.model.settings import TLSLibrary
 from probe.net.quick_tls import load_quick_tls
 from probe.net.trust import Trust, Verification
+from probe.protocols.engines.roots import HOSTNAME_MISMATCH
 from tests.unit.net.misbehaving import root_file
 
 
@@ -55,6 +56,23 @@ def test_a_context_is_made_of_what_was_read_at_the_start(tmp_path: Path) -> None
     path.unlink()
     made = trust.context(Verification.CHAIN, ("dot",))
     assert made.cert_store_stats() == Trust(ca_file=root_file()).context(Verification.CHAIN).cert_store_stats()
+
+
+@pytest.mark.parametrize("library", [TLSLibrary.OPENSSL, TLSLibrary.AUTO])
+def test_so_are_the_roots_of_quic_and_of_the_quicker_library(tmp_path: Path, library: TLSLibrary) -> None:
+    authority = trustme.CA()
+    chain = tuple(
+        ssl.PEM_cert_to_DER_cert(pem.bytes().decode()) for pem in authority.issue_cert("a.test").cert_chain_pems
+    )
+    path = tmp_path / "roots.pem"
+    path.write_bytes(b"# two of them\n" + trustme.CA().cert_pem.bytes() + authority.cert_pem.bytes())
+    trust = Trust(ca_file=str(path), quick_library=library)
+    path.unlink()
+    assert trust.quic_roots.judge(chain, "a.test") == (0, "")
+    assert trust.quic_roots.judge(chain, "b.test")[0] == HOSTNAME_MISMATCH
+    assert Trust(ca_file=root_file()).quic_roots.judge(chain, "a.test")[0] != 0
+    if trust.quick is not None:
+        assert trust.quick.context(()).cert_store_stats()["x509"] == 2
 
 
 def test_each_policy_has_one_context() -> None:

@@ -217,7 +217,7 @@ def _engines(folder: Path) -> Iterator[tuple[str, Occasion]]:
 
     def ask() -> Ask:
         return Ask(
-            entropy=fixed_entropy(), host=NAME, address="192.0.2.1", port=443, roots_file=str(roots),
+            entropy=fixed_entropy(), host=NAME, address="192.0.2.1", port=443, roots=roots.read_text(),
             params={"sni": NAME, "relay": "192.0.2.9:7", "payload": "echo"}, deepest=Depth.VOLUME,
             secrets={"password": b"right", "uuid": test_quic_proxies.USER.encode()}, elapsed_s=time.monotonic,
         )  # fmt: skip

@@ -35,7 +35,7 @@ def begin(spec: DialogueSpec, **params: str):
             host="proxy.test",
             address="192.0.2.1",
             port=443,
-            roots_file=certifi.where(),
+            roots=certifi.contents(),
             elapsed_s=lambda: next(ticks) * 0.01,
         )
     )
@@ -179,10 +179,9 @@ def test_floods_and_cuts_of_real_packets_are_borne():
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory):
+def authority():
     authority = Authority()
-    authority.roots = str(tmp_path_factory.mktemp("roots") / "ca.pem")
-    authority.ca.cert_pem.write_to_path(authority.roots)
+    authority.roots = authority.ca.cert_pem.bytes().decode()
     return authority
 
 
@@ -195,7 +194,7 @@ def talk(authority, react, spec: DialogueSpec = hysteria2.SPEC, **params: str):
         host=NAME,
         address="192.0.2.1",
         port=443,
-        roots_file=authority.roots,
+        roots=authority.roots,
         elapsed_s=lambda: next(ticks) * 0.001,
         deepest=Depth.DATA,
     )
