@@ -37,6 +37,8 @@ from probe.targets.survey import Survey
 
 Show = Callable[[Measurement, bool], None]
 """Called with a measurement and whether it is the last one of its target."""
+HAND_OVER_WITHIN_S = 5.0
+"""For a daemon that has much to do; what it has not taken by then is told as not stored."""
 LATE_ROUNDS = 3
 """A final verdict takes one late round after the cool-down; one more covers a place that was still hot."""
 
@@ -81,6 +83,10 @@ class Checking:
         self._notes: list[str] = []
         self._finals: list[Measurement] = []
         self._store: Store | None = None
+        self._why_not_stored = ""
+        """Why this process may not write the database; a daemon that runs writes it for us."""
+        self._remote: RemoteGate | None = None
+        self._handed: list[asyncio.Task[bool]] = []
 
     async def complete(self, show: Show) -> Outcome:
         """Measure everything side by side; `show` is called as soon as there is a verdict.
@@ -210,19 +216,33 @@ class Checking:
         return measurement
 
     def _keep(self, measurement: Measurement) -> None:
+        covered = self._naming.veil.cover(measurement)
         if self._store is not None:
-            self._store.add(self._naming.veil.cover(measurement), whole=True)
+            self._store.add(covered, whole=True)
+        elif self._remote is not None:
+            self._handed.append(asyncio.create_task(self._remote.keep(_encode(covered))))
+
+    async def _finish_handing_over(self) -> None:
+        """Wait until the daemon has what was measured; say so if it did not take everything."""
+        if self._handed:
+            done, _ = await asyncio.wait(self._handed, timeout=HAND_OVER_WITHIN_S)
+            if not all(task in done and task.result() for task in self._handed):
+                self._note_not_stored()
+
+    def _note_not_stored(self) -> None:
+        if self._targets and self._why_not_stored:
+            self._notes.append(f"this run is not stored: {self._why_not_stored}")
 
     def _show(self, show: Show, measurement: Measurement, *, final: bool) -> None:
         with self._progress.paused():
             show(self._naming.veil.cover(measurement), final)
 
     def _open_store(self, clock: Clock, kept: contextlib.ExitStack) -> Store | None:
-        """Open the database for writing; where a daemon has it, or there is none to be had, say so and go on."""
+        """Open the database for writing; where a daemon has it, or there is none to be had, remember why and go on."""
         try:
             return kept.enter_context(Store.open(self._settings.store, clock, seal=self._naming.seal))
         except UserError as error:
-            self._notes.append(f"this run is not stored: {error.what}")
+            self._why_not_stored = error.what
             return None
 
     def _read_store(self, clock: Clock, kept: contextlib.ExitStack) -> Store | None:
@@ -242,6 +262,7 @@ class Checking:
         except GateUnreachable as error:
             if path.exists():
                 self._notes.append(f"no grants from a daemon, an own ledger is kept: {error}")
+            self._note_not_stored()
             ledger, commit = (store.ledger, store.flush) if store is not None else (None, None)
             folder = path.with_name(FOLDER)
             shared = SharedHandshakes(folder, clock, self._naming.mark)
@@ -252,10 +273,20 @@ class Checking:
             finally:
                 gate.close()
             return
+        self._remote = remote
         try:
             yield remote
         finally:
+            await self._finish_handing_over()
             await remote.close()
+
+
+def _encode(measurement: Measurement) -> bytes:
+    """Return a run as the daemon takes it; nothing of what cannot be encoded, such as a text that is no Unicode."""
+    try:
+        return msgspec.msgpack.encode(measurement)
+    except (ValueError, OverflowError, TypeError):
+        return b""
 
 
 def _has_address(measurement: Measurement) -> bool:

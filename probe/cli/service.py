@@ -25,6 +25,7 @@ from probe.daemon.vantage_clock import watch_vantage
 from probe.gate import Gate
 from probe.gate.server import GateServer
 from probe.model.errors import CombinedUserError, UserError
+from probe.model.measurement import Measurement
 from probe.model.settings import Settings
 from probe.model.spread import stable_hash
 from probe.model.stats import LogStats
@@ -38,7 +39,7 @@ from probe.targets.groups import build_groups
 from probe.targets.lists.loaded import Loaded
 from probe.targets.lists.reader import ListReader
 from probe.targets.load import Load, calculate_load
-from probe.targets.risk import needs_acceptance, risk_statement
+from probe.targets.risk import RISK_REMEDY, needs_acceptance, risk_statement
 from probe.web.peers import Peers
 from probe.web.server import start_web
 
@@ -114,7 +115,7 @@ class Service:
                 gc.collect()
                 gc.freeze()
                 view.reload_stats = msgspec.structs.replace(view.reload_stats, last_success_at=clock.wall_s())
-                server = GateServer(gate, gate_socket(settings))
+                server = GateServer(gate, gate_socket(settings), lambda run: self._take_run(store, run))
                 await server.start()
                 opened.push_async_callback(server.close)
                 routes = Peers(view, settings, stack).routes() if settings.peers.served else []
@@ -161,6 +162,20 @@ class Service:
         before, self._environment = self._environment, contextlib.AsyncExitStack()
         await before.aclose()
 
+    def _take_run(self, store: Store, run: bytes) -> bool:
+        """Store what somebody measured beside us; it is no run of our schedule and touches no episode."""
+        try:
+            measurement = msgspec.msgpack.decode(run, type=Measurement)
+        except msgspec.DecodeError:
+            log.warning("a run that was handed over cannot be read", extra={"bytes": len(run)})
+            return False
+        target = measurement.target
+        if self._naming.aliases and target.check is CheckName.VPN and not target.alias:
+            log.warning("a run that was handed over shows a tunnel's address; it is not stored")
+            return False
+        store.add(measurement, whole=True)
+        return True
+
     def hide(self, text: str) -> str:
         """Return a line of the log as everybody may read it."""
         return self._naming.veil.text(text)
@@ -183,8 +198,7 @@ class Service:
     def _refuse_risk(self, settings: Settings) -> None:
         """Shipped and downloaded lists name sites that somebody may not like to see probed: ask once."""
         if needs_acceptance(settings.targets) and not settings.accept_risk:
-            remedy = "say --accept-risk, WALLPROBE_ACCEPT_RISK=1 or `accept_risk: true` when you have read it"
-            raise UserError("target lists", risk_statement(), remedy)
+            raise UserError("target lists", risk_statement(), RISK_REMEDY)
 
     def _take_targets(self, agent: Agent, settings: Settings, loaded: Loaded) -> Load:
         targets = _with_sham(settings, loaded)

@@ -15,7 +15,7 @@ from probe.model.experiment import Grant, Traffic
 from probe.net.context import TooSoon
 
 _CONNECT_TIMEOUT_S = 2.0
-_Answer: TypeAlias = wire.Granted | wire.Claimed | wire.Reserved
+_Answer: TypeAlias = wire.Granted | wire.Claimed | wire.Reserved | wire.Kept
 
 
 class GateUnreachable(Exception):  # noqa: N818 - a state that the caller answers with a ledger of its own
@@ -108,6 +108,17 @@ class RemoteGate:
                     raise OSError(errno.EIO, "the daemon could not write the counter")
                 return reserved.number
 
+    async def keep(self, run: bytes) -> bool:
+        """Hand a run over to the daemon's database; tell whether it will be there."""
+        if not 0 < len(run) <= wire.KEEP_BYTES:
+            return False
+        try:
+            link = await self._live_link()
+        except GateUnreachable:
+            return False
+        kept = await link.ask(wire.Keep(id=next(self._serials), size=len(run)), run)
+        return isinstance(kept, wire.Kept) and kept.stored
+
     async def close(self) -> None:
         """Hang up; the daemon takes back what is left."""
         if self._link is not None:
@@ -133,13 +144,15 @@ class _Link:
         self._waiting: dict[int, asyncio.Future[_Answer | None]] = {}
         self._listener = asyncio.create_task(self._listen(reader))
 
-    async def ask(self, line: wire.AskFor | wire.Claim | wire.Reserve) -> "_Answer | None":
+    async def ask(
+        self, line: wire.AskFor | wire.Claim | wire.Reserve | wire.Keep, body: bytes = b""
+    ) -> "_Answer | None":
         """Return the answer; None = the connection was lost before it came."""
         if self.lost:
             return None
         answer: asyncio.Future[_Answer | None] = asyncio.get_running_loop().create_future()
         self._waiting[line.id] = answer
-        self.send(line)
+        self.send(line, body)
         try:
             return await answer
         except BaseException:
@@ -148,10 +161,10 @@ class _Link:
         finally:
             self._waiting.pop(line.id, None)
 
-    def send(self, line: wire.ClientLine) -> None:
+    def send(self, line: wire.ClientLine, body: bytes = b"") -> None:
         """Send, unless nobody is there any more."""
         if not self.lost:
-            self._writer.write(wire.build_line(line))
+            self._writer.write(wire.build_line(line) + body)
 
     async def close(self) -> None:
         """Hang up."""
@@ -167,7 +180,7 @@ class _Link:
             while True:
                 line = wire.parse_server_line(await reader.readuntil(b"\n"))
                 match line:
-                    case wire.Granted() | wire.Claimed() | wire.Reserved():
+                    case wire.Granted() | wire.Claimed() | wire.Reserved() | wire.Kept():
                         answer = self._waiting.pop(line.id, None)
                         if answer is not None and not answer.done():
                             answer.set_result(line)

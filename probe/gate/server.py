@@ -1,7 +1,8 @@
 """The gate's socket: lets the other commands of this machine share the daemon's budgets and its memory of hot places.
 
 A client is a process of the same user: the socket has mode 0600 from before it accepts anybody. A client that dies
-gives back all it held. Nothing a client sends can cost more than its own connection.
+gives back all it held. Nothing a client sends can cost more than its own connection. Who measured beside the daemon
+hands its runs over here as well: only the daemon writes the database.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import itertools
 import os
 import socket
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import assert_never
 
@@ -27,11 +29,21 @@ _MAX_UNREAD_BYTES = 1 << 20
 """Answers that a client does not read: then it is cut off."""
 
 
+Keep = Callable[[bytes], bool]
+"""Takes a client's run as it came; tells whether it will be stored."""
+
+
+def keep_nothing(_run: bytes) -> bool:
+    """Take no run: there is no database."""
+    return False
+
+
 class GateServer:
     """Serves one gate on one path."""
 
-    def __init__(self, gate: Gate, path: Path) -> None:
+    def __init__(self, gate: Gate, path: Path, keep: Keep = keep_nothing) -> None:
         self._gate = gate
+        self._keep = keep
         self._path = path
         self._server: asyncio.Server | None = None
         self._inode: tuple[int, int] | None = None
@@ -72,7 +84,7 @@ class GateServer:
             if len(self._clients) > _MAX_CLIENTS:
                 writer.write(wire.build_line(wire.Refused(reason="too many clients")))
                 return
-            await _Client(self._gate, next(self._numbers), writer).run(reader)
+            await _Client(self._gate, self._keep, next(self._numbers), writer).run(reader)
         except asyncio.CancelledError:
             pass  # we are closing; the stream's own callback would log this as an error
         finally:
@@ -83,8 +95,9 @@ class GateServer:
 class _Client:
     """One connection: its waiting asks and its grants, by the client's own numbers."""
 
-    def __init__(self, gate: Gate, number: int, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, gate: Gate, keep: Keep, number: int, writer: asyncio.StreamWriter) -> None:
         self._gate = gate
+        self._keep = keep
         self._prefix = f"client-{number}:"
         self._writer = writer
         self._waiting: dict[int, asyncio.Task[None]] = {}
@@ -98,10 +111,14 @@ class _Client:
             async with asyncio.TaskGroup() as asks:
                 try:
                     while data := await _read_line(reader):
-                        self._take(wire.parse_client_line(data), asks)
+                        line = wire.parse_client_line(data)
+                        if isinstance(line, wire.Keep):
+                            self._send(wire.Kept(id=line.id, stored=self._keep(await reader.readexactly(line.size))))
+                        else:
+                            self._take(line, asks)
                 except ProtocolError as error:
                     self._send(wire.Refused(reason=str(error)))
-                except OSError:
+                except (OSError, EOFError):
                     pass  # it died; there is nobody to tell
                 for task in self._waiting.values():
                     task.cancel()
@@ -109,7 +126,7 @@ class _Client:
             for grant in self._granted.values():
                 self._gate.release(grant)
 
-    def _take(self, line: wire.ClientLine, asks: asyncio.TaskGroup) -> None:
+    def _take(self, line: wire.GateLine, asks: asyncio.TaskGroup) -> None:
         match line:
             case wire.AskFor():
                 self._check_room(line.id)

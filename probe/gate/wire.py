@@ -1,7 +1,8 @@
 """What the gate's socket speaks: one JSON object per line, both ways, each line at most `LINE_BYTES` long.
 
-Ids are the client's own numbers; it uses each once. A line that is not one of these is answered by `Refused`, and the
-connection is closed: both ends are ours, so it is a bug or somebody else.
+Ids are the client's own numbers; it uses each once. A `Keep` is followed by as many bytes as it says. A line that is
+not one of these is answered by `Refused`, and the connection is closed: both ends are ours, so it is a bug or somebody
+else.
 """
 
 from typing import TypeVar
@@ -12,8 +13,10 @@ from probe.model.endpoint import Endpoint
 from probe.model.errors import ProtocolError
 from probe.model.experiment import Traffic
 
-VERSION = 3
+VERSION = 4
 LINE_BYTES = 4096
+KEEP_BYTES = 4 << 20
+"""The largest run that is taken over; one with every body in it has a tenth of that."""
 SOCKET_NAME = "gate.sock"
 """In the runtime or the state folder of the daemon."""
 _QUOTED_BYTES = 32
@@ -67,6 +70,13 @@ class Reserve(msgspec.Struct, frozen=True, kw_only=True, tag="reserve"):
     count: int
 
 
+class Keep(msgspec.Struct, frozen=True, kw_only=True, tag="keep"):
+    """A client has a run for the database, which only the daemon may write: so many bytes follow."""
+
+    id: int
+    size: int
+
+
 class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
     """The first line of the server."""
 
@@ -95,14 +105,22 @@ class Reserved(msgspec.Struct, frozen=True, kw_only=True, tag="reserved"):
     number: int | None = None
 
 
+class Kept(msgspec.Struct, frozen=True, kw_only=True, tag="kept"):
+    """The answer to `Keep`: whether the run will be in the database."""
+
+    id: int
+    stored: bool
+
+
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
     """The last line of the server: why it hangs up."""
 
     reason: str
 
 
-ClientLine = AskFor | Cancel | Release | Triggered | Claim | Reserve
-ServerLine = Hello | Granted | Claimed | Reserved | Refused
+GateLine = AskFor | Cancel | Release | Triggered | Claim | Reserve
+ClientLine = GateLine | Keep
+ServerLine = Hello | Granted | Claimed | Reserved | Kept | Refused
 
 _Line = TypeVar("_Line", ClientLine, ServerLine)
 
@@ -120,11 +138,13 @@ def parse_client_line(data: bytes) -> ClientLine:
     """Read what a client sent.
 
     Raises:
-        ProtocolError: it is none of our lines, or a figure in it is negative.
+        ProtocolError: it is none of our lines, or a figure in it is out of its range.
     """
     line = _parse(_client_decoder, data)
     if isinstance(line, Release) and (line.bytes_sent < 0 or line.bytes_received < 0):
         raise ProtocolError(f"negative byte count: {data[:_QUOTED_BYTES].hex()}")
+    if isinstance(line, Keep) and not 0 < line.size <= KEEP_BYTES:
+        raise ProtocolError(f"a run of {line.size} bytes, at most {KEEP_BYTES} are taken")
     return line
 
 

@@ -13,8 +13,8 @@ Before Wallprobe asks sites that you did not choose yourself:
   - Probing again and again looks different from a person browsing. On a network of an employer, a school or a state
     it may break rules that bind you.
   - Wallprobe does not hide itself or you. It sends nothing about you anywhere: what it finds stays on this machine.
-Do not run these lists where that could harm you or others. Targets that you type yourself are never held back.
-To go on: --accept-risk, WALLPROBE_ACCEPT_RISK=1 or `accept_risk: true` in the configuration."""
+Do not run these lists where that could harm you or others. Targets that you type yourself are never held back"""
+RISK_REMEDY = "to go on: --accept-risk, WALLPROBE_ACCEPT_RISK=1 or `accept_risk: true` in the configuration"
 
 
 def risk_statement() -> str:

@@ -109,7 +109,7 @@ def test_what_was_found_is_explained_and_judged_again_alike(stage: Stage) -> Non
     assert again.stdout == "5 judged again, 0 would change\n"
 
 
-def test_a_check_beside_a_daemon_asks_it_for_grants_and_says_what_is_not_stored(
+def test_a_check_beside_a_daemon_asks_it_for_grants_and_gives_it_the_run_to_store(
     stage: Stage, start: Callable[..., Daemon]
 ) -> None:
     stage.put(SITE)
@@ -117,10 +117,11 @@ def test_a_check_beside_a_daemon_asks_it_for_grants_and_says_what_is_not_stored(
     daemon = start()
     daemon.wait_until_ready()
     before = daemon.sample("wallprobe_gate_grants_total")
-    done = check(stage, OTHER)
-    assert done.returncode == 0
-    assert "this run is not stored" in done.stderr
-    assert "no grants" not in done.stderr
+    done = check(stage, "--json", OTHER)
+    assert (done.returncode, done.stderr) == (0, "")
+    config = ("--config.file", str(stage.folder / "wallprobe.yml"))
+    (row,) = objects(done.stdout).values()
+    daemon.wait_for(lambda: stage.run("explain", *config, row["id"]).returncode == 0, 20)
     assert daemon.sample("wallprobe_gate_grants_total") >= before + 2  # a question and a connection
     daemon.kill()
     left_over = check(stage, OTHER)

@@ -269,3 +269,39 @@ def test_what_is_built_is_read_back_and_is_one_line(line):
     data = wire.build_line(line)
     assert data.count(b"\n") == 1
     assert wire.parse_client_line(data) == line
+
+
+async def test_a_run_is_handed_over_whole_between_other_lines(gate, path):
+    taken: list[bytes] = []
+    server = GateServer(gate, path, lambda run: bool(taken.append(run)) or run != b"no")
+    await server.start()
+    remote = await RemoteGate.connect(path)
+    run = bytes(range(256)) * 1000
+    stored, grant, refused = await asyncio.gather(
+        remote.keep(run), remote.ask(Traffic.CONNECT, HERE, "m"), remote.keep(b"no")
+    )
+    assert (stored, refused) == (True, False)
+    assert sorted(taken) == sorted([run, b"no"])
+    remote.release(grant)
+    assert not await remote.keep(b"")
+    assert not await remote.keep(bytes(wire.KEEP_BYTES + 1))
+    assert len(taken) == 2, "what is too large is not even sent"
+    await server.close()
+    assert not await remote.keep(run), "and nobody is there any more"
+    await remote.close()
+
+
+async def test_a_run_that_ends_too_early_or_is_larger_than_any_is_no_run(gate, path):
+    taken: list[bytes] = []
+    server = GateServer(gate, path, lambda run: bool(taken.append(run)))
+    await server.start()
+    for size, sent in ((100, b"x" * 99), (wire.KEEP_BYTES + 1, b"x"), (-1, b"x")):
+        reader, writer = await asyncio.open_unix_connection(path)
+        await reader.readline()
+        writer.write(b'{"type":"keep","id":1,"size":%d}\n' % size + sent)
+        writer.write_eof()
+        async with asyncio.timeout(5):
+            assert b"kept" not in await reader.read()
+        writer.close()
+    assert taken == []
+    await server.close()

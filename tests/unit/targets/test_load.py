@@ -4,7 +4,7 @@ from probe.model.endpoint import AddressFamily
 from probe.model.settings import Limits, Profile, TargetSource
 from probe.targets.address import parse_address
 from probe.targets.load import calculate_load
-from probe.targets.risk import needs_acceptance, risk_statement
+from probe.targets.risk import RISK_REMEDY, needs_acceptance, risk_statement
 from probe.targets.traits import Traits
 
 
@@ -64,5 +64,5 @@ def test_lists_of_others_need_acceptance_and_ones_own_never():
     assert needs_acceptance([TargetSource(http_sd="https://ops.example/x")])
     assert not needs_acceptance([TargetSource(shipped="anchors"), TargetSource(uri="https://a.example")])
     assert not needs_acceptance([TargetSource(file="/etc/wallprobe/own.txt")])
-    assert "--accept-risk" in risk_statement()
+    assert "--accept-risk" in RISK_REMEDY
     assert max(map(len, risk_statement().splitlines())) <= 120
