@@ -36,9 +36,10 @@ def run_command(arguments: list[str]) -> int:
         error.show()
         return error.exit_code
     except click.ClickException as error:
-        asked = error.ctx if isinstance(error, click.UsageError) else None
-        page = asked.command_path if asked is not None else "wallprobe"
-        print(f"wallprobe: {error.format_message().rstrip('.')}; see `{page} --help`", file=sys.stderr)
+        page = ""
+        if isinstance(error, click.UsageError):
+            page = f"; see `{error.ctx.command_path if error.ctx is not None else 'wallprobe'} --help`"
+        print(f"wallprobe: {error.format_message().rstrip('.')}{page}", file=sys.stderr)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED

@@ -130,7 +130,8 @@ async def push(url: str, page: bytes) -> None:
     """
     import aiohttp  # 0.1 s that a check which pushes nothing should not cost
 
-    host = urlsplit(url).hostname
+    parts = urlsplit(url)
+    host = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
     timeout = aiohttp.ClientTimeout(total=PUSH_TIMEOUT_S)
     try:
         async with (
@@ -142,5 +143,7 @@ async def push(url: str, page: bytes) -> None:
             said = (await answer.content.read(300)).decode("utf-8", "replace").strip().replace("\n", " ")
     except (aiohttp.ClientError, TimeoutError) as error:
         # The library's own words would quote the address, and a password in it.
-        raise click.ClickException(f"--pushgateway: {host} does not answer ({type(error).__name__})") from None
+        number = error.errno if isinstance(error, OSError) else None
+        why = os.strerror(number).lower() if number and number > 0 else type(error).__name__
+        raise click.ClickException(f"--pushgateway: {host} does not answer ({why}); nothing was pushed") from None
     raise click.ClickException(f"--pushgateway: {host} refuses: {answer.status} {said}")

@@ -160,15 +160,17 @@ class BaselineRun:
             clock_offset_s=self._clock_offset_s(),
             findings=fitness.findings,
             selective=fitness.selective,
-            details=self._details(),
+            details=self._details(resolver_answers=bool(answered)),
         )
 
-    def _details(self) -> tuple[str, ...]:
+    def _details(self, *, resolver_answers: bool) -> tuple[str, ...]:
         """Return what a person wants to know of this network besides its state."""
         if self._quick:
             return ()
         honest = "no encrypted resolver to compare with"
-        if any(r.transport in (Transport.DOH, Transport.DOT) for r in self._environment.resolvers):
+        if not resolver_answers:
+            honest = "does not answer"
+        elif any(r.transport in (Transport.DOH, Transport.DOT) for r in self._environment.resolvers):
             honest = "lies about neutral names" if self._falsified else "answers neutral names as it should"
         portal = "not asked"
         if self._environment.settings.anchors.portal:

@@ -1,5 +1,6 @@
 """`wallprobe db`: look after the database, most of it while the agent runs."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from probe.cli.commands.history import parse_since
 from probe.cli.options import config_option, examples, store_option
 from probe.cli.output import open_output
 from probe.cli.stored import load_settings
+from probe.model.errors import UserError
 from probe.model.units import render_size
 from probe.net.clock import SystemClock
 from probe.store.care import BEFORE, back_up, check_file, compact, measure_size, restore
@@ -43,6 +45,21 @@ def _find(config_file: str, store_path: str) -> Path:
     return find_path(load_settings(config_file, store_path).store.path)
 
 
+@contextlib.contextmanager
+def _naming(copy: Path) -> Iterator[None]:
+    """Ask for another file where the one on the command line is what is wrong, not `store.path`.
+
+    Raises:
+        UserError: what was raised, with that remedy.
+    """
+    try:
+        yield
+    except UserError as error:
+        if error.where != str(copy) or "store.path" not in error.remedy:
+            raise
+        raise UserError(error.where, error.what, "name another file") from None
+
+
 @db.command(epilog=examples("wallprobe db check --store.path /var/lib/wallprobe/wallprobe.db"))
 @_at_database
 def check(config_file: str, store_path: str) -> int:
@@ -63,7 +80,8 @@ def check(config_file: str, store_path: str) -> int:
 @_at_database
 def backup(copy: Path, config_file: str, store_path: str) -> None:
     """Write a whole copy to COPY, while the agent runs. It is as private as the database."""
-    size = back_up(_find(config_file, store_path), copy)
+    with _naming(copy):
+        size = back_up(_find(config_file, store_path), copy)
     click.echo(f"{copy}: {render_size(size)}")
 
 
@@ -73,7 +91,9 @@ def backup(copy: Path, config_file: str, store_path: str) -> None:
 def restore_copy(copy: Path, config_file: str, store_path: str) -> None:
     """Put COPY in the database's place. Where an agent runs, it takes it over when it starts the next time."""
     path = _find(config_file, store_path)
-    if restore(copy, path):
+    with _naming(copy):
+        restored = restore(copy, path)
+    if restored:
         click.echo(f"{path}: restored; what was there before is {path.name}{BEFORE}")
     else:
         click.echo(f"{path}: an agent runs; it takes the copy over when it is restarted (systemctl restart wallprobe)")

@@ -48,8 +48,11 @@ def history(target: str, since: str, config_file: str, store_path: str, as_json:
     elif sys.stdout.isatty():
         _paint(found, now_s)
     else:
-        for row in [*episode_rows(found.episodes, now_s), *event_rows(found.events)]:
+        rows = [*episode_rows(found.episodes, now_s), *event_rows(found.events)]
+        for row in rows:
             click.echo("\t".join(row))
+        if not rows:
+            click.echo(f"{found.address or found.target}: nothing confirmed {'since' if since else 'yet'}", err=True)
 
 
 def parse_since(text: str, now_s: float) -> float:

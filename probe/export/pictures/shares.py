@@ -61,7 +61,7 @@ def _render_grid(scale: int) -> tuple[list[str], list[str]]:
     for value in (scale, scale // 2) if scale > 1 else (scale,):
         y = _TOP_PX + _HEIGHT_PX * (1 - value / scale)
         parts.append(element("line", x1="0", x2="100%", y1=y, y2=y, class_="grid"))
-        marks.append(element("text", text(f"{value:,}"), x="0", y=y + 12, class_="tick"))
+        marks.append(element("text", text(f"{value:,}"), x="0", y=y + 12, class_="tick scale"))
     base = _TOP_PX + _HEIGHT_PX
     return [*parts, element("line", x1="0", x2="100%", y1=base, y2=base, class_="base")], marks
 

@@ -77,7 +77,7 @@ def render_timings(columns: Sequence[Column], axis: Axis) -> str:
     for value in (top_s, top_s / 2):
         y = base - _HEIGHT_PX * value / top_s
         parts.append(element("line", x1="0", x2="100%", y1=y, y2=y, class_="grid"))
-        marks.append(element("text", text(render_duration(value)), x="0", y=y + 12, class_="tick"))
+        marks.append(element("text", text(render_duration(value)), x="0", y=y + 12, class_="tick scale"))
     for number, column in enumerate(columns):
         parts += _render_column(column, number / len(columns), 1 / len(columns), base, top_s)
     parts.append(element("line", x1="0", x2="100%", y1=base, y2=base, class_="base"))

@@ -67,3 +67,13 @@ def test_everything_kept_comes_out_as_lines(capsysbinary, database, tmp_path):
     assert [row["status"] for row in rows if row["record"] == "run"] == ["ok", "likely_blocked"]
     assert db("export", "--store.path", str(database), "--output", "/nowhere/x") == 2
     assert db("export", "--store.path", str(tmp_path / "none.db")) == 2
+
+
+def test_a_copy_that_cannot_be_made_or_read_asks_for_another_file(capsys, database, tmp_path):
+    place, strange = ("--store.path", str(database)), tmp_path / "strange.db"
+    strange.write_bytes(b"no database at all" * 100)
+    for arguments in (("backup", str(tmp_path / "nowhere" / "copy.db")), ("restore", str(strange))):
+        assert db(*arguments, *place) == 2
+        told = capsys.readouterr().err
+        assert told.startswith(arguments[1])
+        assert told.endswith("; name another file\n")

@@ -104,3 +104,9 @@ def test_times_are_written_for_people() -> None:
     assert render_interval(Interval(last_before=None, first_in=0.0)) == "before 1970-01-01 00:00:00Z"
     assert render_interval(Interval(last_before=0.0, first_in=0.5)) == "1970-01-01 00:00:00Z"
     assert render_time(1e20) == "100000000000000000000"
+
+
+def test_a_pipe_with_nothing_in_it_is_told_why(database: Path) -> None:
+    done = run_history(database, make_target(12).id)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.endswith("nothing confirmed yet\n")

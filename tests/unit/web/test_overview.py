@@ -33,7 +33,9 @@ async def test_the_first_sentence_says_what_matters_most(connect: Connect):
     page = await read(connect, agent)
     assert "Of 3 targets, 1 blocked, 1 not reachable for another reason." in page.text
     assert "The one target can be reached." in (await read(connect, FakeAgent([make_snapshot(0)]))).text
-    assert "No target is on the list." in (await read(connect, FakeAgent())).text
+    page = (await read(connect, FakeAgent())).text
+    assert "No target is on the list." in page
+    assert "Put targets into the configuration" in page
     waiting = FakeAgent([TargetSnapshot(target=make_target())])
     assert "The one target is not judged yet." in (await read(connect, waiting)).text
 
