@@ -12,6 +12,7 @@ from probe import __version__
 from probe.export.ooni.control import build_comparison_keys, build_control_keys
 from probe.export.ooni.records import Records
 from probe.export.ooni.scrub import SCRUBBED, Scrubber
+from probe.export.ooni.sent import Sent
 from probe.export.ooni.verdict import build_verdict_keys
 from probe.model.experiment import NameKind, Step
 from probe.model.measurement import Measurement
@@ -84,8 +85,9 @@ def _build_keys(measurement: Measurement, scrubber: Scrubber) -> dict[str, Any]:
     names = {e.id for e in measurement.experiments if e.step is Step.LOOKUP and e.name_kind is NameKind.TEST}
     own = [o for o in measurement.observations if _is_ooni_step(o, names)]
     others = [o for o in measurement.observations if o.role is Role.EXPERIMENT and not _is_ooni_step(o, names)]
-    records = Records(scrubber, own)
-    experiments = Records(scrubber, others)
+    sent = Sent(measurement)
+    records = Records(scrubber, own, sent)
+    experiments = Records(scrubber, others, sent)
     return {
         "agent": "redirect",
         "client_resolver": _client_resolver(own, scrubber),

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any, assert_never
 
 from probe.export.ooni.scrub import Scrubber
+from probe.export.ooni.sent import Sent
 from probe.model.endpoint import Endpoint
 from probe.model.observation import (
     DialogueExchange,
@@ -41,8 +42,9 @@ _ENGINES = {
 class Records:
     """The five lists of a measurement, filled observation by observation."""
 
-    def __init__(self, scrubber: Scrubber, observations: Iterable[Observation]) -> None:
+    def __init__(self, scrubber: Scrubber, observations: Iterable[Observation], sent: Sent) -> None:
         self._scrub = scrubber
+        self._sent = sent
         self._flows: dict[tuple[Endpoint, int, str], int] = {}
         self._fetching: set[tuple[Endpoint, int, str]] = set()
         self._next_flow = 1
@@ -210,7 +212,8 @@ class Records:
     def _add_exchange(self, exchange: HTTPExchange) -> None:
         common = self._tag_flow(exchange)
         place = self._scrub.text(str(exchange.endpoint))
-        headers = [(self._scrub.text(name), self._scrub.text(value)) for name, value in exchange.headers]
+        headers = self._scrub_headers(exchange.headers)
+        sent = self._scrub_headers(self._sent.headers_of(exchange))
         self.requests.append(
             {
                 "network": "udp" if exchange.over_quic else "tcp",
@@ -220,9 +223,9 @@ class Records:
                 "request": {
                     "method": exchange.method,
                     "url": self._scrub.text(exchange.url),
-                    "headers": {},
-                    "headers_list": [],
-                    "body": "",
+                    "headers": dict(sent),
+                    "headers_list": sent,
+                    "body": self._sent.body_of(exchange),
                     "body_is_truncated": False,
                     "tor": {"exit_ip": None, "exit_name": None, "is_tor": False},
                     "x_transport": "udp" if exchange.over_quic else "tcp",
@@ -240,6 +243,9 @@ class Records:
         for sample in exchange.timeline:
             moment = common | {"t0": sample.t_s, "t": sample.t_s}
             self._add_event("bytes_received_cumulative", place, None, moment, num_bytes=sample.body_bytes)
+
+    def _scrub_headers(self, headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        return [(self._scrub.text(name), self._scrub.text(value)) for name, value in headers]
 
     def _add_event(self, operation: str, place: str, failure: str | None, common: Record, **more: Any) -> None:
         shared = {key: common[key] for key in ("t0", "t", "tags", "transaction_id")}

@@ -81,13 +81,20 @@ def build_request(request: OutgoingRequest) -> bytes:
         method, authority = _NOT_IN_TARGET.sub("", method), _NOT_IN_TARGET.sub("", authority)
     lines = _BROWSER_LINES
     if request.headers or request.body or method in _WITH_BODY:
-        authority, lines = _merge_headers(request, authority)
+        authority, fields = _merge_headers(request, authority)
+        lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     head = f"{method} {path} HTTP/1.1\r\nHost: {authority}\r\n{lines}\r\n"
     return head.encode("utf-8", "replace") + request.body
 
 
-def _merge_headers(request: OutgoingRequest, authority: str) -> tuple[str, str]:
-    """Return the value of `Host` and the other header lines, with the request's own headers in place of ours."""
+def list_headers(request: OutgoingRequest) -> tuple[tuple[str, str], ...]:
+    """Return the headers that `build_request` sends, as names and values in their order."""
+    authority, fields = _merge_headers(request, _NOT_IN_TARGET.sub("", request.authority))
+    return (("Host", authority), *fields.items())
+
+
+def _merge_headers(request: OutgoingRequest, authority: str) -> tuple[str, dict[str, str]]:
+    """Return the value of `Host` and the other headers, with the request's own in place of ours."""
     fields = dict(_BROWSER_HEADERS)
     spelling = {name.lower(): name for name in fields}
     for header in request.headers:
@@ -98,7 +105,7 @@ def _merge_headers(request: OutgoingRequest, authority: str) -> tuple[str, str]:
             fields[spelling.setdefault(name.lower(), name)] = value
     if request.body or request.method in _WITH_BODY:
         fields.setdefault(spelling.get("content-length", "Content-Length"), str(len(request.body)))
-    return authority, "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    return authority, fields
 
 
 class ResponseReader:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe import __version__
 from probe.export.ooni.line import can_render, render_ooni
 from probe.export.ooni.scrub import Scrubber
 from probe.export.ooni.verdict import map_verdict
@@ -29,8 +30,9 @@ from probe.model.observation import (
     Transport,
 )
 from probe.model.pattern import Pattern
-from probe.model.target import CheckName
+from probe.model.target import CheckName, Header, Request
 from probe.model.verdict import Cause, Confidence, Status, Verdict
+from probe.protocols.http.http1 import USER_AGENT
 from probe.protocols.ooni.measurement import parse_measurement
 from tests.unit.store.samples import make_blocked, make_ok, make_server_side, make_target
 
@@ -185,3 +187,46 @@ def test_a_check_that_ooni_has_no_test_for_is_not_rendered():
 def test_a_verdict_becomes_what_ooni_has_a_word_for(status, pattern, cause, expected):
     verdict = Verdict(status=status, patterns=pattern, cause=cause, confidence=Confidence.C3)
     assert map_verdict(verdict) == expected
+
+
+def requested(measurement: Measurement) -> list[dict[str, Any]]:
+    """Return the requests of its export, oldest first."""
+    return [r["request"] for r in reversed(render(measurement)["test_keys"]["requests"])]
+
+
+def visit(*, version: str = __version__, cookie: bool = False, own: Request | None = None) -> Measurement:
+    """A page that leads to another host."""
+    seen = make_ok()
+    (page,) = (o for o in seen.observations if isinstance(o, HTTPExchange))
+    cookies = (("Set-Cookie", "a=b"),) if cookie else ()
+    first = msgspec.structs.replace(page, status=302, headers=(("Location", "http://b.test:81/"), *cookies))
+    second = msgspec.structs.replace(
+        page, hop=1, url="http://b.test:81/", secure=False, t0_s=page.t_s, t_s=page.t_s + 1
+    )
+    return msgspec.structs.replace(
+        seen,
+        observations=(first, second),
+        target=msgspec.structs.replace(seen.target, request=own),
+        vantage=msgspec.structs.replace(seen.vantage, software_version=version),
+    )
+
+
+def test_each_request_has_the_headers_that_are_sent_always():
+    first, second = requested(visit())
+    assert [name for name, _ in first["headers_list"]][:3] == ["Host", "User-Agent", "Accept"]
+    assert (first["headers"]["Host"], first["headers"]["User-Agent"]) == (make_ok().target.host, USER_AGENT)
+    assert (second["headers"]["Host"], first["body"]) == ("b.test:81", "")
+
+
+def test_of_headers_that_a_target_brings_the_names_are_told_and_of_what_followed_nothing():
+    own = Request(method="POST", headers=(Header(name="authorization", value="Bearer s3cret"),), body="s3cret")
+    first, second = requested(visit(own=own))
+    assert (first["headers"]["authorization"], first["headers"]["Content-Length"]) == ("[scrubbed]", "6")
+    assert (first["body"], "s3cret" in json.dumps(first)) == ("[scrubbed]", False)
+    assert (second["headers"], second["headers_list"]) == ({}, [])
+
+
+def test_nothing_is_told_where_a_cookie_may_have_gone_along_or_another_version_measured():
+    first, second = requested(visit(cookie=True))
+    assert (bool(first["headers"]), second["headers"]) == (True, {})
+    assert [request["headers"] for request in requested(visit(version="0.0.1"))] == [{}, {}]

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from probe.model.errors import ProtocolError
 from probe.model.target import Header
-from probe.protocols.http.http1 import MAX_HEAD_BYTES, MAX_HEADERS, OutgoingRequest, ResponseReader, build_request
+from probe.protocols.http.http1 import (
+    MAX_HEAD_BYTES,
+    MAX_HEADERS,
+    OutgoingRequest,
+    ResponseReader,
+    build_request,
+    list_headers,
+)
 
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-A: 1\r\n\r\nhello"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nhel\r\n2\r\nlo\r\n0\r\nX-T: 1\r\n\r\n"
@@ -69,6 +76,15 @@ def test_host_has_brackets_and_port_where_it_needs_them(host, port, secure, auth
     request = OutgoingRequest(host=host, port=port, secure=secure, path="/x?y=1")
     assert dict(parse_by_h11(build_request(request)).headers)[b"host"] == authority.encode()
     assert request.url == f"{'https' if secure else 'http'}://{authority}/x?y=1"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("given", [(), (Header(name="user-agent", value="mine"), Header(name="HOST", value="b"))])
+def test_headers_that_are_listed_are_those_that_are_sent(method, given):
+    request = OutgoingRequest(method=method, host="2001:db8::1", port=8080, secure=True, headers=given)
+    sent = build_request(request).partition(b"\r\n")[2]
+    listed = "".join(f"{name}: {value}\r\n" for name, value in list_headers(request))
+    assert f"{listed}\r\n".encode() == sent
 
 
 def test_headers_of_the_target_replace_ours_of_the_same_name():
