@@ -1,16 +1,38 @@
 """From an OONI measurement to a case that our rules can judge."""
 
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import certifi
 import msgspec
 
 from probe.classify.case import Case
+from probe.model.failure import FailureCode
 from probe.model.fingerprint import Reference
+from probe.model.observation import Observation, TLSHandshake, TLSStage
 from probe.model.vantage import Baseline, VantageState
 from probe.protocols.ooni.measurement import OoniMeasurement
 from probe.targets.address import parse_address
 
+if TYPE_CHECKING:
+    from probe.protocols.engines.roots import Roots
 
-def build_case(measurement: OoniMeasurement, reference: Reference) -> Case:
-    """Return the case.
+_DISTRUST = (FailureCode.SSL_UNKNOWN_AUTHORITY, FailureCode.SSL_INVALID_CERTIFICATE)
+
+
+@functools.cache
+def load_reference_roots() -> "Roots":
+    """Return certifi's roots; most files never need them."""
+    from probe.protocols.engines.roots import Roots
+
+    return Roots(certifi.contents())
+
+
+def build_case(
+    measurement: OoniMeasurement, reference: Reference, roots: "Callable[[], Roots]" = load_reference_roots
+) -> Case:
+    """Return the case, with chains that the probe refused judged again by `roots`.
 
     Raises:
         UserError: the input is no address of a kind that we check.
@@ -18,12 +40,36 @@ def build_case(measurement: OoniMeasurement, reference: Reference) -> Case:
     case = Case(
         target=parse_address(measurement.input, source="input"),
         vantage=measurement.vantage,
-        observations=measurement.observations,
+        observations=_review(measurement, roots),
         experiments=measurement.experiments,
         baseline=_build_baseline(measurement),
         reference=reference,
     )
     return add_control(case, measurement)
+
+
+def _review(measurement: OoniMeasurement, roots: "Callable[[], Roots]") -> tuple[Observation, ...]:
+    """Return the observations, with certificates trusted that only the probe did not.
+
+    A probe brings its own list of roots and may be years old: a site that went to a newer authority since is refused by
+    it and by nobody else. That is no foreign certificate.
+    """
+    seen = measurement.observations
+    if not any(isinstance(o, TLSHandshake) and _is_distrusted(o) for o in seen):
+        return seen
+    return tuple(_trust(o, measurement.started_at, roots()) if isinstance(o, TLSHandshake) else o for o in seen)
+
+
+def _is_distrusted(shaken: TLSHandshake) -> bool:
+    return bool(shaken.chain) and shaken.failure is not None and shaken.failure.code in _DISTRUST
+
+
+def _trust(shaken: TLSHandshake, at_s: float, roots: "Roots") -> TLSHandshake:
+    if not _is_distrusted(shaken) or roots.judge(shaken.chain, shaken.server_name, at_s=at_s)[0]:
+        return shaken
+    return msgspec.structs.replace(
+        shaken, failure=None, ending=None, verified=True, verify_code=0, stage=TLSStage.DONE, root_store="certifi"
+    )
 
 
 def add_control(case: Case, measurement: OoniMeasurement) -> Case:

@@ -3,6 +3,7 @@
 Source: RFC 5280 section 6; OpenSSL builds and checks the path.
 """
 
+import datetime
 import functools
 import re
 import ssl
@@ -27,8 +28,13 @@ class Roots:
         for root in _CERTIFICATE.findall(pem):
             self._store.add_cert(crypto.load_certificate(crypto.FILETYPE_PEM, root.encode()))
 
-    def judge(self, chain: tuple[bytes, ...], meant: str) -> tuple[int, str]:
-        """Return OpenSSL's verification code and message; 0 = the chain leads to a root and names the one meant."""
+    def judge(self, chain: tuple[bytes, ...], meant: str, *, at_s: float | None = None) -> tuple[int, str]:
+        """Return OpenSSL's verification code and message; 0 = the chain leads to a root and names the one meant.
+
+        `at_s` is the wall time that it is judged for, from then on; without one ever given, that of this moment.
+        """
+        if at_s is not None:
+            self._store.set_time(datetime.datetime.fromtimestamp(at_s, datetime.UTC))
         try:
             leaf, *others = (crypto.load_certificate(crypto.FILETYPE_ASN1, der) for der in chain)
             crypto.X509StoreContext(self._store, leaf, others).verify_certificate()
