@@ -180,9 +180,10 @@ def _sni_of(experiment: Experiment) -> str:
 
 
 def _must_verify(experiment: Experiment) -> bool:
-    """A server need not have a certificate for a name that is not its own, nor for none; a proxy hands on any.
+    """Tell whether the server must prove itself to be who was named.
 
-    A control's echo port has none for anybody's.
+    A server need not have a certificate for a name that is not its own, nor where none was said; a control's echo port
+    has no true one for any name. What a proxy hands on is the site's own.
     """
     if experiment.design is Design.FLOW:
         return False

@@ -61,12 +61,12 @@ def _own_reason(folded: Folded) -> bool:
 
 
 def _names_fail(baseline: Baseline) -> bool:
-    """The gateway answers, and every anchor fails for want of an address."""
+    """Tell whether names alone are out of order: the gateway answers, and no anchor's name gives an address."""
     return baseline.gateway_ok is True and bool(baseline.anchors) and all(a.failure == "dns" for a in baseline.anchors)
 
 
 def _hellos_fail(baseline: Baseline) -> bool:
-    """Anchors connect, and none gets through a handshake: large packets lost, or TLS itself kept out."""
+    """Tell whether anchors connect, and none gets through a handshake: large packets are lost, or TLS is kept out."""
     reached = [anchor for anchor in baseline.anchors if anchor.failure == "tls"]
     return len(reached) >= 2 and not any(anchor.ok for anchor in baseline.anchors)
 

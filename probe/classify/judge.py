@@ -181,10 +181,11 @@ def _judge_name(names: NameFacts, hop: int) -> tuple[Evidence, ...]:
 def _with_name(
     names: tuple[Evidence, ...], paths: tuple[PathJudgement, ...], elsewhere: tuple[Evidence, ...]
 ) -> Folded:
-    """A name whose own answer is forged has no usable path; other layers' findings at its real addresses are added.
+    """Fold the paths of a name whose own answer is wrong, or in doubt.
 
-    A page at the given address that settles the matter by itself says more than an answer that is only in doubt. What
-    an answer leads to that exists nowhere is no page of the site's.
+    Where that answer is forged no path is usable, and other layers' findings at the real addresses are added. A page at
+    the given address that settles the matter by itself says more than an answer that is only in doubt. What an answer
+    leads to that exists nowhere is no page of the site's.
     """
     name = names[0]
     loads = any(path.usable and path.evidence == () for path in paths) and name.confidence >= Confidence.C2
@@ -230,7 +231,7 @@ def _with_other_family(forged: tuple[Evidence, ...], rest: Folded) -> Folded:
 
 
 def _without_paths(case: Case, names: NameFacts) -> Folded:
-    """Nothing was dialled: right for a DNS target, a private redirect or a family that the vantage lacks."""
+    """Fold a run that dialled nothing: right for a DNS target, a private redirect or a family that we lack."""
     if case.target.check is CheckName.DNS and names.own_outcome is Outcome.OK:
         return Folded(
             usable=Usable.ALL, confidence=Confidence.C1 if names.agree or not names.encrypted else Confidence.C0

@@ -296,7 +296,7 @@ def _has_address(measurement: Measurement) -> bool:
 
 
 def refuse_rejected_logins(store: Store, targets: list[Target]) -> None:
-    """Never offer a password again that was refused: some servers count, and lock its owner out.
+    """Refuse to offer a password again that was rejected: some servers count, and lock its owner out.
 
     Raises:
         UserError: one was refused, and has not been changed since.

@@ -79,7 +79,7 @@ def add_control(case: Case, measurement: OoniMeasurement) -> Case:
 
 
 def _build_baseline(measurement: OoniMeasurement) -> Baseline | None:
-    """The probe was online if its control answered; nothing else in the file is a look at the vantage."""
+    """Return the vantage as far as the file shows it: online if the control answered; `None` = nothing is known."""
     if measurement.control is None or not measurement.control.answered:
         return None
     return Baseline(

@@ -64,7 +64,7 @@ class OutboundGate:
             self._let_in()
 
     def triggered(self, endpoint: Endpoint, *, over_udp: bool = False) -> None:
-        """Nothing to remember: no censor is on this path."""
+        """Remember nothing: no censor is on this path."""
 
     async def claim_handshake(self, identity: str, spacing_s: float, patience_s: float) -> None:
         """Let each server be greeted once in so long, whoever asks for it.

@@ -259,7 +259,7 @@ def _open_socket(
 
 
 def _ignore_soft_errors(sock: socket.socket, *, v6: bool) -> None:
-    """Once connected, treat ICMP errors as every client does: with `IP_RECVERR` a forged one would end it."""
+    """Treat ICMP errors as every client does once it is connected: with `IP_RECVERR` a forged one would end it."""
     level, option = (socket.IPPROTO_IPV6, IPV6_RECVERR) if v6 else (socket.IPPROTO_IP, IP_RECVERR)
     with contextlib.suppress(OSError):
         sock.setsockopt(level, option, 0)

@@ -106,7 +106,7 @@ class BaselineRun:
         return any(anchor.ok for anchor in self._anchors)
 
     async def _stop_at_quorum(self, tasks: list[asyncio.Task[None]]) -> None:
-        """Two anchors under their own certificates are enough: the rest is called off."""
+        """Call the rest off once two anchors have proved themselves by their own certificates."""
         pending: set[asyncio.Task[None]] = set(tasks)
         while pending:
             _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)

@@ -30,7 +30,7 @@ def is_in_time(elapsed_s: float, pending: Iterable[Pending]) -> bool:
 
 
 def second_round(case: Case, verdict: Verdict) -> tuple[Pending, ...]:
-    """What a control said once is asked again: family B counts from two rounds (CONTRACT section 2).
+    """Return what asks the control a second time: family B counts from two rounds (CONTRACT section 2).
 
     Our own step is tried again with it: a short outage of the server must not become an accusation of the network. So
     is the name at the control's own echo ports, where it means nothing to anybody but a filter.

@@ -55,7 +55,7 @@ class VantageMonitor:
         self._environment = environment
 
     def alarm(self) -> None:
-        """Many targets fail at once: for a minute every failure waits for two full looks."""
+        """Have every failure wait for two full looks, for a minute: many targets fail at once."""
         self._alarmed_until_s = self._clock.boot_s() + ALARM_S
 
     async def touch_anchor(self) -> bool:

@@ -73,7 +73,7 @@ class Held:
 
     @property
     def prefix(self) -> bytes:
-        """What `unseal` needs beside each piece of a dump; known once something was dumped."""
+        """Return what `unseal` needs beside each piece of a dump; known once something was dumped."""
         return self._prefix
 
     def _close(self, target_no: int, measurement: Measurement) -> None:

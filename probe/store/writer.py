@@ -161,7 +161,7 @@ class Writer(threading.Thread):
         return True
 
     def _commit_one_by_one(self) -> bool:
-        """Find the jobs that cannot be stored, and store the others."""
+        """Find the jobs that cannot be stored, and store the others; `False` = the disk refused."""
         while self._batch:
             try:
                 self._transact(self._batch[:1])

@@ -59,7 +59,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _figure(number: float) -> str:
-    """Two significant figures, and no fraction from ten on: 0.033, 2.5, 30, 1,000."""
+    """Return two significant figures, and no fraction from ten on: 0.033, 2.5, 30, 1,000."""
     return f"{number:,.0f}" if number >= 9.95 else f"{number:.2g}"
 
 

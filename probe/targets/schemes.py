@@ -40,7 +40,7 @@ class Parsed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _bare(written: WrittenAddress, text: str, source: str) -> Parsed:
-    """A name or address alone means the site; with a port that is not a site's, whether the port answers."""
+    """Return what an address without a scheme asks for: the site, or, with a port that sites do not have, that port."""
     if "." not in written.host and ":" not in written.host and written.host != "localhost":
         raise UserError(source, f"{quote_address(text)} is not a full name", f"write https://{written.host}/ if it is")
     if written.port is None or written.port in _HTTPS_PORTS:
@@ -67,7 +67,7 @@ def _web(written: WrittenAddress, _text: str, _source: str) -> Parsed:
 
 
 def _h3(written: WrittenAddress, _text: str, _source: str) -> Parsed:
-    """The page over HTTP/3, whatever becomes of it over TCP."""
+    """Return the question for a page over HTTP/3, whatever becomes of it over TCP."""
     port = written.port or 443
     path = (written.path or "/") + ("" if written.query is None else f"?{written.query}")
     address = f"h3://{_host_port(written.host, port, 443)}{'' if path == '/' else path}"
@@ -117,7 +117,7 @@ def _dns(written: WrittenAddress, text: str, source: str) -> Parsed:
 
 
 def _encrypted_dns(written: WrittenAddress, text: str, source: str) -> Parsed:
-    """The resolver itself is the target: `dot://9.9.9.9#dns.quad9.net`; `name` is what it is asked for."""
+    """Return the question to a resolver that is itself the target: `dot://9.9.9.9#dns.quad9.net?name=…`."""
     is_doh = written.scheme == "doh+https"
     path = (written.path if written.path not in ("", "/") else "/dns-query") if is_doh else "/"
     query = _read_query(written, ("name", "type"), text, source, with_path=is_doh)

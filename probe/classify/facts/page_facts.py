@@ -104,7 +104,7 @@ def breaks_over_https_too(facts: PathFacts) -> bool:
 
 
 def _breaks_over_https(facts: PathFacts) -> bool:
-    """Ask it of all places at once: the answer is the same on each path."""
+    """Tell whether the encrypted request is ended too; asked of all places at once, for it is the same on each path."""
     ended = facts.seen(Layer.HTTP, *TRIGGERABLE, at=tuple(Place), design=Design.ENCRYPTED_ROUTE)
     asked = {row.experiment.id for row in ended if row.experiment is not None and _is_encrypted(row)}
     shaken = facts.seen(Layer.TLS, Outcome.OK, at=tuple(Place), design=Design.ENCRYPTED_ROUTE)

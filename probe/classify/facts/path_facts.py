@@ -347,7 +347,7 @@ def _neutral_spoke(passed: tuple[Try, ...], spot: str) -> bool:
 
 
 def _is_about(row: Try, spot: str) -> bool:
-    """Another port tells of the host it was tried on, not of the name's other addresses."""
+    """Tell whether the try is about this place: another port speaks for the host it was tried on, and no other."""
     return row.experiment is not None and row.experiment.about == spot
 
 

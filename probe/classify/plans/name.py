@@ -67,16 +67,17 @@ def plan_question(case: Case, table: tuple[Try, ...], hop: int) -> tuple[Experim
 
 
 def _answer_in_doubt(names: NameFacts, troubles: tuple[Trouble, ...]) -> bool:
-    """Every address that we were given fails before it proved to be the site's."""
+    """Tell whether every address that we were given fails before it proved to be the site's."""
     bad = {t.endpoint.address for t in troubles if t.place is Place.OWN and _is_doubtful(t, names)}
     given = names.own_addresses
     return bool(given) and not names.validated and bool(bad) and given <= bad | _undialled(names)
 
 
 def _is_doubtful(trouble: Trouble, names: NameFacts) -> bool:
-    """A place that answers neutral names in TLS and breaks on this one serves: its address is not what is wrong.
+    """Tell whether the address may be what is wrong, so that other resolvers are worth asking.
 
-    So where a name may be the trigger, the neutral control is awaited first.
+    A place that answers neutral names in TLS and breaks on this one serves: its address is right. So where the name may
+    be the trigger, the neutral control is awaited first.
     """
     if trouble.layer is not Layer.TLS or trouble.outcome not in TRIGGERABLE:
         return trouble.outcome is not Outcome.ALERT

@@ -35,14 +35,14 @@ def plan_path(case: Case, table: tuple[Try, ...], troubles: tuple[Trouble, ...])
 
 
 def has_trigger(trouble: Trouble) -> bool:
-    """A name went out in the clear and the connection then broke: TLS with SNI, or HTTP without TLS."""
+    """Tell whether the connection broke after a name went out in the clear: TLS with SNI, or HTTP without TLS."""
     if trouble.outcome not in TRIGGERABLE or not trouble.name or is_literal(trouble.name):
         return False
     return trouble.layer is Layer.TLS or (trouble.layer is Layer.HTTP and not trouble.secure)
 
 
 def _repeat_at_least(case: Case, table: tuple[Try, ...], trouble: Trouble) -> list[Experiment]:
-    """Where the design cannot go on, one repeat tells a symptom from an accident."""
+    """Return one repeat where the design cannot go on: it tells a symptom from an accident."""
     if case.cold_start:
         return []
     stuck = Chain(case, table, trouble).stuck()
@@ -187,7 +187,7 @@ def _certificate(case: Case, troubles: tuple[Trouble, ...]) -> list[Experiment]:
 
 
 def _other_port(troubles: tuple[Trouble, ...]) -> list[Experiment]:
-    """One connection to another port of each silent host: is it the address, or the port?"""
+    """Return one connection to another port of each silent host: is it the address, or the port?"""
     silent = [
         trouble
         for trouble in troubles

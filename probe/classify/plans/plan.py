@@ -124,7 +124,10 @@ def plan_second_round(case: Case) -> tuple[Experiment, ...]:
 
 
 def _inherited(case: Case) -> bool:
-    """An earlier run's experiments still speak of this symptom: nothing is asked again (CONTRACT section 4)."""
+    """Tell whether an earlier run's experiments still speak of this symptom, so that none is made again.
+
+    Source: CONTRACT section 4.
+    """
     if not case.cites or not case.cites[0].experiments:
         return False
     earlier = case.cites[0].observations

@@ -115,7 +115,7 @@ def _neighbour(table: tuple[Try, ...], trouble: Trouble) -> Endpoint:
 
 
 def _trace_name(case: Case, table: tuple[Try, ...], trouble: Trouble) -> list[Experiment]:
-    """Once a name is shown to be the trigger, look where on the way its hello or request ends."""
+    """Return what shows where on the way a hello or request ends, once its name is shown to be the trigger."""
     if not trouble.name or is_literal(trouble.name) or not _is_isolated(table, trouble):
         return []
     named = (e for e in case.experiments if e.step is Step.TRACE_NAME and e.hop == trouble.hop)

@@ -138,7 +138,7 @@ def _givers(case: Case) -> dict[str, frozenset[Transport]]:
 
 
 def _served(facts: PathFacts, view: ControlView) -> bool:
-    """A control gets the page while it can reach this very place; a fault that the server reports is no page."""
+    """Tell whether a control gets the page, and reaches this very place; a fault that the server reports is none."""
     if facts.hop:
         return got_same_address(facts, view) and _connects(facts, view)
     return view.page is not None and view.page.status < SERVER_ERROR and _connects(facts, view)
@@ -167,7 +167,7 @@ def _exchanged(outcome: Outcome, pattern: Pattern, reason: str) -> Rule[PathFact
 
 
 def _untrusted(facts: PathFacts) -> bool:
-    """Dates are left out: a clock may be wrong."""
+    """Tell whether a certificate is no good for another reason than its dates: a clock may be wrong."""
     handshake = facts.handshake
     return facts.failed(TLS, Outcome.UNTRUSTED) and handshake is not None and handshake.verify_code not in DATES
 
@@ -196,7 +196,10 @@ def _cleartext_page(facts: PathFacts) -> HTTPExchange | None:
 
 
 def _other_page(facts: PathFacts, view: ControlView) -> bool:
-    """What refuses the control, as many sites refuse machines in data centres, is no page to compare with."""
+    """Tell whether a control gets another page than we do.
+
+    A refusal is no page to compare with: many sites refuse machines in data centres, where controls stand.
+    """
     page, theirs = _cleartext_page(facts), view.page
     return page is not None and theirs is not None and theirs.status < REFUSAL and differ(page, theirs)
 
@@ -207,7 +210,7 @@ def _block_page(facts: PathFacts) -> bool:
 
 
 def _their_own(facts: PathFacts, view: ControlView) -> bool:
-    """A site whose page reads like a block page shows it to controls as well."""
+    """Tell whether a control gets another page, and none that reads like a block page: a site's own does so to both."""
     return _other_page(facts, view) and view.page is not None and not fingerprint_of(facts.case, view.page)
 
 

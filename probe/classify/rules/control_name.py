@@ -67,20 +67,23 @@ def _outside(facts: NameFacts) -> bool:
 
 
 def _false(facts: NameFacts, view: ControlView) -> bool:
-    """None of our addresses is the controls', and none proves to be the name's: here by certificate, or there."""
+    """Tell whether no address of ours is a control's, and none proved itself by certificate, here or there."""
     ours = facts.own_addresses
     proven = ours & (view.addresses | view.validated | facts.validated)
     return comparable(ours, view.addresses) and not proven and not facts.agree
 
 
 def _refuted(facts: NameFacts, view: ControlView) -> bool:
-    """A node of a site's own network may lag behind with its certificates: nothing is refuted there."""
+    """Tell whether the answer is false because places show certificates for the name, and those answered do not.
+
+    Not inside one network: a node of the site's own may lag behind with its certificates.
+    """
     shown = (view.validated | facts.validated) - facts.own_addresses
     return _false(facts, view) and bool(shown) and not _own_asns(facts) & view.asns
 
 
 def _refuted_there(facts: NameFacts, view: ControlView) -> bool:
-    """Where we have not shaken hands ourselves, it must be known that the address is in another network."""
+    """Tell the same by the control's handshakes alone: then it must be known that the networks differ."""
     apart = bool(_own_asns(facts)) and bool(view.asns)
     return apart and _refuted(facts, view) and facts.own_addresses <= facts.refuted | view.refuted
 
@@ -90,7 +93,10 @@ def _own_asns(facts: NameFacts) -> frozenset[int]:
 
 
 def _knows(facts: NameFacts, view: ControlView) -> bool:
-    """A name that exists is not unknown; an empty answer is false only if there are addresses of the family asked."""
+    """Tell whether the control has what our resolver denies: any address against "no such name".
+
+    Against an empty answer only an address of a family that was asked for: the name may have none of the other.
+    """
     if facts.own_outcome is Outcome.NO_SUCH_NAME:
         return bool(view.addresses)
     asked = {lookup.query_type for _, lookup in facts.own}
@@ -108,14 +114,17 @@ def _denied(outcome: Outcome, pattern: Pattern, what: str) -> Rule[NameFacts]:
 
 
 def _invented(facts: NameFacts) -> bool:
-    """Alone a control's word is not enough where more can be asked: names that only a firm's network knows exist."""
+    """Tell whether we are given addresses of a name that a control, and encrypted DNS where it was asked, do not know.
+
+    The control's word alone is not enough: some names are known to a firm's own network only.
+    """
     if not _asked(facts) or not facts.gives_unproven or not ControlView.of(facts.case).denies_name():
         return False
     return facts.case.single_sample or facts.encrypted_deny(Outcome.NO_SUCH_NAME) >= 1
 
 
 def _filtered_at_home(facts: NameFacts) -> bool:
-    """The null address is what filters on one's own machine or router give; a resolver outside is none of these."""
+    """Tell whether a filter of the user's own answered: these give the null address, from this host or the router."""
     return facts.sinkhole and not facts.resolver_outside
 
 

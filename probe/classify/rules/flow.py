@@ -247,7 +247,7 @@ def _theirs(view: ControlView) -> HTTPExchange | None:
 
 
 def _slow_for_control(facts: PathFacts) -> bool:
-    """A tunnel may be slow itself: that a page comes slowly through it excuses nobody."""
+    """Tell whether the page comes slowly to a control too; a tunnel does not count, as it may be slow itself."""
     view = ControlView.of(facts.case)
     flows, theirs = _flows(facts), None if view.through_tunnel else _theirs(view)
     return flows is not None and theirs is not None and not much_slower(flows.test_rates, [rate_of(theirs)], 1 / 2)

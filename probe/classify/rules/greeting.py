@@ -36,7 +36,7 @@ def _greeted(says: Callable[[TunnelFacts], bool], *, counts: bool = False) -> Ca
 
 
 def _level(facts: PathFacts) -> Confidence:
-    """One packet lost here is no difference to what a control sees."""
+    """Return how sure it is that the control sees something else: one packet lost here is no difference."""
     level = ControlView.of(facts.case).level(lambda view: _spoke(facts, view))
     return level if facts.tries_failed >= 2 else min(level, C0)
 

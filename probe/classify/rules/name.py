@@ -48,10 +48,11 @@ def _race_level(facts: NameFacts) -> Confidence:
 
 
 def _rcode_level(facts: NameFacts) -> Confidence:
-    """An existing name denied is a forged answer; a refusal or silence needs the paired design.
+    """Return how sure it is that such an answer is not the zone's own.
 
-    A failure or silence of our resolver alone may be the name's own servers refusing that resolver: only a server that
-    knows the name in private and fails it in the clear excludes that.
+    An existing name denied is a forged answer; a refusal or silence needs the paired design. A failure or silence of
+    our resolver alone may be the name's own servers refusing that resolver: only a server that knows the name in
+    private and fails it in the clear excludes that.
     """
     if not (facts.settles and facts.persists):
         return C1
@@ -84,7 +85,7 @@ _ANSWERS = (
 
 
 def _denial_is_whole(facts: NameFacts, outcome: Outcome) -> bool:
-    """A name without IPv4 addresses may have IPv6 ones: NXDOMAIN speaks for both, an empty answer for one."""
+    """Tell whether the name as a whole is denied: NXDOMAIN speaks for both families, an empty answer for one only."""
     addresses = {lookup.query_type for _, lookup in facts.own} <= {"A", "AAAA"}
     return outcome is not Outcome.NO_ANSWER or not addresses or facts.both_families_denied
 

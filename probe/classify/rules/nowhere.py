@@ -1,7 +1,7 @@
 """Rules about answers from an address at which no resolver is: their sender stands on the way.
 
-Source: as in `nowhere.py`; CONTRACT section 2: a forged answer that is proven settles the matter. An injected answer
-tells even where our own resolver is at home, which says nothing by itself.
+Source: as in `facts/nowhere.py`; CONTRACT section 2: a forged answer that is proven settles the matter. An injected
+answer tells even where our own resolver is at home, which says nothing by itself.
 """
 
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def _injected_level(facts: NameFacts) -> Confidence:
 
 
 def _intercepted_level(facts: NameFacts) -> Confidence:
-    """As for a resolver that lies: one that is honest may know another node of a CDN than encrypted ones do."""
+    """Return how sure it is, as for a resolver that lies: an honest one may know another node of a CDN."""
     found = lies_nowhere(facts)
     if found is None or not facts.persists or not found.is_afar or not _proven_false(facts, found):
         return C1
@@ -79,7 +79,7 @@ def _intercepted(facts: NameFacts) -> bool:
 
 
 def _is_the_same_lie(facts: NameFacts, found: Nowhere) -> bool:
-    """Whoever is asked, the same is said: it is one resolver that answers all."""
+    """Tell whether an address where no resolver is says the same as ours does: then one box answers for all."""
     if facts.own_addresses:
         return bool(found.addresses & facts.own_addresses)
     return found.denies

@@ -41,7 +41,7 @@ def _cleartext(facts: PathFacts) -> bool:
 
 
 def _proven(facts: PathFacts) -> bool:
-    """The page came encrypted under a valid certificate, so the server itself sent it."""
+    """Tell whether the page came encrypted under a valid certificate, so that the server itself sent it."""
     return facts.exchange is not None and facts.exchange.secure and facts.is_proven
 
 
@@ -83,7 +83,7 @@ def _status(*wanted: int) -> _Test:
 
 
 def _own_word(facts: PathFacts) -> bool:
-    """The server said it itself: under a valid certificate, or with the same status by the encrypted route."""
+    """Tell whether the server itself said it: under a valid certificate, or with the same status over https."""
     return _proven(facts) or _same_encrypted(facts)
 
 
@@ -117,7 +117,7 @@ def _broken_code(facts: PathFacts) -> FailureCode | None:
 
 
 def _cut(*endings: Ending | None) -> _Test:
-    """An answer began, and did not complete."""
+    """Return a test of whether an answer began, and broke off in one of these ways."""
     return lambda f: f.failed(HTTP, Outcome.CUT) and f.exchange is not None and f.exchange.ending in endings
 
 

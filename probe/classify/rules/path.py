@@ -241,7 +241,7 @@ def unexplained(layer: Layer, pattern: Pattern, what: str) -> Rule[PathFacts]:
 
 
 def _endpoint_too(facts: PathFacts) -> bool:
-    """A neutral name failed in the same way while the place was cold: the name is not the trigger."""
+    """Tell whether a neutral name failed alike while the place was cold: then the name is not the trigger."""
     controls = facts.seen(TLS, *TRIGGERABLE, name=NEUTRAL)
     tests = (
         [r for r in facts.seen(TLS, *TRIGGERABLE, name=facts.failing.kind) if not r.measurement]

@@ -22,7 +22,7 @@ def _met(facts: NameFacts) -> int:
 
 
 def _false_for_the_user(facts: NameFacts) -> bool:
-    """Two encrypted resolvers give what the user expects and none gives anything else."""
+    """Tell whether two encrypted resolvers give what the user expects, and none gives anything else."""
     return facts.unmet_answer and _met(facts) >= 2 and facts.encrypted_as_expected(met=False) == 0
 
 

@@ -57,7 +57,7 @@ def _clock_wrong(facts: PathFacts) -> bool:
 
 
 def _answer_trusted(facts: PathFacts) -> bool:
-    """The address is what encrypted resolvers give, or nobody had to be asked for it.
+    """Tell whether the address is the right one: encrypted resolvers give it too, or nobody had to be asked for it.
 
     Where they were asked for one family only and confirm it, the other comes from the same, confirmed resolver.
     """

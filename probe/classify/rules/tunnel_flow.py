@@ -46,7 +46,7 @@ def _slow(says: Callable[[TunnelFlows], bool]) -> Callable[[PathFacts], bool]:
 
 
 def _rounds(facts: PathFacts) -> Confidence:
-    """Two rounds from another network, and three runs of ours: one slow or broken run may be an accident."""
+    """Return how sure it is: two rounds elsewhere and three runs here, for one bad run may be an accident."""
     flows = TunnelFlows(facts)
     return C2 if len(flows.elsewhere) >= _ROUNDS and len(flows.own) >= _RUNS else C1
 

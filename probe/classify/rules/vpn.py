@@ -40,7 +40,7 @@ def _clock_is_off(facts: PathFacts) -> bool:
 
 
 def _out_of_date(facts: PathFacts) -> bool:
-    """A certificate inside the conversation does not hold, and its dates are all that is wrong with it."""
+    """Tell whether nothing but its dates is wrong with a certificate inside the conversation."""
     if not facts.failed(VPN, Outcome.UNTRUSTED) or facts.failing is None:
         return False
     seen = facts.failing.observation
@@ -53,13 +53,13 @@ def _clock_is_wrong(facts: PathFacts) -> bool:
 
 
 def level_elsewhere(facts: PathFacts) -> Confidence:
-    """Two rounds from another network count, and our own failure must be no accident."""
+    """Return how sure it is: two rounds from another network count, and our own failure must be no accident."""
     rounds = TunnelFacts(facts).rounds_elsewhere()
     return C2 if rounds >= 2 and facts.tries_failed >= 2 else C1
 
 
 def _late(tunnel: TunnelFacts) -> bool:
-    """The server answered in its protocol before the conversation was ended."""
+    """Tell whether the conversation was ended late: the server had answered in its protocol before."""
     return tunnel.depth.rank >= Depth.HELLO.rank
 
 

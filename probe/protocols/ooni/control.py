@@ -79,9 +79,10 @@ def build_control_observations(control: Control, site: WebAddress) -> tuple[Obse
 
 
 def _read_dns(control: Control, host: str, numbers: "itertools.count[int]") -> list[DNSLookup]:
-    """The helper gives one list for both families, and `null` for a name that has no address.
+    """Return the helper's lookups, one for each family that it tells of.
 
-    Helpers before 2022 list the aliases they came by as well: an alias is no address.
+    It gives one list for both families, and `null` for a name that has no address. Helpers before 2022 list the aliases
+    they came by as well: an alias is no address.
     """
     if control.dns is None or ":" in host or host.replace(".", "").isdigit():
         return []

@@ -110,7 +110,7 @@ _Reader = Callable[[Module, Written, dict[str, Written], str, Notes], None]
 
 
 def _read_family(module: Module, value: Written, section: dict[str, Written], path: str, notes: Notes) -> None:
-    """A preference alone means nothing here: each family is measured apart."""
+    """Take over a family that is forced; a mere preference means nothing here, where each family is measured apart."""
     family = {"ip4": "4", "ip6": "6"}.get(str(plain(value)))
     if family and plain(section.get("ip_protocol_fallback")) == "false":
         module.beside["family"] = family
@@ -150,7 +150,7 @@ def _read_body_not(module: Module, value: Written, _section: dict[str, Written],
 
 
 def _read_body_must(module: Module, value: Written, _section: dict[str, Written], path: str, notes: Notes) -> None:
-    """All of them must match: look-aheads from the start of the body say so in one expression."""
+    """Join expressions that must all match: look-aheads from the start of the body say so in one."""
     patterns = _usable(words(value), value.line, path, notes)
     if patterns:
         joined = "".join(rf"(?=[\s\S]*{_grouped(pattern)})" for pattern in patterns)
