@@ -73,7 +73,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
         return self.text(f"proc/sys/{name.replace('.', '/')}")
 
     def text(self, path: str) -> str | None:
-        """Return what a small file holds."""
+        """Return what a small file holds; `None` = it cannot be read."""
         try:
             return (self.root / path).read_text("utf-8", "replace").strip()
         except OSError:

@@ -36,11 +36,11 @@ class View:
         return self._agent.board.snapshots()
 
     def snapshot(self, target: str) -> TargetSnapshot | None:
-        """Return the state of one target."""
+        """Return the state of one target; `None` = there is no such target."""
         return self._agent.board.snapshot(target)
 
     def last_run(self, target: str) -> Measurement | None:
-        """Return the last run of a target that is asked about often."""
+        """Return the last run of a target that is asked about often; `None` = it is not, or did not run."""
         return self._agent.probes.latest(target)
 
     async def run_now(self, target: str) -> None:
@@ -60,7 +60,7 @@ class View:
         return self._agent.environment.vantage
 
     def baseline(self) -> Baseline | None:
-        """Return the last look at the vantage."""
+        """Return the last look at the vantage; `None` = there was none yet."""
         return self._agent.monitor.latest
 
     def stats(self) -> AgentStats:
@@ -97,7 +97,7 @@ class View:
         return await asyncio.to_thread(store.load_runs, target, since, until, limit)
 
     async def measurement(self, measurement: str) -> Measurement | None:
-        """Return one that is kept whole."""
+        """Return one that is kept whole; `None` = none of this id is."""
         store = self._agent.store
         return None if store is None else await asyncio.to_thread(store.load_measurement, measurement)
 
@@ -107,7 +107,7 @@ class View:
         return () if store is None else await asyncio.to_thread(store.load_events, since, target or None, limit)
 
     async def history(self, target: str, *, since: float) -> History | None:
-        """Return episodes and events of a target."""
+        """Return episodes and events of a target; `None` = nothing is stored."""
         store = self._agent.store
         return None if store is None else await asyncio.to_thread(store.load_history, target, since)
 

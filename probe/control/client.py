@@ -132,7 +132,7 @@ class ControlClient:
         return await self._ask_in_turn(_settle(request), names) if names else None
 
     def find_kept(self, request: ControlRequest, max_age_s: float) -> ControlReport | None:
-        """Return a kept answer that is young enough and knows all the addresses asked about; nobody is asked."""
+        """Return a kept answer, if one is young enough and knows all the addresses asked about; nobody is asked."""
         request = _settle(request)
         kept = self._kept.get(_key_of(request))
         if kept is None:

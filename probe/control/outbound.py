@@ -82,7 +82,11 @@ class OutboundGate:
             del self._greeted_s[next(iter(self._greeted_s))]
 
     async def reserve(self, counter: str, at_least: int, count: int) -> int:
-        """Refuse: a control has nobody's credentials, and goes no further than a greeting."""
+        """Refuse: a control has nobody's credentials, and goes no further than a greeting.
+
+        Raises:
+            PermissionError: always.
+        """
         raise PermissionError(errno.EACCES, "a control has no keys of tunnels")
 
     async def _wait(self) -> None:

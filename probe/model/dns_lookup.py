@@ -103,7 +103,7 @@ class DNSLookup(msgspec.Struct, frozen=True, kw_only=True, tag="dns"):
 
     @property
     def accepted(self) -> DNSReply | None:
-        """Return the reply that an ordinary client would have used: the first that fits."""
+        """Return the reply that an ordinary client would have used: the first that fits; `None` = none fits."""
         return next((reply for reply in self.replies if reply.fit is ReplyFit.OURS), None)
 
     @property

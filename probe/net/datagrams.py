@@ -145,7 +145,7 @@ class Datagrams:
             loop.remove_reader(descriptor)
 
     def take_icmp(self) -> IcmpError | None:
-        """Return the last ICMP error that the kernel kept for this socket."""
+        """Return the last ICMP error that the kernel kept for this socket; `None` = none came."""
         errors = error_queue.drain(self._sock) if self._has_errors else ()
         return errors[-1] if errors else None
 

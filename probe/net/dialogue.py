@@ -56,7 +56,11 @@ class Occasion:
 
 
 async def converse(ctx: Context, endpoint: Endpoint, occasion: Occasion) -> DialogueExchange | None:
-    """Hold one conversation and append it; `None` = the channel below failed, whose observation says how."""
+    """Hold one conversation and append it; `None` = the channel below failed, whose observation says how.
+
+    Raises:
+        ValueError: the protocol stands on nothing that we can open; our own mistake.
+    """
     stack = occasion.spec.choose_stack(occasion.params)
     run = _Conversation(ctx, endpoint, occasion, "+".join(type(layer).__name__.lower() for layer in stack))
     try:

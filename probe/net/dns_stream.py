@@ -77,7 +77,11 @@ class _Question:
         self._t0_s = ctx.journal.elapsed_s()
 
     async def run(self) -> None:
-        """Connect, ask and read one message; what goes wrong becomes the failure."""
+        """Connect, ask and read one message; what goes wrong becomes the failure.
+
+        Raises:
+            ValueError: the resolver has no address; our own mistake.
+        """
         ctx, endpoint = self._ctx, self._resolver.endpoint
         if endpoint is None:
             raise ValueError(f"{self._resolver} has no address to connect to")

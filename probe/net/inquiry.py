@@ -294,7 +294,7 @@ class Inquiry:
 
     @property
     def accepted(self) -> DNSReply | None:
-        """Return the reply that an ordinary client would have used."""
+        """Return the reply that an ordinary client would have used; `None` = none so far."""
         for reply in self._replies:
             if reply.fit is ReplyFit.OURS:
                 return reply

@@ -25,7 +25,7 @@ class SecureChannel:
 
     @property
     def rtt_s(self) -> float | None:
-        """Return the round trip of the TCP handshake in seconds."""
+        """Return the round trip of the TCP handshake in seconds; `None` = not known."""
         return self._channel.rtt_s
 
     @property
@@ -76,9 +76,9 @@ class SecureChannel:
         await self._channel.send(unsent, deadline_s)
 
     def acked_bytes(self) -> int | None:
-        """Return how many of our bytes the peer's kernel acknowledged, TLS framing included."""
+        """Return how many of our bytes were acknowledged, TLS framing included; `None` = the kernel does not tell."""
         return self._channel.acked_bytes()
 
     def arrivals(self) -> Arrivals | None:
-        """Return in how many segments the peer's bytes came, and in what order."""
+        """Return in how many segments the peer's bytes came, and in what order; `None` = the kernel does not tell."""
         return self._channel.arrivals()

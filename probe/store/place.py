@@ -17,7 +17,11 @@ FILE_NAME = "wallprobe.db"
 
 
 def find_path(configured: str, environ: Mapping[str, str] | None = None) -> Path:
-    """Return the configured path, else `$STATE_DIRECTORY/wallprobe.db` (systemd), else the user's state folder."""
+    """Return the configured path, else `$STATE_DIRECTORY/wallprobe.db` (systemd), else the user's state folder.
+
+    Raises:
+        UserError: nothing is configured, and this user has no home folder.
+    """
     environ = os.environ if environ is None else environ
     if configured:
         return Path(configured).expanduser()

@@ -33,7 +33,7 @@ def is_unspoken(scheme: str) -> bool:
 
 
 def explain_text(text: str) -> NotSpokenError | None:
-    """Say of a text that is neither links nor a file of a tunnel's client whether it may be another client's."""
+    """Say what a text may be that is neither links nor a tunnel's file: another client's settings; `None` = no idea."""
     if text.lstrip().startswith("{"):
         return NotSpokenError("a client's settings in JSON are not read here", _LINKS)
     return None

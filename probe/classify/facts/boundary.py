@@ -125,7 +125,7 @@ def _by_ttl(traces: tuple[PathTrace, ...]) -> dict[int, list[HopSeen]]:
 def find_parting(
     rows: tuple[Try, ...], sent: TraceKind, ended_by: frozenset[HopAnswer] = ENDED
 ) -> tuple[int, int] | None:
-    """Return the first TTL at which the packets part, and the last at which the control passed a router."""
+    """Return the first TTL at which packets part, and the last with a router in the control's; `None` = they do not."""
     boundary = find_boundary(rows, sent, ended_by)
     if boundary is None:
         return None

@@ -18,7 +18,7 @@ REFUSAL = 400
 
 
 def clear_page(facts: PathFacts) -> HTTPExchange | None:
-    """Return what the check itself got in the clear on this path."""
+    """Return what the check itself got in the clear on this path; `None` = no page, or an encrypted one."""
     page = facts.exchange
     return page if page is not None and not page.secure and page.status else None
 

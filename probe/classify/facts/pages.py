@@ -38,7 +38,7 @@ WORDS_SHARED = 0.15
 
 
 def fingerprint_of(case: Case, page: HTTPExchange) -> Fingerprint | None:
-    """Return the block page fingerprint that an answer of the case matches; a dozen rules ask of each."""
+    """Return which block page an answer is, found once, for a dozen rules ask; `None` = it is none that we know."""
     key = f"fingerprint {id(page)}"  # it lives as long as the case
     if key not in case.derived:
         said = (page.body, page.title, page.headers)  # a site's addresses often say the same

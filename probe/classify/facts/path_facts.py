@@ -299,7 +299,7 @@ class PathFacts:
 
     @functools.cached_property
     def exchange(self) -> HTTPExchange | None:
-        """Return the check's own exchange on this path."""
+        """Return the check's own exchange on this path; `None` = it asked for no page here."""
         return next((r.observation for r in self.checked if isinstance(r.observation, HTTPExchange)), None)
 
     @property

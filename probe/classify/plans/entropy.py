@@ -39,7 +39,7 @@ def is_opaque(target: Target) -> bool:
 
 
 def find_stopped(case: Case, table: tuple[Try, ...]) -> Endpoint | None:
-    """Return the place of such a tunnel that is silent so far, or was broken off before any answer."""
+    """Return the place of such a tunnel that is silent so far, or was broken off before any answer; `None` = none."""
     if not is_opaque(case.target):
         return None
     for row in table:

@@ -109,7 +109,7 @@ class Chain:
         self._planned = planned
 
     def last(self, kind: NameKind) -> Experiment | None:
-        """Return the newest planned try of this kind."""
+        """Return the newest planned try of this kind; `None` = none was planned."""
         return max((e for e in self._planned if e.name_kind is kind), key=lambda e: e.cell, default=None)
 
     def failing(self, experiment: Experiment | None) -> bool:

@@ -29,7 +29,7 @@ FLOW_BYTES = 262144
 
 
 def find_hampered(table: tuple[Try, ...]) -> DialogueExchange | None:
-    """Return the check's own conversation that froze, or whose bytes came slowly."""
+    """Return the check's own conversation that froze, or whose bytes came slowly; `None` = none did."""
     rows = (row for row in table if row.layer is Layer.VPN and row.experiment is None and not row.measurement)
     runs = (row.observation for row in rows)
     return next((r for r in runs if isinstance(r, DialogueExchange) and (is_frozen(r) or is_slow_run(r))), None)

@@ -75,7 +75,7 @@ def find_outer_name(world: World, name: str) -> str:
 
 
 def find_lie(resolver: NameServer, name: str) -> Lie | None:
-    """Return what the resolver says of a name, of all below a parent of it (`*.parent`), or of every name (`*`)."""
+    """Return the lie about a name, all below its parent (`*.parent`), or every name (`*`); `None` = no lie."""
     parents = (f"*.{name.split('.', n)[n]}" for n in range(1, name.count(".") + 1))
     return next((resolver.lies[key] for key in (name, *parents, "*") if key in resolver.lies), None)
 

@@ -24,8 +24,9 @@ from probe.model.observation import (
     Transport,
 )
 from probe.protocols.http.redirect import WebAddress
-from probe.protocols.ooni.archive import Control, ControlStatus, read_text
+from probe.protocols.ooni.archive import read_text
 from probe.protocols.ooni.failure import parse_alert, parse_failure
+from probe.protocols.ooni.records import Control, ControlStatus
 from probe.protocols.ooni.small_parts import UNKNOWN_ADDRESS, read_address, read_endpoint, write_url
 
 _DNS_GOOGLE = Resolver(transport=Transport.DOH, server_name="dns.google")

@@ -13,7 +13,8 @@ import msgspec
 
 from probe.model.errors import ProtocolError
 from probe.protocols.http.redirect import REDIRECTS, WebAddress, parse_host, parse_location
-from probe.protocols.ooni.archive import Query, TestKeys, Transaction, read_text
+from probe.protocols.ooni.archive import read_text
+from probe.protocols.ooni.records import Query, TestKeys, Transaction
 
 _DEPTH = "depth="
 _SYSTEM_ENGINES = frozenset({"getaddrinfo", "golang_net_resolver", "system", "unknown", ""})

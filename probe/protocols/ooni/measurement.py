@@ -15,11 +15,12 @@ from probe.model.failure import FailureCode
 from probe.model.observation import DNSLookup, HTTPExchange, Observation, TCPConnect, TLSHandshake
 from probe.model.vantage import Vantage
 from probe.protocols.http.redirect import WebAddress
-from probe.protocols.ooni.archive import MOST_RECORDS, Connect, Query, TestKeys, Top, parse_top
+from probe.protocols.ooni.archive import MOST_RECORDS, parse_top
 from probe.protocols.ooni.control import build_control_report
 from probe.protocols.ooni.hops import find_hops, order_requests, parse_site
 from probe.protocols.ooni.pages import build_page, imply_redirect
 from probe.protocols.ooni.places import Places
+from probe.protocols.ooni.records import Connect, Query, TestKeys, Top
 from probe.protocols.ooni.small_parts import build_endpoint, read_asn, read_country, read_time
 from probe.protocols.ooni.steps import Timeline, build_connect, build_handshake, build_lookup
 

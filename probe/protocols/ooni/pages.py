@@ -11,10 +11,11 @@ from probe.model.endpoint import Endpoint
 from probe.model.failure import Failure, Stage
 from probe.model.observation import DNSLookup, HTTPExchange, Observation, Role, TCPConnect, TLSHandshake, TLSStage
 from probe.protocols.http.content import extract_title
-from probe.protocols.ooni.archive import HTTPRequest, HTTPResponse, Transaction, read_bytes, read_text
+from probe.protocols.ooni.archive import read_bytes, read_text
 from probe.protocols.ooni.failure import DNS_CODES, TLS_CODES, parse_alert, parse_failure
 from probe.protocols.ooni.hops import Hop
 from probe.protocols.ooni.places import SYSTEM, Places, role_of
+from probe.protocols.ooni.records import HTTPRequest, HTTPResponse, Transaction
 from probe.protocols.ooni.small_parts import UNKNOWN_ADDRESS, read_endpoint, write_url
 from probe.protocols.ooni.steps import ENDINGS, Timeline
 

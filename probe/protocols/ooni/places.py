@@ -7,8 +7,8 @@ would have used its own resolver's addresses and the page's port alone: all else
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Place, Step
 from probe.model.observation import Resolver, Role, Transport
-from probe.protocols.ooni.archive import Query
 from probe.protocols.ooni.hops import Hop, is_system, read_depth, read_name
+from probe.protocols.ooni.records import Query
 from probe.protocols.ooni.small_parts import read_endpoint
 
 SYSTEM = Resolver(transport=Transport.GETADDRINFO, system=True)

@@ -19,10 +19,11 @@ from probe.model.observation import (
     TLSStage,
     Transport,
 )
-from probe.protocols.ooni.archive import Answer, Binary, Connect, Handshake, Query, read_certificate
+from probe.protocols.ooni.archive import read_certificate
 from probe.protocols.ooni.failure import parse_alert, parse_failure
 from probe.protocols.ooni.hops import read_name
 from probe.protocols.ooni.places import Places, role_of
+from probe.protocols.ooni.records import Answer, Binary, Connect, Handshake, Query
 from probe.protocols.ooni.small_parts import build_endpoint, read_address, read_endpoint
 
 ENDINGS = {

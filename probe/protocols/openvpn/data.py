@@ -99,7 +99,11 @@ class AEADChannel:
         return self._head + count + sealed[-_TAG_BYTES:] + sealed[:-_TAG_BYTES]
 
     def open(self, packet: bytes) -> bytes:
-        """Return what a packet of the server carries."""
+        """Return what a packet of the server carries.
+
+        Raises:
+            ProtocolError: it was not made with our keys.
+        """
         head, rest = _split_head(packet)
         count, rest = rest[:_COUNT_BYTES], rest[_COUNT_BYTES:]
         try:
@@ -141,7 +145,11 @@ class BlockChannel:
         return self._head + self._mac(self._macs[0], body) + body
 
     def open(self, packet: bytes) -> bytes:
-        """Return what a packet of the server carries."""
+        """Return what a packet of the server carries.
+
+        Raises:
+            ProtocolError: it was not made with our keys.
+        """
         _, rest = _split_head(packet)
         mac, body = rest[: self._mac_bytes], rest[self._mac_bytes :]
         vector, sealed = body[: self._block_bytes], body[self._block_bytes :]

@@ -46,7 +46,7 @@ class Packets:
             self._pending = self._pending[end:]
 
     def next(self) -> bytes | None:
-        """Return the next whole packet."""
+        """Return the next whole packet; `None` = none is there."""
         return self._waiting.pop(0) if self._waiting else None
 
 

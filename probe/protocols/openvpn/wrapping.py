@@ -54,7 +54,11 @@ class Plain:
         return bytes((opcode << 3,)) + session + body
 
     def open(self, packet: bytes) -> tuple[int, bytes, bytes]:
-        """Return opcode, session id and body."""
+        """Return opcode, session id and body.
+
+        Raises:
+            ProtocolError: it is too short, or was not made with our key.
+        """
         return _opcode(packet), packet[1:_HEAD_BYTES], packet[_HEAD_BYTES:]
 
 
@@ -85,7 +89,11 @@ class TlsAuth:
         return head + hmac.digest(self._out, stamp + head + body, self._digest) + stamp + body
 
     def open(self, packet: bytes) -> tuple[int, bytes, bytes]:
-        """Return opcode, session id and body."""
+        """Return opcode, session id and body.
+
+        Raises:
+            ProtocolError: it is too short, or was not made with our key.
+        """
         start = _HEAD_BYTES + self._size
         if len(packet) < start + 8:
             raise ProtocolError(f"too short for tls-auth: {packet[:16].hex()}")
@@ -114,7 +122,11 @@ class TlsCrypt:
         return head + tag + _ctr(self._cipher_out, tag, body)
 
     def open(self, packet: bytes) -> tuple[int, bytes, bytes]:
-        """Return opcode, session id and body."""
+        """Return opcode, session id and body.
+
+        Raises:
+            ProtocolError: it is too short, or was not made with our key.
+        """
         start = _HEAD_BYTES + 8
         if len(packet) < start + _TAG_BYTES:
             raise ProtocolError(f"too short for tls-crypt: {packet[:16].hex()}")

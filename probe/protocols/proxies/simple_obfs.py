@@ -77,7 +77,11 @@ class HttpReader(Incoming):
         self._in_body = False
 
     def more(self) -> Reading[bool]:
-        """Skip the head once, then pass on what comes."""
+        """Skip the head once, then pass on what comes.
+
+        Raises:
+            ProtocolError: the head is not that of the fake upgrade.
+        """
         if not self._in_body:
             head = yield from self._below.take_message(_split_head)
             if head is None:
@@ -109,7 +113,11 @@ class TlsReader(Incoming):
         self._hello_seen = False
 
     def more(self) -> Reading[bool]:
-        """Take records until one carries data."""
+        """Take records until one carries data.
+
+        Raises:
+            ProtocolError: what comes is no record of TLS.
+        """
         while True:
             header = yield from self._below.take(5)
             if header is None:

@@ -39,7 +39,7 @@ class Node:
         return self.word(*path).lower() in _YES
 
     def find(self, *path: str) -> Written | None:
-        """Return what stands at a path of keys."""
+        """Return what stands at a path of keys; `None` = nothing does."""
         at: Written | None = Written(value=self.fields, line=self.line)
         for key in path:
             at = pairs(at).get(key)

@@ -4,12 +4,10 @@ Source: Xue et al. 2022 and Wu et al. 2023 (USENIX Security); net4people/bbs 274
 With a control and proven credentials most of it can be said; without proof silence is never more than insufficient.
 """
 
-import msgspec
-
-from probe.lab.censor.rules import Drop, Finish, Opening, Reset, Speaks, Then, ToAddress
+from probe.lab.censor.rules import Drop, Finish, Reset, Speaks, Then
 from probe.lab.censor.rules import Rule as CensorRule
 from probe.lab.censor.signatures import Signature
-from probe.lab.scenarios.model import Build, Outcome, Proven, Scenario, Speak, Symptom, Truth
+from probe.lab.scenarios.model import Build, Proven, Scenario, Truth
 from probe.lab.scenarios.parts import FINE, gone, own_doing, rules, works
 from probe.lab.scenarios.vpn.flows import VPN_FLOWS
 from probe.lab.scenarios.vpn.logins import VPN_LOGINS
@@ -22,12 +20,10 @@ from probe.lab.scenarios.vpn.others import (
     vmess_wrong_clock,
 )
 from probe.lab.scenarios.vpn.parts import (
-    IKE_PORT,
     OPENVPN_PORT,
     Key,
     certain,
     likely,
-    mute,
     openvpn_file,
     openvpn_server,
     tunnel_scenario,
@@ -36,107 +32,18 @@ from probe.lab.scenarios.vpn.parts import (
 )
 from probe.lab.scenarios.vpn.shadowsocks import SHADOWSOCKS
 from probe.lab.scenarios.vpn.sing_box import VPN_SING_BOX
+from probe.lab.scenarios.vpn.stand_ins import ikev2, openvpn_tcp, openvpn_udp
 from probe.lab.scenarios.vpn.strongswan import VPN_STRONGSWAN
 from probe.lab.scenarios.vpn.traps import VPN_TRAPS
-from probe.lab.world.plan import Service, World
+from probe.lab.world.plan import World
 from probe.model.pattern import Pattern
 from probe.model.verdict import Status
 
-UDP = 17
 DATA_PACKETS = 2
 BEFORE, ELSEWHERE, NO = Proven.BEFORE, Proven.ELSEWHERE, Proven.NO
 RESET: Then = Reset(in_path=True, ip_ttl=59)
 HANDSHAKE, RST, ENDPOINT = Pattern.VPN_HANDSHAKE_DROP, Pattern.VPN_RESET, Pattern.VPN_ENDPOINT_BLOCK
 BURNED = Pattern.VPN_BURNED
-
-
-class _Plain(msgspec.Struct, frozen=True, kw_only=True):
-    """OpenVPN or IKEv2 without keys, at the stand-in of the standard world."""
-
-    name: str
-    about: str
-    truth: Truth
-    scheme: str = "openvpn"
-    port: int = OPENVPN_PORT
-    over_tcp: bool = False
-    when: str = ""
-    """`signature`, `here`, `port`, `address`, `syn`, `udp` or nothing."""
-    then: Then = Drop()
-    proven: Proven = NO
-    now: str = ""
-    """What is at the place: empty = as before, `closed`, `mute`, `gone`."""
-
-    def __call__(self, world: World) -> Scenario:
-        site = world.sites["tunnel"]
-        address = site.v4[0]
-        tail = "?proto=tcp" if self.over_tcp else ""
-        return tunnel_scenario(
-            self.name,
-            self.about,
-            self._world(world),
-            f"{self.scheme}://{address}:{self.port}{tail}",
-            self.truth,
-            rules=rules(*self._rules(address)),
-            symptoms=(self._symptom(address), *works(world.sites["anchor2"])),
-            proven=self.proven,
-            proven_world=world,
-        )
-
-    def _symptom(self, address: str) -> Symptom:
-        """Return what the tunnel's first packet meets."""
-        trial = Speak(
-            address=address,
-            port=self.port,
-            signature=Signature.IKEV2 if self.scheme == "ikev2" else Signature.OPENVPN,
-            over_tcp=self.over_tcp,
-        )
-        if self.when == "syn" or self.now == "closed":
-            return Symptom(trial=trial, outcome=Outcome.REFUSED)
-        if not self.when and not self.now:
-            return Symptom(trial=trial, outcome=Outcome.OK)
-        ended = {Reset: Outcome.RESET, Finish: Outcome.END}.get(type(self.then), Outcome.SILENCE)
-        return Symptom(trial=trial, outcome=ended)
-
-    def _world(self, world: World) -> World:
-        match self.now:
-            case "closed":
-                return without(world, self.port, over_tcp=self.over_tcp)
-            case "mute":
-                # What listens for another protocol has nothing to say to this one.
-                other = Service(port=self.port, speaks=Signature.WIREGUARD, over_tcp=self.over_tcp)
-                return mute(world, self.port, over_tcp=self.over_tcp, service=other)
-            case "gone":
-                return world.change("tunnel", is_up=False)
-            case _:
-                return world
-
-    def _rules(self, address: str) -> tuple[CensorRule, ...]:
-        signature = Signature.IKEV2 if self.scheme == "ikev2" else Signature.OPENVPN
-        here = (f"{address}/32",)
-        match self.when:
-            case "signature":
-                return (
-                    CensorRule(id="s", when=Speaks(signatures=(signature,), over_tcp=self.over_tcp), then=self.then),
-                )
-            case "here":
-                when = Speaks(signatures=(signature,), over_tcp=self.over_tcp, prefixes=here)
-                return (CensorRule(id="s", when=when, then=self.then),)
-            case "port":
-                proto = 6 if self.over_tcp else UDP
-                return (
-                    CensorRule(
-                        id="p", when=ToAddress(prefixes=here, ports=(self.port,), protocols=(proto,)), then=self.then
-                    ),
-                )  # fmt: skip
-            case "address":
-                return (CensorRule(id="a", when=ToAddress(prefixes=here), then=self.then),)
-            case "syn":
-                return (CensorRule(id="o", when=Opening(prefixes=here, ports=(self.port,)), then=self.then),)
-            case "udp":
-                when_udp = ToAddress(protocols=(UDP,), except_ports=(53,))
-                return (CensorRule(id="u", when=when_udp, then=self.then),)
-            case _:
-                return ()
 
 
 def _tls_crypt(
@@ -174,45 +81,35 @@ def _tls_crypt(
     return build
 
 
-def _udp(name: str, about: str, truth: Truth, when: str = "", **more: object) -> _Plain:
-    return _Plain(name=f"openvpn-udp-{name}", about=about, truth=truth, when=when, **more)  # type: ignore[arg-type]
-
-
-def _tcp(name: str, about: str, truth: Truth, when: str = "", **more: object) -> _Plain:
-    return _Plain(name=f"openvpn-tcp-{name}", about=about, truth=truth, when=when, over_tcp=True, **more)  # type: ignore[arg-type]
-
-
-def _ike(name: str, about: str, truth: Truth, when: str = "", **more: object) -> _Plain:
-    return _Plain(
-        name=f"ikev2-{name}", about=about, truth=truth, when=when, scheme="ikev2", port=IKE_PORT, **more  # type: ignore[arg-type]
-    )  # fmt: skip
-
-
 def _real(name: str) -> str:
     return f"tls-crypt-{name}"
 
 
 VPN: tuple[Build, ...] = (
-    _udp("works", "OpenVPN answers over UDP; nothing is wrong", FINE),
-    _tcp("works", "OpenVPN answers over TCP; nothing is wrong", FINE),
-    _ike("works", "IKEv2 answers; nothing is wrong", FINE),
+    openvpn_udp("works", "OpenVPN answers over UDP; nothing is wrong", FINE),
+    openvpn_tcp("works", "OpenVPN answers over TCP; nothing is wrong", FINE),
+    ikev2("works", "IKEv2 answers; nothing is wrong", FINE),
     _tls_crypt(_real("udp-works"), "OpenVPN behind tls-crypt proves itself over UDP", FINE, "udp"),
     _tls_crypt(_real("tcp-works"), "OpenVPN behind tls-crypt proves itself over TCP", FINE, "tcp"),
     socks_works,
     ssh_works,
-    _udp(
+    openvpn_udp(
         "drop",
         "flows that begin as OpenVPN's are dropped; it worked before",
         likely(HANDSHAKE),
         "signature",
         proven=BEFORE,
     ),
-    _udp("drop-two-ways", "the same, and it works elsewhere", certain(HANDSHAKE), "signature", proven=ELSEWHERE),
-    _udp("drop-unproven", "the same, and nobody ever saw it work", untold(likely(HANDSHAKE)), "signature"),
-    _tcp("drop", "connections that begin as OpenVPN's are dropped", likely(HANDSHAKE), "signature", proven=BEFORE),
-    _tcp("reset", "connections that begin as OpenVPN's are reset", likely(RST), "signature", then=RESET, proven=BEFORE),
-    _tcp("fin", "they are ended by a forged FIN", likely(RST), "signature", then=Finish(), proven=BEFORE),
-    _tcp(
+    openvpn_udp("drop-two-ways", "the same, and it works elsewhere", certain(HANDSHAKE), "signature", proven=ELSEWHERE),
+    openvpn_udp("drop-unproven", "the same, and nobody ever saw it work", untold(likely(HANDSHAKE)), "signature"),
+    openvpn_tcp(
+        "drop", "connections that begin as OpenVPN's are dropped", likely(HANDSHAKE), "signature", proven=BEFORE
+    ),
+    openvpn_tcp(
+        "reset", "connections that begin as OpenVPN's are reset", likely(RST), "signature", then=RESET, proven=BEFORE
+    ),
+    openvpn_tcp("fin", "they are ended by a forged FIN", likely(RST), "signature", then=Finish(), proven=BEFORE),
+    openvpn_tcp(
         "reset-two-ways",
         "they are reset, and it works elsewhere",
         certain(RST),
@@ -220,43 +117,51 @@ VPN: tuple[Build, ...] = (
         then=RESET,
         proven=ELSEWHERE,
     ),
-    _tcp("reset-unproven", "they are reset, and nobody ever saw it work", untold(likely(RST)), "signature", then=RESET),
-    _ike("drop", "flows that begin as IKEv2's are dropped", likely(HANDSHAKE), "signature", proven=BEFORE),
-    _ike("drop-two-ways", "the same, and it works elsewhere", certain(HANDSHAKE), "signature", proven=ELSEWHERE),
-    _udp("endpoint", "this server's OpenVPN alone is dropped", likely(ENDPOINT), "here", proven=ELSEWHERE),
-    _tcp("endpoint", "this server's OpenVPN alone is reset", likely(ENDPOINT), "here", then=RESET, proven=ELSEWHERE),
-    _udp(
+    openvpn_tcp(
+        "reset-unproven", "they are reset, and nobody ever saw it work", untold(likely(RST)), "signature", then=RESET
+    ),
+    ikev2("drop", "flows that begin as IKEv2's are dropped", likely(HANDSHAKE), "signature", proven=BEFORE),
+    ikev2("drop-two-ways", "the same, and it works elsewhere", certain(HANDSHAKE), "signature", proven=ELSEWHERE),
+    openvpn_udp("endpoint", "this server's OpenVPN alone is dropped", likely(ENDPOINT), "here", proven=ELSEWHERE),
+    openvpn_tcp(
+        "endpoint", "this server's OpenVPN alone is reset", likely(ENDPOINT), "here", then=RESET, proven=ELSEWHERE
+    ),
+    openvpn_udp(
         "endpoint-used",
         "this server's OpenVPN alone is dropped after it was used; a control greets it",
         likely(BURNED, ENDPOINT),
         "here",
         proven=BEFORE,
     ),
-    _udp("port", "one UDP port of one address is dropped", likely(ENDPOINT), "port", proven=ELSEWHERE),
-    _tcp("port", "one TCP port of one address is dropped", likely(Pattern.IP_PORT_DROP, BURNED), "port", proven=BEFORE),
-    _udp("burned-port", "a server's port is dropped after it was used", likely(BURNED), "port", proven=Proven.BOTH),
-    _udp(
+    openvpn_udp("port", "one UDP port of one address is dropped", likely(ENDPOINT), "port", proven=ELSEWHERE),
+    openvpn_tcp(
+        "port", "one TCP port of one address is dropped", likely(Pattern.IP_PORT_DROP, BURNED), "port", proven=BEFORE
+    ),
+    openvpn_udp(
+        "burned-port", "a server's port is dropped after it was used", likely(BURNED), "port", proven=Proven.BOTH
+    ),
+    openvpn_udp(
         "burned-address",
         "a server's address is dropped after it was used",
         likely(BURNED, Pattern.IP_DROP),
         "address",
         proven=Proven.BOTH,
     ),
-    _udp(
+    openvpn_udp(
         "address",
         "all that goes to the server's address is dropped",
         likely(Pattern.IP_DROP),
         "address",
         proven=ELSEWHERE,
     ),
-    _tcp(
+    openvpn_tcp(
         "address",
         "all that goes to the server's address is dropped",
         likely(Pattern.IP_DROP, BURNED),
         "address",
         proven=BEFORE,
     ),
-    _tcp(
+    openvpn_tcp(
         "rst-to-syn",
         "SYNs to the server's port are reset",
         likely(Pattern.TCP_RST_SYN),
@@ -264,8 +169,8 @@ VPN: tuple[Build, ...] = (
         then=RESET,
         proven=BEFORE,
     ),
-    _udp("udp-off", "no UDP passes but DNS", likely(Pattern.IP_PROTO_DROP), "udp", proven=BEFORE),
-    _udp(
+    openvpn_udp("udp-off", "no UDP passes but DNS", likely(Pattern.IP_PROTO_DROP), "udp", proven=BEFORE),
+    openvpn_udp(
         "udp-off-unproven",
         "no UDP passes but DNS, and nobody ever saw it work",
         untold(likely(Pattern.IP_PROTO_DROP)),
@@ -285,44 +190,44 @@ VPN: tuple[Build, ...] = (
         proven=ELSEWHERE,
     ),
     ssh_freezes,
-    _udp(
+    openvpn_udp(
         "closed",
         "nobody listens at the port any more",
         untold(gone(Pattern.SRV_DOWN), Status.IMPAIRED),
         now="closed",
         proven=BEFORE,
     ),
-    _tcp(
+    openvpn_tcp(
         "closed",
         "nobody listens at the port any more",
         gone(Pattern.SRV_DOWN, seen=(Pattern.TCP,)),
         now="closed",
         proven=BEFORE,
     ),
-    _tcp("gone", "the host is gone", gone(Pattern.SRV_DOWN, seen=(Pattern.IP,)), now="gone", proven=BEFORE),
-    _udp("gone", "the host is gone", untold(gone(Pattern.SRV_DOWN), Status.IMPAIRED), now="gone", proven=BEFORE),
-    _udp(
+    openvpn_tcp("gone", "the host is gone", gone(Pattern.SRV_DOWN, seen=(Pattern.IP,)), now="gone", proven=BEFORE),
+    openvpn_udp("gone", "the host is gone", untold(gone(Pattern.SRV_DOWN), Status.IMPAIRED), now="gone", proven=BEFORE),
+    openvpn_udp(
         "silent",
         "a server that is silent, as one that counts half-open sessions or replayed stamps is",
         untold(own_doing(Pattern.VPN), Status.IMPAIRED),
         now="mute",
         proven=BEFORE,
     ),
-    _ike(
+    ikev2(
         "half-open",
         "the server answers no more, as strongSwan does after five half-open sessions",
         untold(own_doing(Pattern.VPN), Status.IMPAIRED),
         now="mute",
         proven=BEFORE,
     ),
-    _ike(
+    ikev2(
         "counts-sessions",
         "the server is silent to our address alone, as strongSwan is to one with five sessions half open",
         untold(own_doing(Pattern.VPN), Status.IMPAIRED),
         "here",
         proven=BEFORE,
     ),
-    _ike(
+    ikev2(
         "silent-unproven", "a silent server, and nobody ever saw it answer", untold(own_doing(Pattern.VPN)), now="mute"
     ),
     _tls_crypt(
