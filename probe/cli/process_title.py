@@ -4,7 +4,6 @@ Source: proc(5), `/proc/PID/stat` fields 48 and 49 (arg_start, arg_end): what `p
 itself. Elsewhere than on Linux nothing is changed.
 """
 
-import ctypes
 import os
 from pathlib import Path
 
@@ -17,6 +16,8 @@ def hide_argument(secret: str, shown: str) -> bool:
     hidden, place = os.fsencode(secret), _arguments()
     if place is None or not hidden:
         return False
+    import ctypes  # 10 ms that most runs never use
+
     start, length = place
     cover = os.fsencode(shown)[: len(hidden)].ljust(len(hidden), b" ")
     arguments = ctypes.string_at(start, length)

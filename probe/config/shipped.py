@@ -4,7 +4,6 @@
 """
 
 import difflib
-import importlib.metadata
 from pathlib import Path
 
 from probe.model.errors import UserError
@@ -16,13 +15,15 @@ _INSTALLED = "share/wallprobe/targets"
 
 def find_shipped() -> dict[str, Path]:
     """Return the lists by name; none when the installation is damaged."""
-    folders = (_BESIDE / "targets", _BESIDE / _INSTALLED, _recorded_folder())
-    folder = next((folder for folder in folders if folder is not None and (folder / "anchors.yaml").is_file()), None)
+    beside = (_BESIDE / "targets", _BESIDE / _INSTALLED)
+    folder = next((folder for folder in beside if (folder / "anchors.yaml").is_file()), None) or _recorded_folder()
     return {} if folder is None else {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
 def _recorded_folder() -> Path | None:
     """Return where the installer says it put them: a wheel's data files go to the prefix of Python or of the user."""
+    import importlib.metadata  # 20 ms, for installations of one kind
+
     try:
         recorded = importlib.metadata.files("wallprobe") or []
     except importlib.metadata.PackageNotFoundError:

@@ -7,11 +7,12 @@ Source: the MaxMind DB format 2.0; fields as GeoLite2-ASN and DB-IP (`autonomous
 import contextlib
 import functools
 from types import TracebackType
-from typing import Self
-
-import maxminddb
+from typing import TYPE_CHECKING, Self
 
 from probe.model.errors import UserError
+
+if TYPE_CHECKING:
+    import maxminddb
 
 CACHED_ADDRESSES = 65536
 _FIELDS = ("autonomous_system_number", "asn")
@@ -20,7 +21,7 @@ _FIELDS = ("autonomous_system_number", "asn")
 class AsnLookup:
     """Long-lived; close it, or use it as a block."""
 
-    def __init__(self, reader: maxminddb.Reader) -> None:
+    def __init__(self, reader: "maxminddb.Reader") -> None:
         self._reader = reader
         self.asn_of = functools.lru_cache(maxsize=CACHED_ADDRESSES)(self._find)
         """Return the AS number of an address literal; 0 = not known."""
@@ -32,6 +33,8 @@ class AsnLookup:
         Raises:
             UserError: it cannot be read, or is none.
         """
+        import maxminddb  # few operators have a file, and reading the library takes 20 ms
+
         try:
             return cls(maxminddb.open_database(path))
         except (OSError, ValueError, maxminddb.InvalidDatabaseError) as error:
@@ -43,7 +46,7 @@ class AsnLookup:
     def _find(self, address: str) -> int:
         try:
             record = self._reader.get(address)
-        except (ValueError, maxminddb.InvalidDatabaseError):
+        except (ValueError, _damage()):
             # An IPv6 address in an IPv4 file, text that is no address, or a damaged part of the file: not known.
             return 0
         if not isinstance(record, dict):
@@ -75,3 +78,10 @@ def read_asn(value: object) -> int:
         with contextlib.suppress(ValueError):
             return read_asn(int(value.upper().removeprefix("AS")))
     return 0
+
+
+def _damage() -> type[Exception]:
+    """Return what a damaged file raises; asked when something was raised, so the library is there."""
+    from maxminddb import InvalidDatabaseError
+
+    return InvalidDatabaseError

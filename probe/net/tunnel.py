@@ -18,8 +18,8 @@ import msgspec
 
 from probe.model.endpoint import Endpoint
 from probe.model.errors import ProtocolError
-from probe.net.channel import Channel
 from probe.net.proxies import ProxyRefusal, pass_http, pass_socks5
+from probe.net.stream import ByteStream
 
 PROXY_SCHEMES = ("socks5", "socks5h", "http")
 DEVICE_SCHEME = "device"
@@ -96,7 +96,7 @@ def refuse_datagrams(tunnel: Tunnel | None) -> None:
         raise OSError(errno.EACCES, "a proxy carries no datagrams")
 
 
-async def pass_proxy(channel: Channel, tunnel: Tunnel, endpoint: Endpoint, deadline_s: float) -> None:
+async def pass_proxy(channel: ByteStream, tunnel: Tunnel, endpoint: Endpoint, deadline_s: float) -> None:
     """Have the proxy at the other end of a fresh connection connect us to a place.
 
     Raises:

@@ -4,8 +4,6 @@ import secrets
 from collections.abc import Callable
 
 import msgspec
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from probe.model.ledger import HotEndpoint, LedgerState
 from probe.net.clock import Clock
@@ -24,6 +22,10 @@ class _Saved(msgspec.Struct, frozen=True, kw_only=True):
     boot: str
 
 
+class _SealedError(Exception):
+    """What was kept cannot be read without the key that it was sealed with."""
+
+
 class StoreLedger:
     """`probe.model.ledger.Ledger` over a store."""
 
@@ -33,7 +35,11 @@ class StoreLedger:
         self._add = add
         self._clock = clock
         self._boot_id = read_boot_id()
-        self._seal = ChaCha20Poly1305(seal) if seal is not None else None
+        self._seal = None
+        if seal is not None:
+            from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305  # who reads the store needs none
+
+            self._seal = ChaCha20Poly1305(seal)
 
     def load(self) -> LedgerState:
         """Return what was last committed; an empty state when there is none, it is of another version, or sealed.
@@ -46,7 +52,7 @@ class StoreLedger:
             return LedgerState()
         try:
             return decode_ledger(self._open(data), self._boot_id, self._clock)
-        except (msgspec.DecodeError, InvalidTag):
+        except (msgspec.DecodeError, _SealedError):
             return LedgerState()
 
     def save(self, state: LedgerState) -> None:
@@ -58,12 +64,22 @@ class StoreLedger:
         self._add(FillSlot(name=SLOT, data=data))
 
     def _open(self, data: bytes) -> bytes:
+        """Return what was sealed.
+
+        Raises:
+            _SealedError: we have no key, or not that one.
+        """
         if not data.startswith(_SEALED):
             return data
         if self._seal is None:
-            raise InvalidTag
+            raise _SealedError
+        from cryptography.exceptions import InvalidTag
+
         nonce, sealed = data[len(_SEALED) :][:_NONCE_BYTES], data[len(_SEALED) + _NONCE_BYTES :]
-        return self._seal.decrypt(nonce, sealed, None)
+        try:
+            return self._seal.decrypt(nonce, sealed, None)
+        except InvalidTag as error:
+            raise _SealedError from error
 
 
 def read_boot_id() -> str:

@@ -15,7 +15,6 @@ from probe.model.observation import TLSHandshake
 from probe.model.pattern import Pattern
 from probe.model.vantage import LocalFinding
 from probe.model.verdict import Cause, Confidence
-from probe.protocols.tls.certificate import parse_certificate
 
 OTHER_NAME = 62
 """X509_V_ERR_HOSTNAME_MISMATCH: the chain holds, for other names."""
@@ -30,6 +29,8 @@ def _issuer(facts: PathFacts) -> str:
     broken = facts.failing
     if broken is None or not isinstance(broken.observation, TLSHandshake) or not broken.observation.chain:
         return ""
+    from probe.protocols.tls.certificate import parse_certificate  # a library that judging hardly ever uses
+
     try:
         return parse_certificate(broken.observation.chain[0]).issuer
     except ProtocolError:

@@ -6,9 +6,6 @@ section 5 (a resolver that answers from its memory counts that TTL down).
 
 import functools
 
-import dns.exception
-import dns.message
-import dns.rdatatype
 import msgspec
 
 
@@ -23,6 +20,11 @@ class Negative(msgspec.Struct, frozen=True, kw_only=True):
 @functools.lru_cache(maxsize=256)  # the same message is looked at by the planner and by the rules, again and again
 def read_negative(data: bytes) -> Negative | None:
     """Read the SOA of a DNS message's authority section; `None` = there is none, or the message is none."""
+    # Imported where it is needed: what judges and never asks hardly ever meets such a message.
+    import dns.exception
+    import dns.message
+    import dns.rdatatype
+
     try:
         message = dns.message.from_wire(data, ignore_trailing=True)
     except (dns.exception.DNSException, ValueError):
