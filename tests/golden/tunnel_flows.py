@@ -70,11 +70,15 @@ class Flowing(Tunnel):
     ) -> "Flowing":
         """Pages from the reference's port, and in turn with them its tunnel."""
         for number in range(1, times + 1):
-            planned = self._flow(Step.FETCH, NameKind.NEUTRAL, number)
-            self.tcp(address=REFERENCE, experiment=planned)
-            at_rate(self, page, 262_144, planned, address=REFERENCE, secure=False)
-            self.carried(size, rate, end, self._flow(Step.CONVERSE, NameKind.TEST, number))
+            self.pair(number, size, rate, end, page)
         return self
+
+    def pair(self, number: int, size: int, rate: float, end: str, page: float = FAST) -> "Flowing":
+        """One page, and one run after it."""
+        planned = self._flow(Step.FETCH, NameKind.NEUTRAL, number)
+        self.tcp(address=REFERENCE, experiment=planned)
+        at_rate(self, page, 262_144, planned, address=REFERENCE, secure=False)
+        return self.carried(size, rate, end, self._flow(Step.CONVERSE, NameKind.TEST, number))
 
     def line(self, rate: float = FAST, times: int = 3) -> "Flowing":
         """Neutral sites' pages."""

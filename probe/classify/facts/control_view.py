@@ -173,6 +173,11 @@ class ControlView:
         spoken = (o for o in self._at(spot) if isinstance(o, DialogueExchange))
         return any(o.failure is None and o.depth.rank >= Depth.HELLO.rank for o in spoken)
 
+    def is_dead(self, spot: str) -> bool:
+        """Tell whether controls tried to connect to a place, or to greet a tunnel's server there, all in vain."""
+        greeted = any(isinstance(o, DialogueExchange) for o in self._at(spot))
+        return self.connects(spot) is False or (greeted and not self.spoke(spot))
+
     def greeted(self, spot: str, name: str) -> bool | None:
         """Tell whether a place shows controls a certificate when they send this name; `None` = none tried."""
         shaken = self._shaken(spot, name)

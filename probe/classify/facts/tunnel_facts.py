@@ -6,6 +6,7 @@ first, then five beginnings of the protocol: what lets the former pass and ends 
 
 import functools
 
+from probe.classify.facts.control_view import ControlView
 from probe.classify.facts.path_facts import PathFacts
 from probe.classify.pairs import PAIRS
 from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try
@@ -80,7 +81,12 @@ class TunnelFacts:
         return self.own is not None and self.own.outcome in TRIGGERABLE
 
     def rounds_elsewhere(self) -> int:
-        """Return how often, far enough apart, the same handshake succeeded from another network just now."""
+        """Return how often, far enough apart, the same handshake succeeded from another network just now.
+
+        That it is over is known where a control cannot reach it now either.
+        """
+        if ControlView.of(self._facts.case).is_dead(self._facts.spot):
+            return 0
         ages = sorted(p.age_s for p in self.proofs if p.elsewhere and p.age_s <= FRESH_S)
         rounds, last_s = 0, float("-inf")
         for age_s in ages:

@@ -15,9 +15,9 @@ from probe.model.proof import Proof, ProofSource
 from probe.model.target import CheckName, Exposure, Target
 from probe.model.verdict import Cause
 from tests.golden.tunnel_flows import EARLIER as CARRIED
-from tests.golden.tunnel_flows import FROZEN, Flowing, at_echo_ports, now_and_then
+from tests.golden.tunnel_flows import FROZEN, SLOW, TARDY, Flowing, at_echo_ports, now_and_then
 from tests.golden.tunnel_proofs import EARLIER, REFERENCE, SILENT, UNGREETED, Tunnel
-from tests.unit.classify.cases import OWN
+from tests.unit.classify.cases import FIT, OWN
 
 
 def reference(over: str = "udp", protocol: str = "openvpn", host: str = REFERENCE) -> Target:
@@ -240,3 +240,17 @@ def test_a_good_run_of_volume_meets_the_reference_with_its_volume_once():
     assert (met.design, met.step, met.name_kind) == (Design.VOLUME, Step.CONVERSE, NameKind.TEST)
     carried = (msgspec.structs.replace(CARRIED[0], greeted=CARRIED[0].carriers),)
     assert not planned(story, deep=True, proofs=carried).now
+
+
+def test_a_run_that_falls_silent_where_others_go_on_is_slowed_down_and_not_frozen():
+    def said(*ends: tuple[int, str]) -> str:
+        story = Flowing().runs(30_000, rate=SLOW, end=TARDY).line()
+        for number, (size, end) in enumerate(ends, 1):
+            story.pair(number, size, SLOW, end)
+        return judge(story.case(proofs=CARRIED, baseline=FIT)).rule_id
+
+    slow = ((30_000, TARDY),) * 3
+    assert said(*slow, *slow[:2]) == "flow.throttle.reference_too"
+    assert said(*slow, (24_000, FROZEN), (12_000, FROZEN)) == "flow.throttle.reference_too"
+    assert said(*slow, slow[0], (31_000, FROZEN)) != "flow.throttle.reference_too", "none went so far"
+    assert said(*slow[:2], *((12_000, FROZEN),) * 3) != "flow.throttle.reference_too", "most of them froze"

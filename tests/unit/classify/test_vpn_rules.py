@@ -6,13 +6,18 @@ from probe.classify.case import Case
 from probe.classify.judge import judge
 from probe.model.depth import Depth
 from probe.model.endpoint import Endpoint
+from probe.model.experiment import Design, NameKind, Step
 from probe.model.failure import Failure, FailureCode, Stage
 from probe.model.observation import DialogueExchange, TLSHandshake, TLSStage
 from probe.model.target import CheckName, Target
 from probe.model.vantage import Baseline, Vantage, VantageState
-from probe.model.verdict import Status
+from probe.model.verdict import Cause, Status
+from tests.golden.tunnel_proofs import ELSEWHERE, Tunnel
+from tests.unit.classify.cases import FIT, OWN
+from tests.unit.classify.outside import rounds
 
 PLACE = Endpoint(address="192.0.2.1", port=1194)
+THERE = Endpoint(address=OWN, port=1194)
 
 
 def judged(code: FailureCode | None, depth: Depth = Depth.NONE, *, baseline: bool = True):
@@ -71,3 +76,26 @@ def test_a_carriers_certificate_is_no_proof_of_what_it_carries():
             params={"protocol": "vless"},
         )  # fmt: skip
         assert judge(Case(target=target, vantage=Vantage(), observations=(below, exchange))).depth is Depth.REACH
+
+
+def silent_twice(transport: str) -> Tunnel:
+    story = Tunnel("trojan" if transport == "tcp" else "openvpn", transport)
+    if transport == "udp":
+        return story.own(FailureCode.TIMEOUT, times=2)
+    again = story.experiment(Design.REPEAT, Step.CONVERSE, NameKind.TEST, 1, endpoint=THERE)
+    return story.tcp("silent").wait(1.0).tcp("silent", experiment=again)
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_what_a_control_cannot_reach_either_accuses_nobody_though_it_worked_elsewhere_a_moment_ago(transport):
+    def said(controls=()):
+        verdict = judge(silent_twice(transport).case(proofs=ELSEWHERE, baseline=FIT, controls=controls))
+        return verdict.status, verdict.cause
+
+    outside = Tunnel("trojan" if transport == "tcp" else "openvpn", transport)
+    dead = outside.tcp("silent") if transport == "tcp" else outside.own(FailureCode.TIMEOUT)
+    assert said() == (Status.LIKELY_BLOCKED, Cause.NETWORK)
+    status, cause = said(rounds(dead, 2))
+    assert status not in (Status.BLOCKED, Status.LIKELY_BLOCKED)
+    assert cause is not Cause.NETWORK
+    assert said(rounds(dead, 1))[1] is not Cause.NETWORK
