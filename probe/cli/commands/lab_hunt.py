@@ -16,14 +16,16 @@ Examples:
   wallprobe lab hunt                          100 honest worlds by lot; what accuses a network is shown with its reasons
   wallprobe lab hunt --draws 400 --jobs 4 --timeout 3s      silences are waited for three seconds, not ten
   wallprobe lab hunt --draws 1 --seed 4711    that draw again
+  wallprobe lab hunt --tunnels                tunnels on bad lines, and to servers that are down, mute or guarded
 """,
 )
 @click.option("--draws", default=100, show_default=True, type=click.IntRange(1, 100_000), help="How many worlds.")
 @click.option("--seed", default=None, type=int, help="The first draw's number; by lot without it.")
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(1, 32), help="Labs side by side.")
 @click.option("--timeout", default="", metavar="TIME", help="Wait so long for a step at most, for example 3s.")
+@click.option("--tunnels", is_flag=True, help="Tunnels are the targets; their keys were good before.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for each draw.")
-def hunt_command(draws: int, seed: int | None, jobs: int, timeout: str, as_json: bool) -> int:
+def hunt_command(draws: int, seed: int | None, jobs: int, timeout: str, tunnels: bool, as_json: bool) -> int:
     """Run the real check in honest worlds: bad lines, odd servers, no censor; 1 = a network was accused."""
     first = random.randrange(1_000_000) if seed is None else seed
 
@@ -32,7 +34,9 @@ def hunt_command(draws: int, seed: int | None, jobs: int, timeout: str, as_json:
 
     if not as_json:
         click.echo(f"{draws} honest worlds from draw {first}, {jobs} labs side by side")
-    found = asyncio.run(hunt(tuple(range(first, first + draws)), jobs=jobs, tell=tell, patience=timeout))
+    found = asyncio.run(
+        hunt(tuple(range(first, first + draws)), jobs=jobs, tell=tell, patience=timeout, tunnels=tunnels)
+    )
     false = [trophy for trophy in found if trophy.is_false]
     if not as_json:
         mute = sum(trophy.is_mute for trophy in found)

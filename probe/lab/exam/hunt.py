@@ -9,10 +9,12 @@ import msgspec
 from probe.lab.client.agent import Controls
 from probe.lab.exam.score import Mark
 from probe.lab.exam.sitting import mark_scenario
-from probe.lab.honest.draw import accuses, draw_honest
+from probe.lab.honest.draw import Draw, accuses, draw_honest
+from probe.lab.honest.tunnels import draw_honest_tunnel
 from probe.lab.outside import raise_control
 from probe.lab.run import Lab, UnsupportedError
 from probe.lab.scenarios.model import Configured
+from probe.model.errors import UserError
 
 
 class Trophy(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +24,7 @@ class Trophy(msgspec.Struct, frozen=True, kw_only=True):
     about: str
     control: bool
     mark: Mark | None = None
-    """`None` = this machine cannot set the world up."""
+    """`None` = this machine cannot set the world up, or a tunnel never works in it."""
     wall_s: float = 0.0
 
     @property
@@ -37,9 +39,16 @@ class Trophy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def hunt(
-    seeds: tuple[int, ...], *, jobs: int, tell: Callable[[Trophy], None], patience: str = ""
+    seeds: tuple[int, ...],
+    *,
+    jobs: int,
+    tell: Callable[[Trophy], None],
+    patience: str = "",
+    tunnels: bool = False,
 ) -> tuple[Trophy, ...]:
     """Judge these draws and tell of each at once; `patience` is what the agent is told to wait for a step at most.
+
+    `tunnels` = the targets are tunnels.
 
     Raises:
         ExceptionGroup: the kernel refuses a lab.
@@ -54,7 +63,8 @@ async def hunt(
                 seed = waiting.pop()
                 if not controls:
                     controls = await raise_control(lab)
-                trophy = await _judge(lab, seed, controls, patience)
+                drawn = draw_honest_tunnel(lab.world, seed) if tunnels else draw_honest(lab.world, seed)
+                trophy = await _judge(lab, seed, drawn, controls, patience)
                 found.append(trophy)
                 tell(trophy)
 
@@ -64,8 +74,7 @@ async def hunt(
     return tuple(sorted(found, key=lambda one: one.seed))
 
 
-async def _judge(lab: Lab, seed: int, controls: Controls, patience: str) -> Trophy:
-    drawn = draw_honest(lab.world, seed)
+async def _judge(lab: Lab, seed: int, drawn: Draw, controls: Controls, patience: str) -> Trophy:
     scenario = drawn.scenario
     if patience:
         scenario = msgspec.structs.replace(scenario, configured=Configured(timeout=patience))
@@ -75,7 +84,7 @@ async def _judge(lab: Lab, seed: int, controls: Controls, patience: str) -> Trop
     started_s = time.monotonic()
     try:
         mark = await mark_scenario(lab, scenario, None, controls if asked else ())
-    except UnsupportedError:
+    except (UnsupportedError, UserError):  # no such server here; or a line on which it never works
         mark = None
     wall_s = time.monotonic() - started_s
     return Trophy(seed=seed, about=drawn.scenario.about, control=asked, mark=mark, wall_s=wall_s)

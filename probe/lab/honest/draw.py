@@ -43,7 +43,7 @@ def draw_honest(world: World, seed: int) -> Draw:
         world=world,
         target=site.cleartext_url if cleartext else site.url,
         truth=Truth(status=Status.OK),
-        line=_draw_line(dice),
+        line=draw_line(dice),
         options=("--tries", "4") if dice.random() < 0.1 else (),
     )
     wanted = dice.choice((1, 1, 2, 2, 3))
@@ -64,6 +64,7 @@ def accuses(status: Status, cause: Cause) -> bool:
     return status in (Status.BLOCKED, Status.LIKELY_BLOCKED) or cause is Cause.NETWORK
 
 
-def _draw_line(dice: random.Random) -> Line:
+def draw_line(dice: random.Random) -> Line:
+    """Return a line of which only the length is drawn."""
     rtt_s = 0.01 * 30.0 ** dice.random()
     return Line(access_delay_s=0.1 * rtt_s, transit_delay_s=0.4 * rtt_s)

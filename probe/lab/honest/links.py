@@ -107,6 +107,11 @@ def only_nat64(_dice: random.Random, scenario: Scenario, _key: str) -> Scenario:
     return with_client(on_line(changed, loses_ipv4=True), nameservers=("2a02:2d8::53",))
 
 
+TUNNEL_LINKS: tuple[Fault, ...] = (
+    loss, far_away, reordering, bufferbloat, policed, gap, flapping, black_hole, congested_route, congested_route,
+    crowded_nat,
+)  # fmt: skip
+"""Those that leave UDP and every port open: what closes some is what a tunnel's filter does."""
 LINKS: tuple[Fault, ...] = (
     loss, far_away, reordering, bufferbloat, policed, gap, gap, flapping, black_hole, black_hole_at_site,
     congested_route, congested_route, crowded_nat, no_udp_443, only_web_ports, ipv6_lost, only_nat64,

@@ -7,7 +7,10 @@ from probe.lab.exam.grade import Grade, Said
 from probe.lab.exam.hunt import Trophy
 from probe.lab.exam.sitting import Mark
 from probe.lab.honest.draw import GROUPS, accuses, draw_honest
+from probe.lab.honest.tunnels import GROUPS as TUNNEL_GROUPS
+from probe.lab.honest.tunnels import OVER, draw_honest_tunnel
 from probe.lab.messages import Forward, Serve, decode, send
+from probe.lab.scenarios.model import Proven
 from probe.lab.scenarios.parts import FINE
 from probe.lab.world.atlas import build_world
 from probe.model.verdict import Cause, Status
@@ -81,3 +84,19 @@ def test_a_world_that_cannot_be_set_up_accuses_nobody():
 class _Pipe:
     def send(self, data):
         self.sent = data
+
+
+def test_tunnels_are_drawn_from_what_works_and_what_is_over_for_all_did_not_work_elsewhere_just_now():
+    draws = [draw_honest_tunnel(WORLD, seed) for seed in range(400)]
+    assert {name for draw in draws for name in draw.faults} == {
+        fault.__name__ for group in TUNNEL_GROUPS for fault in group
+    }
+    assert draw_honest_tunnel(WORLD, 7) == draws[7]
+    protocols = {draw.scenario.about.partition(",")[0] for draw in draws}
+    assert len(protocols) >= 15
+    for draw in draws:
+        assert draw.scenario.tunnel is not None
+        assert draw.scenario.tunnel.proven_world is not None
+        if not {fault.__name__ for fault in OVER}.isdisjoint(draw.faults):
+            assert draw.scenario.tunnel.proven is Proven.BEFORE
+        assert all(isinstance(rule.when, ToAddress | Crowds | LargePackets) for rule in draw.scenario.rules.rules)
