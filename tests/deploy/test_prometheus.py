@@ -46,6 +46,11 @@ def test_the_rules_do_in_time_what_they_promise():
 
 
 @promtool
+def test_a_day_wakes_its_operator_once_for_each_thing_that_happens():
+    assert "SUCCESS" in call("promtool", "test", "rules", "wallprobe.day.test.yml")
+
+
+@promtool
 def test_a_vantage_gate_in_the_blocked_alert_would_be_caught(tmp_path):
     """The tests can fail: the three mistakes that come to mind first break them."""
     text = RULES.read_text()
