@@ -16,7 +16,7 @@ def proven_depth(table: tuple[Try, ...]) -> Depth:
     # Below a conversation TLS is a carrier: whose certificate that is, the conversation knows.
     carried = any(row.layer is Layer.VPN and row.experiment is None for row in table)
     for row in table:
-        # A conversation that broke off late has proven what came before.
+        # A conversation that broke off late still proved the stages before that.
         if row.experiment is not None or (row.outcome is not Outcome.OK and row.layer is not Layer.VPN):
             continue
         depth = Depth.REACH if carried and row.layer is Layer.TLS else _depth_of(row)

@@ -23,7 +23,7 @@ def needs_baseline(table: tuple[Try, ...]) -> bool:
     shaken = (row.observation for row in checks if isinstance(row.observation, TLSHandshake | QUICHandshake))
     if any(handshake.verified for handshake in shaken):
         return False
-    # A portal has no tunnel's keys.
+    # A portal does not have a tunnel's keys, so a conversation that proved them went past any.
     spoken = (row.observation for row in checks if isinstance(row.observation, DialogueExchange))
     return not any(exchange.depth.rank >= Depth.PROOF.rank for exchange in spoken)
 
@@ -37,7 +37,7 @@ def suspended(case: Case, folded: Folded, table: tuple[Try, ...]) -> Folded | No
         return None if folded.usable is Usable.ALL and not _cleartext(table) else _waiting(folded)
     match baseline.state:
         case VantageState.OFFLINE if folded.patterns[:1] == (Pattern.NET_CLOCK,):
-            # No certificate holds by a wrong clock, the anchors' as little as the target's: that says more.
+            # By a wrong clock no certificate holds, the anchors' as little as the target's: "offline" would say less.
             return None
         case VantageState.OFFLINE if _names_fail(baseline):
             return _unfit(Pattern.NET_DNS_BROKEN, "net.dns_broken", "No name resolves here, not even a neutral one.")

@@ -43,7 +43,7 @@ def judge_paths(case: Case, table: tuple[Try, ...], hop: int) -> tuple[PathJudge
         if facts.exchange is not None and facts.failing is None:
             asked.add(spot)
     bad_page = any(path.spot in asked and not path.usable for path in judgements)
-    # One address fetches the page for all: what is wrong with the page is not right at those that were not asked.
+    # The page is fetched at one address for all: where it is wrong, the others are left out, not taken for good.
     return tuple(path for path in judgements if not bad_page or path.spot in asked or not path.usable)
 
 

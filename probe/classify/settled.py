@@ -31,7 +31,7 @@ def is_settled(case: Case, under_way: Collection[Experiment]) -> bool:
         return False
     if of_answer and _may_be_served(case):
         return False
-    # Where a browser's hello gets through it is not blocked, whoever is shown to stop ours.
+    # Where a browser's hello passes the site is not blocked, whoever stops ours: so that answer is awaited.
     return not (layer == Layer.TLS.value and any(_is_browsers_hello(e) for e in under_way))
 
 

@@ -58,7 +58,7 @@ def judge_vantage(sights: Sights) -> Fitness:
     names_passing = {a.address for a in passing}
     return Fitness(
         state=state,
-        # A portal signs everything too, until one has logged in: that is no inspection.
+        # Until one has logged in a portal signs every site as well: that is no TLS inspection.
         findings=_findings(sights, inspected=bool(inspected) and state is not VantageState.PORTAL),
         selective=state is VantageState.FOREIGN_CUT and _is_selective(foreign, list(sights.previous)),
         loss_ratio=1.0 - len(names_passing) / len({a.address for a in foreign}) if foreign else 0.0,

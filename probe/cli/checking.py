@@ -141,7 +141,7 @@ class Checking:
                 for target in self._targets:
                     group.create_task(self._check(environment, monitor, target, show))
         except BaseExceptionGroup as errors:
-            # What a caller answers comes out of the group as itself; our own faults stay as they are.
+            # These two the caller has an answer to, so they leave the group as themselves; faults of ours stay in it.
             known: BaseException | None = errors.subgroup((BrokenPipeError, GateUnreachable))
             while isinstance(known, BaseExceptionGroup):
                 known = known.exceptions[0]

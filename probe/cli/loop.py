@@ -55,7 +55,7 @@ def _close(runner: asyncio.Runner) -> None:
     try:
         runner.close()
     except (OSError, RuntimeError) as error:
-        # uvloop, whose winding up has failed, says of its own closing that it still runs.
+        # After a shutdown that failed uvloop refuses to close, because it would be running still.
         first = error if isinstance(error, OSError) else error.__context__
         if not isinstance(first, OSError) or first.errno not in (errno.EMFILE, errno.ENFILE):
             raise

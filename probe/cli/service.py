@@ -111,7 +111,8 @@ class Service:
                 view = View(agent, lambda: self._reload(agent, view), self._log_stats)
                 self._take_targets(agent, settings, loaded)
                 self._fingerprint = await asyncio.to_thread(take_fingerprint, settings, self._config_file)
-                # The targets stay for as long as the process: looking through them again would stall the loop.
+                # Targets live as long as the process: that the collector looks through them again would only stall the
+                # loop.
                 gc.collect()
                 gc.freeze()
                 view.reload_stats = msgspec.structs.replace(view.reload_stats, last_success_at=clock.wall_s())

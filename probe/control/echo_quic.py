@@ -102,7 +102,7 @@ class QuicEcho:
         try:
             waiting = connection.datagrams_to_send(now=now_s)
         except IndexError:
-            # The library knows no way back to whose first packet it could not open.
+            # aioquic has no address to answer to where it could not open the first packet.
             self._forget(key)
             return
         for data, _ in waiting:

@@ -95,6 +95,6 @@ class VlessEcho(_Echo):
             raise ProtocolError("not our user, or no command that is spoken here")
         if len(data) < len(head) + 2:
             return None
-        # The port comes first; where another address form has it, the payload is.
+        # VLESS puts the port before the address; in other forms what follows the address is the payload.
         split = split_address(data[len(head) + 2 :], VMESS)
         return None if split is None else len(head) + split[1]

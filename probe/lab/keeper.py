@@ -111,7 +111,7 @@ class Keeper:
         passed = len(descriptors) - 3
         listening = {"LISTEN_FDS": str(passed), "LISTEN_PID": str(os.getpid())} if passed else {}
         try:
-            # First of all: the numbers that the program's descriptors get may be those of our own.
+            # Before all else: the descriptors that the program gets may take the numbers that this namespace's has.
             place = self._world if order.in_world else self._client
             syscalls.enter(place.namespace, syscalls.CLONE_NEWNET)
             show_own_cards()
@@ -285,7 +285,7 @@ def main() -> int:
     """Be a lab until whoever started it has had enough, or is gone; then there is nobody to complain to."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    # Whoever started us held this back, so that Ctrl-C found us able to ignore it.
+    # Our starter had it blocked for us, so that no Ctrl-C came before we could ignore it.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     syscalls.die_with_parent()
     try:
@@ -297,7 +297,7 @@ def main() -> int:
 def keep() -> int:
     """Make the namespaces, fork process 1 into them, and wait for it."""
     control, forwarder, world = (socket.socket(fileno=int(number)) for number in sys.argv[1:4])
-    # Read before anything can fail: what lies unread at the end would keep our last word from the other side.
+    # Read before anything can fail: closing with data unread resets the pair, and our last word would be lost.
     asked = control.recv(LIMIT_BYTES)
     if not asked:
         return 1

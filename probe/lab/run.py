@@ -327,7 +327,7 @@ def build_environment(extra: dict[str, str]) -> dict[str, str]:
 
 def _start(argv: list[str], descriptors: tuple[int, ...]) -> subprocess.Popen[bytes]:
     """Start the keeper; not by asyncio, so that it can be waited for where no loop runs any more."""
-    # Ctrl-C reaches it as well, and it inherits that it is not to be told before it is ready to ignore that.
+    # Ctrl-C reaches the whole process group. The keeper inherits the blocked signal, and ignores it before it unblocks.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         return subprocess.Popen(argv, stdin=subprocess.DEVNULL, pass_fds=descriptors)

@@ -51,7 +51,8 @@ def build_failure(stage: Stage, error: BaseException, icmp: IcmpError | None = N
     if isinstance(error, OSError):
         code = _BY_ERRNO.get(error.errno or 0, FailureCode.UNKNOWN)
         if icmp is not None and code in INSTRUMENT_CODES:
-            # EACCES, EPROTO and ENOPROTOOPT also stand for what a router said; then it was not our host that refused.
+            # EACCES, EPROTO and ENOPROTOOPT are our own host's refusals, unless an ICMP error came: then a router
+            # refused.
             code = FailureCode.HOST_UNREACHABLE
         return Failure(stage=stage, code=code, errno=error.errno, icmp=icmp, detail=error.strerror or "")
     return Failure(stage=stage, code=FailureCode.UNKNOWN, detail=str(error))

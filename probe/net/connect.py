@@ -59,7 +59,7 @@ async def _listen(ctx: Context, channel: Channel, connected: TCPConnect, for_s: 
             heard = (heard + data)[:_MOST_HELD_BYTES]
         ending = Ending.FIN
     except TimeoutError as error:
-        # The kernel's own ETIMEDOUT is the same class, with a number.
+        # The kernel's ETIMEDOUT is a TimeoutError as our own deadline is; only the kernel's has an errno.
         ending = Ending.ERROR if error.errno else None
     except OSError as error:
         ending = Ending.RESET if error.errno in (errno.ECONNRESET, errno.EPIPE) else Ending.ERROR

@@ -118,7 +118,7 @@ class _Talk:
             if reader.status and not body_began:
                 body_began = True
                 deadline_s = journal.started_boot_s + now_s + timeout_s
-            # A stream with bytes at hand gives them without looking at the clock.
+            # Looked at here: a stream that has bytes at hand gives them without a look at the clock.
             if journal.started_boot_s + now_s >= deadline_s:
                 raise TimeoutError
             data = await self._stream.receive(_READ_BYTES, deadline_s)

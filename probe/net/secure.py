@@ -124,7 +124,7 @@ class _Handshake:
         self._verify = verify
         self._name = "" if _is_address(server_name) else server_name
         self._meant = verify_name or server_name or channel.endpoint.address
-        # OpenSSL verifies what it is told and sends it unless it is an address.
+        # OpenSSL verifies the name that it is given, and sends it too (SNI) unless it is an address.
         self._told = self._name or (self._meant if _is_address(self._meant) else "")
         self._match_self = verify and self._told != self._meant
         self._library = library

@@ -98,7 +98,7 @@ class _Comparison:
                 return
         if await self._say_cold(below, below) not in (HopAnswer.SILENT, HopAnswer.ANSWERED):
             return
-        # Without a floor it must still end as before, or it has passed meanwhile.
+        # Without a floor the name must be ended as before; else the block itself has passed meanwhile.
         if await self._say_cold(below, 0) in _ENDED:
             await self._say_cold(below, below)
 

@@ -50,7 +50,7 @@ def find_proofs(store: Store, target: Target, vantage: Vantage, wall_s: float) -
             )
     history = store.load_history(target.id, limit=1)
     last_ok_at = history.tally.last_ok_at if history is not None and history.tally is not None else 0.0
-    # A figure does not say with which secrets it came.
+    # Figures do not say with which secrets a run was made, so they count only where no whole run is known.
     if last_ok_at and not found and not others and wall_s - last_ok_at <= REMEMBERED_S:
         found.append(Proof(source=ProofSource.HISTORY, age_s=wall_s - last_ok_at))
     return tuple(found)

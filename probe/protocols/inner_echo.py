@@ -71,7 +71,7 @@ def turn_echo(packet: bytes) -> bytes | None:
     echo = bytes((reply, 0, 0, 0)) + echo[4:]
     pseudo = destination + source + struct.pack("!II", len(echo), _ICMP_V6) if v6 else b""
     echo = echo[:2] + struct.pack("!H", compute_checksum(pseudo + echo)) + echo[4:]
-    # Addresses changed about leave the header's own checksum as it was; what padded the packet goes back with it.
+    # With the addresses swapped the header's checksum still holds. Padding goes back as it came.
     head = packet[:8] if v6 else packet[:12]
     return head + destination + source + echo + packet[size:]
 

@@ -198,7 +198,7 @@ def recognise(data: bytes, errand: Errand) -> str:
         return "echo"
     if errand.kind == "tls" and len(data) > 2 and data[1] == 3 and data[0] in (21, 22):
         return "tls alert" if data[0] == 21 else "tls handshake"
-    # Version negotiation: long header, version zero, then our two ids changed about.
+    # Version negotiation: long header, version zero, then our two connection ids, swapped.
     if (
         errand.kind == "quic"
         and data[:1] >= b"\x80"

@@ -61,7 +61,8 @@ def draw(kind: str, entropy: Callable[[int], bytes]) -> bytes:
         case "letters":
             return bytes(0x61 + byte % 26 for byte in data[:_LETTERS]) + data[_LETTERS:]
         case "few bits":
-            # One bit in four: above the TLS range in its first byte, so nobody takes it for a record.
+            # Both ANDed, one bit in four is set. A first byte above those of TLS records, so that nobody takes it for
+            # one.
             thinned = bytes(a & b for a, b in zip(data, entropy(PAYLOAD_BYTES), strict=True))
             return b"\x81" + thinned[1:]
     raise ValueError(f"no bytes are called {kind!r}")

@@ -92,7 +92,7 @@ class Held:
             dictionary.precompute_compress(level=_LEVEL)
             self._compressor = zstandard.ZstdCompressor(level=_LEVEL, dict_data=dictionary)
         self._keep_certificates(packed.certificates)
-        # What the compressor returns keeps the room of the longest it might have become; a copy takes what it needs.
+        # The compressor's result occupies as much memory as the longest possible one; a copy only what it needs.
         return bytes(memoryview(self._compressor.compress(packed.record)))
 
 

@@ -60,7 +60,7 @@ def _read_or_make(path: Path, *, make: bool) -> bytes:
             os.unlink(file.name)
             raise
     try:
-        # A link fails where the name is taken: of two processes that begin at once, both use the first one's key.
+        # Linking fails where the name is taken: of two processes that start at once, both read the first one's key.
         with contextlib.suppress(FileExistsError):
             os.link(file.name, path)
     finally:

@@ -153,7 +153,8 @@ def connect(path: str, *, read_only: bool = False) -> sqlite3.Connection:
     try:
         return _connect(path, "mode=ro")
     except sqlite3.OperationalError:
-        # A reader needs the log's index, and who may not write there cannot make one. With no log it needs none.
+        # To read beside a log SQLite needs its index (-shm), which who may not write there cannot make. Without a log
+        # none is needed, as long as nobody writes: immutable.
         if os.path.exists(path + "-wal"):
             raise
         return _connect(path, "mode=ro&immutable=1")

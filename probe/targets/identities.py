@@ -73,7 +73,7 @@ class Identities:
     def _tag(self, target: Target, reader: SecretReader) -> Target:
         if not target.secrets:
             return target
-        # Empty where nothing can be read: then it is told by its place alone.
+        # Without a tag, where no secret can be read, the target is told from others by its place alone.
         secrets = reader.read_all(target)
         parts = [part for name in sorted(secrets) for part in (name.encode(), secrets[name])]
         return msgspec.structs.replace(target, key_tag=self._hash(*parts) if parts else "")
@@ -83,7 +83,8 @@ class Identities:
         place = self._place_of(target)
         match = next((k for k in known if k.tag == target.key_tag and target.key_tag), None)
         if match is None:
-            # The same place, and what stood there is nowhere in the list any more: it was changed.
+            # The same place, and the secret that stood there is nowhere in the list any more: it was changed, and is
+            # this one.
             gone = (k for k in known if place and k.place == place and (target.id, k.tag) not in present)
             match = next(gone, None)
         if match is None:

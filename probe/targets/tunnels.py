@@ -198,7 +198,7 @@ def _build(spec: DialogueSpec, parsed: Parsed, secrets: dict[str, SecretRef], wh
     try:
         host = parse_host(parsed.host)
     except HostError:
-        # Not what is wrong with it: a link that was cut may hold a password in the host's place.
+        # The parser's own words are not quoted: in a link that was cut a password may stand where the host should.
         raise UserError(where, "a host is neither a name nor an address", "check the link or file") from None
     tail = "&".join(f"{key}={quote(value, safe='')}" for key, value in sorted(parsed.params.items()))
     address = f"{spec.schemes[0]}://{bracket(host)}:{parsed.port}" + (f"?{tail}" if tail else "")

@@ -37,7 +37,7 @@ def plan_deep_answer(case: Case, table: tuple[Try, ...]) -> tuple[Experiment, ..
         return ()  # still on its way, and the question that others are asked is the same for all
     encrypted = [r for r in case.resolvers if r.transport in ENCRYPTED][:ASKED]
     host, kind = case.target.host, min(types)
-    # Not the same one first for every name: half of them each.
+    # By the name's hash, so that not every name asks the same resolver first.
     turn = stable_hash(host) % len(encrypted) if encrypted else 0
     wanted = tuple(
         build_lookup(Design.RESOLVERS, host, NameKind.TEST, resolver, number=1, query_type=kind, within_s=CALM_S)

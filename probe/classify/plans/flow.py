@@ -109,7 +109,7 @@ def find_slow_page(case: Case, table: tuple[Try, ...]) -> HTTPExchange | None:
     ]
     furthest = max((page.hop for page in pages), default=0)
     ended = (page for page in pages if page.hop == furthest and not page.location and not page.over_quic)
-    # The first such: all runs are made at one place.
+    # The first one only, because all runs are made at one place.
     return next((page for page in ended if is_stalled(page) or (case.deep and is_slow(page))), None)
 
 

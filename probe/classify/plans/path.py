@@ -69,7 +69,7 @@ def _repeat(case: Case, trouble: Trouble, number: int = 1) -> list[Experiment]:
             return []  # a handshake a minute at most: what asks again is the next run
         case _:
             step = Step.HANDSHAKE
-    # On a slow line the connect before it seemed silent, and was repeated in its own name.
+    # Number 1 may be taken: on a slow line the connect before this step seemed silent, and was repeated too.
     number += trouble.layer is not Layer.TCP
     return [_at(trouble, Design.REPEAT, step, trouble.name, NameKind.TEST, number)]
 
@@ -161,7 +161,7 @@ def _enough(case: Case, table: tuple[Try, ...], trouble: Trouble, troubles: tupl
     alike = [t for t in troubles if t.layer is trouble.layer and t.place is trouble.place and has_trigger(t)]
     hot = _hot_spots(table)
     chains = [Chain(case, table, t) for t in alike]
-    # Where neutral names fail too, as they may over one family alone, it is another matter.
+    # Places where neutral names fail too, as they may over one family alone, do not count toward this name.
     chains = [chain for chain in chains if chain.trouble.spot == trouble.spot or not chain.stuck()]
     # At a hot place the check's own try proves nothing: it counts from the first control that passes there.
     return sum(chain.tests - (chain.trouble.spot in hot) for chain in chains) >= PAIRS

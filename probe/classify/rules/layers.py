@@ -100,7 +100,7 @@ def _page_or_wish(facts: PathFacts) -> bool:
 _VPN, _TCP, _TLS, _QUIC, _HTTP = Layer.VPN, Layer.TCP, Layer.TLS, Layer.QUIC, Layer.HTTP
 
 LAYERED: tuple[tuple[Section[PathFacts], ...], ...] = (
-    # First: what was not asked at all says so in its own words.
+    # Tunnels first: their rules also say what was not asked at all, and why.
     (
         _of_hop(_tunnel_flows, TUNNEL_FLOW_RULES),
         _broken_at(_VPN, ENTROPY_RULES, design=Design.ENTROPY),

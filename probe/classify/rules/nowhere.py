@@ -74,7 +74,7 @@ def _intercepted(facts: NameFacts) -> bool:
     found = lies_nowhere(facts)
     if found is None or not facts.resolver_outside or not found.is_afar:
         return False
-    # Less than likely says nothing that other rules do not say as well, in their own words.
+    # Below "likely" it stays silent: other rules say as much, in words that fit better.
     return found.answers_all and _is_the_same_lie(facts, found) and _intercepted_level(facts) >= C2
 
 

@@ -82,7 +82,7 @@ def _details(snapshot: TargetSnapshot, run: Measurement | None) -> Iterable[Figu
     elif check is CheckName.DNS and run is not None:
         yield from _dns(snapshot, own)
     elif check in (CheckName.TCP, CheckName.TLS):
-        # There it is a conversation that did not go as expected, which our list has not.
+        # There a scripted conversation may fail by its expressions. Our targets have none, so it never does.
         about = "Indicates if probe failed due to regex"
         yield Figure(name="probe_failed_due_to_regex", about=about, value=0)
     yield from _tls(snapshot, own)

@@ -202,7 +202,7 @@ class Engine:
             lasting = False
             seen.flow.diverted_to = self._pick_diversion(rule.then, seen)
         if lasting:
-            # After forged ends have been sent nothing more may pass, and nothing more need be said.
+            # Once forged ends were sent the flow is dead: nothing more passes, and no second end is forged.
             seen.flow.fate = Drop() if isinstance(rule.then, Reset | Finish) else rule.then
             seen.flow.fate_rule = rule.id
         elif not one_shot:

@@ -78,7 +78,7 @@ async def _judge(lab: Lab, seed: int, drawn: Draw, controls: Controls, patience:
     scenario = drawn.scenario
     if patience:
         scenario = msgspec.structs.replace(scenario, configured=Configured(timeout=patience))
-    # The lab turns the world's clock where the client's is wrong, and so would turn a control's.
+    # A client with a wrong clock is a world whose clock is turned instead, and a control's would be turned with it.
     asked = drawn.control and not drawn.scenario.world.clock_offset_s
     lab.seed = seed  # which packets are lost is by lot as well
     started_s = time.monotonic()

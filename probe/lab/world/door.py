@@ -80,7 +80,7 @@ class Balancer:
                 return
             try:
                 if fate is StrangeName.CLOSE:
-                    # Who closes with something unread resets.
+                    # Closing with something unread sends a reset where an end is meant.
                     await asyncio.wait_for(reader.read(65536), HANGS_S)
                 await meet(fate, reader, writer)
             except (OSError, TimeoutError):

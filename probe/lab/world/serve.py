@@ -110,7 +110,8 @@ class Servers:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Real servers set it, asyncio only on sockets of its own; without it the last segment waits a round trip.
+        # Real servers set it; asyncio does for sockets of its own making alone. Else the last segment waits a round
+        # trip.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listening.bind((address, port))
 
@@ -135,7 +136,7 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._resolve = resolve
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # The loop's own transport does not derive from the class whose interface it has.
+        # A cast, not a check: uvloop's transport has the methods without the base class.
         self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:

@@ -25,7 +25,7 @@ class StandIn(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep what to answer by."""
-        # The loop's own transport does not derive from the class whose interface it has.
+        # A cast, not a check: uvloop's transport has the methods without the base class.
         self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:

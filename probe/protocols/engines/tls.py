@@ -106,9 +106,9 @@ class TLSEngine:
         """Return the certificates the peer sent, leaf first, as DER, also after a failed verification."""
         public = getattr(self._object, "get_unverified_chain", None)
         if public is not None:
-            # A look-alike may return objects, as CPython itself did until it was public.
+            # Bytes since the method is public (3.13); what stands in for `ssl` may return objects, as CPython once did.
             return tuple(each if isinstance(each, bytes) else each.public_bytes() for each in public() or ())
-        # Until 3.13 only the object inside has it.
+        # Before 3.13 only the private object inside has the method.
         inner = self._object._sslobj  # type: ignore[attr-defined]
         return tuple(certificate.public_bytes(_ENCODING_DER) for certificate in inner.get_unverified_chain() or ())
 

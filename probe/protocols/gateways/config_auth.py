@@ -104,7 +104,7 @@ def _read_fields(form: ElementTree.Element) -> tuple[FormField, ...]:
         else:
             continue
         name = element.get("name") or ""
-        # The name becomes that of an element.
+        # The answer has an element of this name, so it must be fit for one.
         if name.replace("-", "_").isidentifier() and len(fields) < _MOST_FIELDS:
             fields.append(FormField(kind=kind, name=name, value=value))
     return tuple(fields)

@@ -45,7 +45,7 @@ def parse_pack(data: bytes) -> dict[str, tuple[Value, ...]]:
     reader = _Reader(data)
     found: dict[str, tuple[Value, ...]] = {}
     for _ in range(reader.count(_MOST_ELEMENTS)):
-        # The length of a name counts an end that is not there.
+        # The length of a name counts a closing zero byte that is not sent.
         name = reader.take(max(0, reader.integer() - 1)).decode("ascii", "replace")
         kind = reader.integer()
         found[name] = tuple(reader.value(kind) for _ in range(reader.count(_MOST_VALUES)))

@@ -39,7 +39,7 @@ def read_pin(text: str) -> str:
     try:
         if len(plain) == _PIN_HEX:
             return bytes.fromhex(plain).hex()
-        # In a link a plus sign is a blank.
+        # Base64 has plus signs, and reading a link made blanks of them.
         digest = base64.b64decode(plain.replace(" ", "+"), validate=True)
     except (binascii.Error, ValueError):
         digest = b""

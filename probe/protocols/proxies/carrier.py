@@ -59,7 +59,7 @@ def _check_kind(kind: str, disguise: str) -> None:
     if kind not in _PLAIN | _UPGRADES:
         named = f" {kind}" if kind in _OTHERS else ""
         raise NotSpokenError(f"its transport{named} is not spoken here; tcp, ws and httpupgrade are")
-    # What the others write there means nothing to them.
+    # `headerType` has a meaning for plain TCP alone; links of other transports carry it along.
     if kind in _PLAIN and disguise == "http":
         raise NotSpokenError("its disguise as HTTP (headerType=http) is not spoken here")
 

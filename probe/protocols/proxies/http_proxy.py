@@ -62,7 +62,7 @@ def start(ask: Ask) -> Dialogue:
             yield Reached(Depth.PROOF)
     if not 200 <= response.status < 300:
         raise Refused(f"the proxy says: {status}" if is_proxy(response) else f"an HTTP server says: {status}")
-    # That the login was needed is not shown: a proxy that wants none lets every login pass.
+    # No stage AUTH: whether the login was needed is not shown, as a proxy that wants none lets every login pass.
     if not goes_to(ask, Depth.DATA):
         return ProxyReply(status=response.status, reason=response.reason[:80], agent=agent[:80])
     yield Send(errand.data)

@@ -68,7 +68,7 @@ class Tunnel(Incoming):
         yield Send(self._connection.data_to_send())
         self._connection.send_headers(_STREAM, headers)
         request = self._connection.data_to_send()
-        # The login is in it, compressed.
+        # All of it counts as secret: the login is in there, compressed.
         yield Send(request, secret_spans=((0, len(request)),))
         first = yield from self._below.take(5)
         if first is None:

@@ -98,7 +98,7 @@ class RecordReader:
         self._header.clear()
         self._alert.clear()
         self._type, self._left = kind, length
-        # A ChangeCipherSpec ends the clear part of TLS 1.2; in 1.3 it is decoration, but so is all after it to us.
+        # After a ChangeCipherSpec TLS 1.2 is encrypted. In 1.3 it has no meaning, but what follows is encrypted too.
         self._encrypted = self._encrypted or kind in (ContentType.CHANGE_CIPHER_SPEC, ContentType.APPLICATION_DATA)
         return Record(type=kind, version=version, length=length)
 

@@ -136,7 +136,7 @@ def _fetch(incoming: Incoming, circuit: Circuit) -> Reading[str | None]:
     head, _, body = page.partition(b"\r\n\r\n")
     if not head.startswith(b"HTTP/1."):
         raise Refused("the relay serves no directory")
-    # A new relay has no descriptor of its own yet and says so: what came through the circuit came through it.
+    # A new relay answers that it has no descriptor yet: that too came through the circuit, which is what we ask.
     first = body if head[8:12] == b" 200" else head
     return "".join(c for c in first.splitlines()[0][:80].decode("ascii", "replace") if c.isprintable()) if first else ""
 

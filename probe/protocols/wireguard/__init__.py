@@ -57,7 +57,7 @@ class _Waiting:
     def take(self, datagram: bytes) -> Transport | None:
         """Read a datagram; return the transport where it completes a handshake."""
         kind, packet = self.look.undress(datagram)
-        # Where an answer says whom it is for: behind the sender's index, or first.
+        # The index of our initiation: behind the sender's own in a response, first in a cookie reply.
         mine = self.sent.get(packet[8:12] if kind == shape.RESPONSE else packet[4:8])
         try:
             if mine is not None and kind == shape.RESPONSE:

@@ -108,7 +108,7 @@ def parse_link(text: str) -> Parsed:
     params: dict[str, str] = {}
     secrets: dict[str, str] = {}
     if link.user:
-        # A slash or plus in the key may have been left as it is; what is in front of @ is the key alone.
+        # Base64 has plus signs, which read as blanks where they were not escaped. All in front of @ is the key.
         secrets["private_key"] = link.user.replace(" ", "+")
     if link.repeated:
         raise ValueError(f"{min(link.repeated)[:40]} is given twice")

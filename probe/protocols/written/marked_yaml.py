@@ -60,7 +60,7 @@ class _Builder:
     def scalar(self, event: yaml.ScalarEvent) -> None:
         text = event.value
         is_null = event.implicit[0] and text in _NULLS  # plain: not in quotes, no tag
-        # As a key even `null` is the word that stands there.
+        # Keys are text: even `null` is the word that stands there.
         is_key = bool(self.open_nodes) and isinstance(self.open_nodes[-1][0], dict) and self.pending_key[-1] is None
         written = Written(value=None if is_null and not is_key else text, line=_line(event))
         if event.anchor:

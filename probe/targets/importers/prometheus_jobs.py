@@ -124,7 +124,7 @@ class _Job:
             made = relabel({"__param_module": module_name} | own, self.rules)
             if made is None:
                 continue  # dropped on purpose
-            # Where nothing hands the address on, it is what was meant.
+            # Where no rule sets the parameter `target`, the address itself is meant.
             probed, name = made.get("__param_target") or address, made.get("__param_module", module_name)
             module = self.modules.get(name)
             if module is None:
