@@ -11,10 +11,9 @@ from probe.classify.plans.plan import plan
 from probe.classify.tries import Layer
 from probe.export.text.comparisons import build_cells
 from probe.model.experiment import Design, NameKind
-from probe.model.measurement import Measurement
 from probe.model.verdict import Confidence, Status
 from tests.golden.residuals import COOL_DOWN_S, Remembered, short_outage, twice
-from tests.unit.classify.cases import OWN, Story
+from tests.unit.classify.cases import OWN, Story, measured
 
 SPOT = f"{OWN}:443"
 
@@ -116,10 +115,7 @@ def test_explain_says_when_each_sample_was_taken_and_for_how_long_the_place_was_
     case = twice("reset").story.case()
     verdict = judge(case)
     assert verdict.summary.endswith("dead for 30.1 s at least, 95.3 s at most.")
-    told = Measurement(
-        id="m", target=case.target, vantage=case.vantage, started_at=0.0, runtime_s=1.0, verdict=verdict,
-        observations=case.observations, experiments=case.experiments,
-    )  # fmt: skip
+    told = measured(case, verdict=verdict)
     (cell,) = [cell for cell in build_cells(told) if cell.design is Design.RESIDUAL]
     assert cell.counted == "+0.1 s no answer, +30.1 s no answer, +95.2 s ok"
 

@@ -9,32 +9,15 @@ from probe.classify.judge import judge
 from probe.cli.stored import case_of
 from probe.model.measurement import Measurement
 from probe.model.verdict import Confidence, Status
+from tests.golden.controls import hello
 from tests.golden.story import PAIRS
+from tests.unit.classify.cases import measured
 from tests.unit.classify.outside import all_well, rounds
-from tests.unit.classify.test_who_looked import hello
 
 
 def stored(case: Case) -> Measurement:
     """Return the measurement that a run with this case leaves, as the store gives it back."""
-    cited = [report for citation in case.cites for report in citation.controls]
-    measurement = Measurement(
-        id="m",
-        target=case.target,
-        vantage=case.vantage,
-        started_at=0.0,
-        runtime_s=1.0,
-        observations=case.observations,
-        experiments=case.experiments,
-        baseline=case.baseline,
-        controls=case.controls[len(cited) :],
-        cites=case.cites,
-        proofs=case.proofs,
-        continues="first" if case.cold_start else "",
-        rounds_apart_s=case.round_apart_s,
-        deep=case.deep,
-        verdict=judge(case),
-    )
-    return msgspec.msgpack.decode(msgspec.msgpack.encode(measurement), type=Measurement)
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(measured(case)), type=Measurement)
 
 
 @pytest.mark.parametrize("rule", sorted(PAIRS))

@@ -8,22 +8,16 @@ from probe.model.episode import Event, EventKind, Interval
 from probe.model.measurement import Measurement
 from probe.model.pattern import Pattern
 from probe.model.verdict import Status, Verdict
-from tests.unit.classify.cases import OWN, Story
+from tests.unit.classify.cases import OWN, Story, measured
 
 MOMENT = Interval(last_before=100.0, first_in=400.0)
 
 
 def run(story: Story, pattern: Pattern, host: str = "www.site.example", **verdict: str) -> Measurement:
     case = story.case()
-    return Measurement(
-        id="m",
-        target=msgspec.structs.replace(case.target, host=host),
-        vantage=case.vantage,
-        started_at=0.0,
-        runtime_s=1.0,
-        observations=case.observations,
-        verdict=Verdict(status=Status.LIKELY_BLOCKED, patterns=(pattern,), **verdict),
-    )
+    target = msgspec.structs.replace(case.target, host=host)
+    verdict_given = Verdict(status=Status.LIKELY_BLOCKED, patterns=(pattern,), **verdict)
+    return measured(case, target=target, verdict=verdict_given)
 
 
 def onset(target: str) -> Event:

@@ -8,11 +8,11 @@ from probe.classify.judge import judge
 from probe.cli.ooni_cases import build_case
 from probe.export.ooni.line import render_ooni
 from probe.export.ooni.scrub import Scrubber
-from probe.model.measurement import Measurement
 from probe.model.target import CheckName
 from probe.model.verdict import Status
 from probe.protocols.ooni.measurement import parse_measurement
 from tests.golden.stories import PAIRS
+from tests.unit.classify.cases import measured
 from tests.unit.export.test_ooni import VALIDATOR
 
 ACCUSING = (Status.BLOCKED, Status.LIKELY_BLOCKED)
@@ -29,14 +29,8 @@ CASES = {
 def test_a_golden_case_is_exported_as_oonis_format_has_it(name):
     case = CASES[name]
     verdict = judge(case)
-    line = render_ooni(
-        Measurement(
-            id="01JB0000000000000000000000", target=case.target, vantage=case.vantage, started_at=1.7e9,
-            runtime_s=1.0, observations=case.observations, experiments=case.experiments, controls=case.controls,
-            baseline=case.baseline, verdict=verdict,
-        ),
-        Scrubber(()),
-    )  # fmt: skip
+    measurement = measured(case, id="01JB0000000000000000000000", started_at=1.7e9, verdict=verdict)
+    line = render_ooni(measurement, Scrubber(()))
     record = json.loads(line)
     VALIDATOR.validate(record)
     assert record["test_keys"]["accessible"] in ((False,) if verdict.status in ACCUSING else (True, False, None))

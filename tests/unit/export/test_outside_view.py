@@ -5,9 +5,8 @@ import pytest
 from probe.export.text.outside_view import build_outside_lines
 from probe.model.control import ControlKind, ControlReport, KnownVerdict
 from probe.model.failure import FailureCode
-from probe.model.measurement import Measurement
 from probe.model.verdict import Status, Verdict
-from tests.unit.classify.cases import DOH, OWN, REAL, Story
+from tests.unit.classify.cases import DOH, OWN, REAL, Story, measured
 from tests.unit.classify.outside import all_well, report
 
 
@@ -17,18 +16,8 @@ def line(told: ControlReport) -> str:
 
 
 def lines(told: ControlReport) -> tuple[str, ...]:
-    case = Story().dns(OWN).case()
-    measurement = Measurement(
-        id="m",
-        target=case.target,
-        vantage=case.vantage,
-        started_at=0.0,
-        runtime_s=1.0,
-        observations=case.observations,
-        controls=(told,),
-        verdict=Verdict(status=Status.IMPAIRED),
-    )
-    return build_outside_lines(measurement)
+    case = Story().dns(OWN).case(controls=(told,))
+    return build_outside_lines(measured(case, verdict=Verdict(status=Status.IMPAIRED)))
 
 
 def test_a_view_is_told_step_by_step() -> None:
