@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Daemon, Stage
+from tests.yardstick import measure_slowness
 
 Start = Callable[..., Daemon]
 
@@ -71,7 +72,7 @@ def test_a_stop_takes_less_than_five_seconds_and_loses_nothing(stage: Stage, sta
     daemon.wait_for(lambda: runs(daemon, SITE) >= 1 and daemon.sample("wallprobe_scheduler_in_flight") == 1)
     time.sleep(3)  # private addresses look odd, so the answer is held for two seconds: before that nothing is seen
     counted = runs(daemon, SITE)
-    assert daemon.stop() < 5
+    assert daemon.stop() < 5 * measure_slowness()
     assert daemon.process.returncode == 0
     stored = {(m.target.address, m.interrupted) for m in stage.stored()}
     assert (SILENT, True) in stored
@@ -131,7 +132,7 @@ def test_systemd_is_told_of_start_reload_life_and_stop(stage: Stage, start: Star
     path = stage.folder / "notify.sock"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(path))
-        listener.settimeout(10)
+        listener.settimeout(60)
         daemon = start(NOTIFY_SOCKET=str(path), WATCHDOG_USEC="1000000")
         told = [listener.recv(4096).decode() for _ in range(4)]
         assert told[0] == "READY=1"
@@ -139,7 +140,7 @@ def test_systemd_is_told_of_start_reload_life_and_stop(stage: Stage, start: Star
         daemon.process.send_signal(signal.SIGHUP)
         while not told[-1].startswith("RELOADING=1\nMONOTONIC_USEC="):
             told.append(listener.recv(4096).decode())
-        assert daemon.stop() < 5
+        assert daemon.stop() < 5 * measure_slowness()
         listener.setblocking(False)
         with contextlib.suppress(BlockingIOError):
             while True:
@@ -149,13 +150,14 @@ def test_systemd_is_told_of_start_reload_life_and_stop(stage: Stage, start: Star
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_a_thousand_targets_that_fail_at_once_stay_within_the_storm_guard(stage: Stage, start: Start) -> None:
     stage.put(*(f"https://closed-{number}.wall.example" for number in range(1000)))
     stage.configure(interval="60s")
     rewrite(stage, "limits: {", "limits: {profile: server, ")
     daemon = start()
     # Not until every one had its turn: how fast that goes is for the benchmark to say, on an idle host.
-    daemon.wait_for(lambda: (daemon.sample("wallprobe_store_measurements_total") or 0) >= 300, within_s=60)
+    daemon.wait_for(lambda: (daemon.sample("wallprobe_store_measurements_total") or 0) >= 300, within_s=150)
     page = daemon.metrics()
     assert page.count("wallprobe_check_runs_total{") == 1001
     assert daemon.sample("wallprobe_measurement_crashes_total") == 0
@@ -163,7 +165,7 @@ def test_a_thousand_targets_that_fail_at_once_stay_within_the_storm_guard(stage:
     memory = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{daemon.process.pid}/status").read_text())
     assert memory is not None
     assert int(memory[1]) < 250_000
-    assert daemon.stop() < 8  # five, and what a busy host takes for it
+    assert daemon.stop() < 5 * measure_slowness()
 
 
 BROKEN: dict[str, Callable[[Stage], str]] = {}
@@ -275,4 +277,4 @@ def test_a_disk_that_runs_full_stops_the_storing_and_nothing_else(stage: Stage, 
     daemon.wait_for(lambda: runs(daemon, "https://closed-1.wall.example") > before)
     assert "Traceback" not in daemon.log
     assert daemon.log.count("the database cannot be written") == 1, "a refusal is told, and not at every try"
-    assert daemon.stop() < 10
+    assert daemon.stop() < 10 * measure_slowness()

@@ -15,6 +15,7 @@ from probe.lab.proofs.prove import prove_scenario
 from probe.lab.run import Lab
 from probe.lab.scenarios import build_scenarios
 from tests.lab.held import used_s
+from tests.yardstick import measure_slowness
 
 pytestmark = pytest.mark.lab
 
@@ -86,7 +87,7 @@ def start_run(*command):
 
 async def test_it_is_up_in_three_seconds_and_gone_in_one():
     links, up_s, down_s = count_links(), [], []
-    # The machine may be busy with other things: what it can do is the best of three.
+    # The machine may be busy with other things: what it can do is the best of three, in the time it has for us.
     for _ in range(3):
         started_s = time.monotonic()
         async with Lab() as lab:
@@ -94,8 +95,9 @@ async def test_it_is_up_in_three_seconds_and_gone_in_one():
             mine = processes_of(lab)
             stopped_s = time.monotonic()
         down_s.append(time.monotonic() - stopped_s)
-    assert min(up_s) < 3
-    assert min(down_s) < 1
+    slowness = measure_slowness()
+    assert min(up_s) < 3 * slowness
+    assert min(down_s) < 1 * slowness
     assert await asyncio.to_thread(are_gone, mine)
     assert count_links() == links
 

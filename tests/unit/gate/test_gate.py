@@ -5,6 +5,7 @@ import time
 import pytest
 
 from probe.gate import Gate
+from probe.gate.line import MIN_BURST
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Traffic
 from probe.model.ledger import HotEndpoint, LedgerState
@@ -58,8 +59,8 @@ async def test_a_first_burst_of_thirty_is_not_delayed_on_the_default_profile():
 
 
 async def test_over_the_budget_an_ask_waits_and_says_for_how_long():
-    gate = Gate(Limits(connections_per_s=100), SystemClock(), None)
-    for number in range(100):
+    gate = Gate(Limits(connections_per_s=1), SystemClock(), None)
+    for number in range(int(MIN_BURST)):
         await gate.ask(Traffic.CONNECT, numbered(number), "m")
     started = time.perf_counter()
     grant = await gate.ask(Traffic.CONNECT, HERE, "m")

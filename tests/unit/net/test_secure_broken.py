@@ -133,7 +133,6 @@ async def test_one_byte_a_second_ends_at_the_deadline(ctx: Context) -> None:
     ],
 )
 async def test_an_answer_that_is_no_handshake_is_kept(ctx: Context, answer: bytes) -> None:
-    ctx = make_context(ctx.stack, timeout_s=0.5)
     seen = await shake(ctx, after_hello(answer))
     assert seen.stage is TLSStage.GARBAGE
     assert seen.first_bytes == answer[:64]
