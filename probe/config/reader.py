@@ -63,6 +63,9 @@ def _read_text(path: str) -> str:
         raise UserError(path, "is not UTF-8 text", "save it as UTF-8") from None
     if len(data) > LONGEST_CONFIG_BYTES:
         raise UserError(path, "is longer than 4 MiB", "put the targets into a list and name it with `file:`")
+    if not text.strip():
+        # What a full disk leaves of a file; a reload would take every target away, and call that a success.
+        raise UserError(path, "is empty", "write {} if the defaults are meant; `wallprobe init` writes a commented one")
     return text
 
 

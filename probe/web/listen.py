@@ -89,13 +89,39 @@ def open_listeners(
 def _refuse_beyond_loopback(bound: socket.socket) -> None:
     if bound.family not in (socket.AF_INET, socket.AF_INET6):
         return
-    host = bound.getsockname()[0]
-    if not is_loopback(host):
-        raise UserError(
-            f"web.listen {format_address(bound)}",
-            "reachable from other machines without protection",
-            "listen on 127.0.0.1, or give web.config_file with TLS or users, or pass --web.allow-insecure",
-        )
+    if not is_loopback(bound.getsockname()[0]):
+        raise _open_to_all(format_address(bound))
+
+
+def _open_to_all(place: str) -> UserError:
+    return UserError(
+        f"web.listen {place}",
+        "reachable from other machines without protection",
+        "listen on 127.0.0.1, or give web.config_file with TLS or users, or pass --web.allow-insecure",
+    )
+
+
+def find_mistakes(settings: WebSettings, *, protected: bool) -> list[UserError]:
+    """Return what `open_listeners` would refuse of what is written, without opening anything; names are left to it."""
+    mistakes: list[UserError] = []
+    for text in settings.listen if not settings.systemd_socket else ():
+        try:
+            host = parse_listen(text).host
+        except UserError as error:
+            mistakes.append(error)
+        else:
+            beyond = not host or (_is_literal(host) and not is_loopback(host))
+            if beyond and not (protected or settings.allow_insecure):
+                mistakes.append(_open_to_all(text))
+    return mistakes
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.split("%", 1)[0])
+    except ValueError:
+        return False
+    return True
 
 
 def format_address(bound: socket.socket) -> str:

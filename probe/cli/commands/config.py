@@ -12,6 +12,7 @@ from probe.config import load_config
 from probe.model.errors import CombinedUserError, UserError
 from probe.model.settings import Settings
 from probe.targets import calculate_load, needs_acceptance
+from probe.web.listen import find_mistakes
 from probe.web.protection import Protection
 
 
@@ -56,9 +57,12 @@ def report_settings(settings: Settings, name: str, *, as_json: bool = False) -> 
     load = calculate_load(loaded.targets, settings.limits)
     errors = list(loaded.errors)
     try:
-        Protection(settings.web.config_file).close()
+        protection = Protection(settings.web.config_file)
     except UserError as error:
         errors.append(error)
+    else:
+        protection.close()
+        errors += find_mistakes(settings.web, protected=protection.protects)
     if load.ratio > 1:
         remedy = f"lengthen intervals {load.stretch:.2f} times, take targets out, or set limits.profile: server"
         errors.append(UserError(name, f"the load is {load.percent} % of the profile", remedy))

@@ -152,3 +152,21 @@ def test_config_check_reminds_of_the_risk(tmp_path):
     assert "accept_risk" in run(config, "check", str(path))[1].stderr
     path.write_text("targets: [{shipped: sites-foreign}]\naccept_risk: true\n")
     assert "accept_risk" not in run(config, "check", str(path))[1].stderr
+
+
+@pytest.mark.parametrize(
+    ("web", "said"),
+    [
+        ("listen: 0.0.0.0:9785", "web.listen 0.0.0.0:9785: reachable from other machines without protection"),
+        ("listen: ':9785'", "web.listen :9785: reachable from other machines without protection"),
+        ("listen: '[2001:db8::1]:9785'", "reachable from other machines without protection"),
+        ("{listen: 0.0.0.0:9785, allow_insecure: yes}", ""),
+        ("listen: '[::1]:9785'", ""),
+    ],
+)
+def test_config_check_refuses_where_the_agent_would_not_listen(tmp_path, web, said):
+    path = tmp_path / "wallprobe.yml"
+    path.write_text(f"web: {web if web[0] == '{' else '{' + web + '}'}\n")
+    code, outcome = run(config, "check", str(path))
+    assert (code, said in outcome.stderr) == (2 if said else 0, True), outcome.stderr
+    assert bool(outcome.stderr) == bool(said)

@@ -242,3 +242,14 @@ def test_an_empty_list_of_shams_means_none_and_of_foreign_anchors_the_shipped_on
     assert (anchors.sham, anchors.domestic) == ((), ())
     assert anchors.foreign
     assert parse_config("anchors: {}", "w.yml", {}).anchors.sham
+
+
+def test_an_empty_file_is_a_mistake_and_not_the_defaults(tmp_path):
+    path = tmp_path / "wallprobe.yml"
+    for text in ("", " \n\n", "\ufeff"):
+        path.write_text(text)
+        with pytest.raises(UserError, match=r"is empty; write \{\}"):
+            load_config(str(path))
+    for text in ("# all of it is left out\n", "{}\n"):
+        path.write_text(text)
+        assert load_config(str(path)).targets[0].shipped == "anchors"
