@@ -19,8 +19,6 @@ _LOCAL = Endpoint(address="127.0.0.1", port=53)
 """What a resolv.conf without nameservers means."""
 _DEFAULT_TIMEOUT_S = 5
 _MOST_TIMEOUT_S = 30
-_DEFAULT_ATTEMPTS = 2
-_MOST_ATTEMPTS = 5
 
 
 class ResolvConf(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,14 +26,13 @@ class ResolvConf(msgspec.Struct, frozen=True, kw_only=True):
 
     resolvers: tuple[Resolver, ...]
     timeout_s: int = _DEFAULT_TIMEOUT_S
-    """Per nameserver and attempt."""
-    attempts: int = _DEFAULT_ATTEMPTS
+    """How long a nameserver has for its answer."""
 
 
 def parse_resolv_conf(text: str, *, port: int = 53) -> ResolvConf:
     """Read the file; a line that makes no sense is skipped, as every stub resolver does."""
     endpoints: list[Endpoint] = []
-    numbers = {"timeout": _DEFAULT_TIMEOUT_S, "attempts": _DEFAULT_ATTEMPTS}
+    timeout_s = _DEFAULT_TIMEOUT_S
     for line in text.splitlines():
         if line.lstrip().startswith((";", "#")):
             continue
@@ -47,15 +44,14 @@ def parse_resolv_conf(text: str, *, port: int = 53) -> ResolvConf:
         elif keyword == "options":
             for word in words:
                 name, colon, number = word.partition(":")
-                if name in numbers and colon and number.isascii() and number.isdigit():
-                    numbers[name] = int(number[:4])
+                if name == "timeout" and colon and number.isascii() and number.isdigit():
+                    timeout_s = int(number[:4])
     return ResolvConf(
         resolvers=tuple(
             Resolver(transport=Transport.UDP, endpoint=endpoint, system=True)
             for endpoint in endpoints or [msgspec.structs.replace(_LOCAL, port=port)]
         ),
-        timeout_s=min(max(1, numbers["timeout"]), _MOST_TIMEOUT_S),
-        attempts=min(max(1, numbers["attempts"]), _MOST_ATTEMPTS),
+        timeout_s=min(max(1, timeout_s), _MOST_TIMEOUT_S),
     )
 
 

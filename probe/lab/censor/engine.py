@@ -60,8 +60,6 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """What goes on, perhaps rewritten; `None` = dropped."""
     delay_s: float = 0.0
     injections: tuple[Injection, ...] = ()
-    struck: str = ""
-    """Id of the rule that acted."""
 
 
 class Engine:
@@ -164,9 +162,9 @@ class Engine:
     def _judge(self, raw: bytes, seen: Sighting, now_s: float) -> Decision:
         residue = self._residues.get(seen.place)
         if residue is not None and residue.until_s > now_s:
-            return self._act(residue.then, "residual", raw, seen, now_s)
+            return self._act(residue.then, raw, seen, now_s)
         if seen.flow.fate is not None:
-            return self._act(seen.flow.fate, seen.flow.fate_rule, raw, seen, now_s)
+            return self._act(seen.flow.fate, raw, seen, now_s)
         if self._reads_hellos and seen.flow.hello_name is None and (hello := seen.hello()) is not None:
             seen.flow.hello_name = hello.server_name
         for rule in self.rules.rules:
@@ -204,64 +202,63 @@ class Engine:
         if lasting:
             # Once forged ends were sent the flow is dead: nothing more passes, and no second end is forged.
             seen.flow.fate = Drop() if isinstance(rule.then, Reset | Finish) else rule.then
-            seen.flow.fate_rule = rule.id
         elif not one_shot:
             seen.flow.passed.add(rule.id)
-        return self._act(rule.then, rule.id, raw, seen, now_s)
+        return self._act(rule.then, raw, seen, now_s)
 
-    def _act(self, then: Then, rule: str, raw: bytes, seen: Sighting, now_s: float) -> Decision:
+    def _act(self, then: Then, raw: bytes, seen: Sighting, now_s: float) -> Decision:
         match then:
             case Drop():
                 dropped = then.to_world if seen.outward else then.to_client
-                return Decision(packet=None if dropped else raw, struck=rule)
+                return Decision(packet=None if dropped else raw)
             case ForgeAnswer():
-                return self._forge_answer(then, rule, raw, seen)
+                return self._forge_answer(then, raw, seen)
             case Reset():
-                return self._reset(then, rule, raw, seen)
+                return self._reset(then, raw, seen)
             case Finish():
                 if seen.segment is None or not seen.outward:
-                    return Decision(packet=None, struck=rule)
+                    return Decision(packet=None)
                 forged = Injection(raw=forge_finish(seen.packet, seen.segment, then), to_client=True)
-                return Decision(packet=None if then.in_path else raw, injections=(forged,), struck=rule)
+                return Decision(packet=None if then.in_path else raw, injections=(forged,))
             case Prohibit():
-                return self._prohibit(then, rule, raw, seen)
+                return self._prohibit(then, raw, seen)
             case Divert() | Pass():
-                return Decision(packet=raw, struck=rule)
+                return Decision(packet=raw)
             case Throttle():
                 passes = seen.flow.spend(seen.outward, len(raw), then.bytes_per_s, then.burst_bytes, now_s)
-                return Decision(packet=raw if passes else None, struck=rule)
+                return Decision(packet=raw if passes else None)
             case Impair():
                 lost = self._dice.random() < then.loss_ratio
-                return Decision(packet=None if lost else raw, delay_s=then.delay_s, struck=rule)
+                return Decision(packet=None if lost else raw, delay_s=then.delay_s)
             case _:
                 assert_never(then)
 
-    def _forge_answer(self, then: ForgeAnswer, rule: str, raw: bytes, seen: Sighting) -> Decision:
+    def _forge_answer(self, then: ForgeAnswer, raw: bytes, seen: Sighting) -> Decision:
         if seen.question is None or seen.datagram is None:
-            return Decision(packet=None if then.in_path else raw, struck=rule)
+            return Decision(packet=None if then.in_path else raw)
         forged = forge_answers(seen.packet, seen.datagram, seen.question, then)
         injections = tuple(
             Injection(raw=one, to_client=True, after_s=number * then.spacing_s) for number, one in enumerate(forged)
         )
-        return Decision(packet=None if then.in_path else raw, injections=injections, struck=rule)
+        return Decision(packet=None if then.in_path else raw, injections=injections)
 
-    def _reset(self, then: Reset, rule: str, raw: bytes, seen: Sighting) -> Decision:
+    def _reset(self, then: Reset, raw: bytes, seen: Sighting) -> Decision:
         if seen.segment is None or not seen.outward or seen.segment.flags & 0x04:
-            return Decision(packet=None if then.in_path else raw, struck=rule)
+            return Decision(packet=None if then.in_path else raw)
         forged = [
             Injection(raw=one, to_client=True) for one in forge_resets(seen.packet, seen.segment, then, to_client=True)
         ]
         if then.both_ends and not seen.is_opening:
             backward = forge_resets(seen.packet, seen.segment, then, to_client=False)
             forged += [Injection(raw=one, to_client=False) for one in backward]
-        return Decision(packet=None if then.in_path else raw, injections=tuple(forged), struck=rule)
+        return Decision(packet=None if then.in_path else raw, injections=tuple(forged))
 
-    def _prohibit(self, then: Prohibit, rule: str, raw: bytes, seen: Sighting) -> Decision:
+    def _prohibit(self, then: Prohibit, raw: bytes, seen: Sighting) -> Decision:
         router = then.router if seen.packet.version == 4 else then.router_v6
         if not seen.outward or not router:
-            return Decision(packet=None, struck=rule)
+            return Decision(packet=None)
         error = build_prohibited(ipaddress.ip_address(router).packed, raw)
-        return Decision(packet=None, injections=(Injection(raw=error, to_client=True),), struck=rule)
+        return Decision(packet=None, injections=(Injection(raw=error, to_client=True),))
 
     def _pick_diversion(self, then: Divert, seen: Sighting) -> bytes | None:
         """Return the address a flow goes to instead; `None` = no such family there."""

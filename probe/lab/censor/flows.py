@@ -21,7 +21,6 @@ class Flow:
         "client_start",
         "diverted_to",
         "fate",
-        "fate_rule",
         "hello_name",
         "is_opaque",
         "passed",
@@ -47,7 +46,6 @@ class Flow:
         self.hello_name: str | None = None
         self.fate: Then | None = None
         """What was decided for all further packets."""
-        self.fate_rule = ""
         self.passed: set[str] = set()
         """Ids of rules whose probability spared this flow, or that have struck already."""
         self.diverted_to: bytes | None = None

@@ -11,9 +11,8 @@ import ipaddress
 
 import msgspec
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509.oid import NameOID
 
 from probe.model.errors import ProtocolError
 
@@ -36,18 +35,14 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     """Of the DER, lower-case hex."""
     subject: str
     """Whole name, RFC 4514."""
-    common_name: str
     issuer: str
     """Whole name, RFC 4514."""
-    issuer_common_name: str
     not_before: float
     """Seconds since the epoch (UTC)."""
     not_after: float
     """Seconds since the epoch (UTC)."""
     dns_names: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
-    self_signed: bool = False
-    """Its own key made its signature."""
     public_key_sha256: str = ""
     """Of the SubjectPublicKeyInfo; empty when the key is of no known kind."""
 
@@ -63,14 +58,11 @@ def parse_certificate(der: bytes) -> Certificate:
         return Certificate(
             sha256=hashlib.sha256(der).hexdigest(),
             subject=parsed.subject.rfc4514_string(),
-            common_name=_read_common_name(parsed.subject),
             issuer=parsed.issuer.rfc4514_string(),
-            issuer_common_name=_read_common_name(parsed.issuer),
             not_before=parsed.not_valid_before_utc.timestamp(),
             not_after=parsed.not_valid_after_utc.timestamp(),
             dns_names=_read_dns_names(parsed),
             addresses=_read_addresses(parsed),
-            self_signed=_is_self_signed(parsed),
             public_key_sha256=_hash_public_key(parsed),
         )
     except _UNREADABLE as error:
@@ -94,15 +86,6 @@ def _matches_pattern(pattern: str, name: str) -> bool:
     return bool(label) and "." in parent and parent == pattern[2:]
 
 
-def _read_common_name(name: x509.Name) -> str:
-    """Return the last common name, the most specific one."""
-    attributes = name.get_attributes_for_oid(NameOID.COMMON_NAME)
-    if not attributes:
-        return ""
-    value = attributes[-1].value
-    return value if isinstance(value, str) else value.decode("latin-1")
-
-
 def _read_alternatives(parsed: x509.Certificate) -> x509.SubjectAlternativeName | None:
     try:
         return parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -120,14 +103,6 @@ def _read_addresses(parsed: x509.Certificate) -> tuple[str, ...]:
     if alternatives is None:
         return ()
     return tuple(str(address) for address in alternatives.get_values_for_type(x509.IPAddress))
-
-
-def _is_self_signed(parsed: x509.Certificate) -> bool:
-    try:
-        parsed.verify_directly_issued_by(parsed)
-    except (*_UNREADABLE, InvalidSignature):
-        return False
-    return True
 
 
 def _hash_public_key(parsed: x509.Certificate) -> str:
