@@ -265,10 +265,11 @@ def is_private(address: str) -> bool:
         parsed = ipaddress.ip_address(address.split("%", 1)[0])
     except ValueError:
         return False
-    return parsed.is_loopback or parsed.is_link_local or (parsed.is_private and not _is_benchmark(address))
+    return parsed.is_loopback or parsed.is_link_local or (parsed.is_private and not is_benchmark(address))
 
 
-def _is_benchmark(address: str) -> bool:
+def is_benchmark(address: str) -> bool:
+    """Tell whether an address is in 198.18.0.0/15, from which proxies make theirs up (RFC 2544)."""
     return address.startswith(("198.18.", "198.19."))
 
 

@@ -8,7 +8,7 @@ from probe.model.depth import Depth as Depth  # noqa: PLC0414  exported here too
 from probe.model.experiment import Pending
 from probe.model.pattern import Pattern
 
-RULES_VERSION = 11
+RULES_VERSION = 12
 """Raised whenever a rule is added or means something else; `tests/golden/meaning.py` holds it. Stored with verdicts."""
 
 

@@ -65,6 +65,17 @@ _register(
 )
 
 
+@golden("http.redirect.private")
+def into_a_private_network() -> tuple[Half, Half]:
+    def tell(place: str) -> Story:
+        return clear(status=302, headers=(("Location", f"http://{place}/why"),))
+
+    return (
+        half(tell("10.10.34.34").case(), "impaired unknown C1", "Nobody but somebody's own network is there."),
+        half(tell("5.62.200.1").case(), "ok none C2", "A public address: the site may well be there."),
+    )
+
+
 @golden("http.redirect.to_block_page")
 def to_block_page() -> tuple[Half, Half]:
     return (

@@ -102,8 +102,22 @@ def fake_ip() -> tuple[Half, Half]:
         ),
         half(
             everybody(again, REAL, REAL).neutrals().validate(REAL).case(),
-            "blocked network C3",
-            "Only this name gets such an address, from a resolver outside.",
+            "impaired local C1",
+            "Only this name gets such an address: the proxy makes them up for names that it was told.",
+        ),
+    )
+
+
+@golden("local.fake_ip.own_range")
+def fake_ip_for_this_name() -> tuple[Half, Half]:
+    def tell(*encrypted: str) -> Story:
+        story = Story().dns("198.18.0.7").tcp("silent", address="198.18.0.7").again("198.18.0.7")
+        return everybody(story, *encrypted).neutrals()
+
+    return (
+        half(tell(REAL, REAL).validate(REAL).case(), "impaired local C1", "Encrypted resolvers give the site's."),
+        half(
+            tell("198.18.0.7", "198.18.0.7").case(), "insufficient unknown C0", "The zone itself has such an address."
         ),
     )
 

@@ -7,9 +7,11 @@ from probe.classify.facts.boundary import Boundary
 from probe.classify.facts.pages import differ, fingerprint_of, is_challenge
 from probe.classify.facts.path_facts import PathFacts, host_of
 from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try
+from probe.model.endpoint import is_literal
 from probe.model.experiment import Design, NameKind, Place
 from probe.model.observation import HTTPExchange
 from probe.model.path_trace import TraceKind
+from probe.protocols.special_address import is_special
 
 ANSWERS_AT_LEAST = 2
 """Of tests, of controls, and of TTLs: what is seen once may be an accident."""
@@ -55,6 +57,17 @@ def is_moved_untold(facts: PathFacts) -> bool:
     """Tell whether we are redirected to another site in the clear, and nothing is known of the site's https page."""
     page = clear_page(facts)
     return page is not None and facts.encrypted_page is None and moves_away(page) and not facts.hop
+
+
+def leads_home(facts: PathFacts) -> bool:
+    """Tell whether a redirect in the clear leads to an address of a private network, which a public site does not.
+
+    A site that is in such a network itself may.
+    """
+    page = clear_page(facts)
+    if page is None or not is_literal(leads_to(page)) or is_special(page.endpoint.address):
+        return False
+    return is_special(leads_to(page))
 
 
 def is_other_in_the_clear(facts: PathFacts) -> bool:

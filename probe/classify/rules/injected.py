@@ -7,6 +7,7 @@ from probe.classify.facts.page_facts import (
     is_moved_in_the_clear,
     is_other_in_the_clear,
     landed_on_block_page,
+    leads_home,
     page_boundary,
     path_pairs,
     reads_like_block_page,
@@ -65,6 +66,16 @@ INJECTED_RULES: tuple[Rule[PathFacts], ...] = (
 """Where on the way a page comes from settles whose it is, if it is known in whose network that is."""
 
 MOVED_RULES: tuple[Rule[PathFacts], ...] = (
+    Rule(
+        id="http.redirect.private",
+        when=leads_home,
+        pattern=Pattern.HTTP_REDIRECT,
+        cause=Cause.UNKNOWN,
+        family=OBSERVED,
+        level=C1,
+        reason="In the clear the site seems to redirect into a private network: a box at home, at the provider, or"
+        " behind it sends that, or the site is set up wrongly.",
+    ),
     Rule(
         id="http.redirect.to_block_page",
         when=lambda f: is_moved_in_the_clear(f) and landed_on_block_page(f),

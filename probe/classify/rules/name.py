@@ -10,7 +10,7 @@ from probe.classify.rules.forgery import FORGERY_RULES, GHOST_RULES, INVENTED_RU
 from probe.classify.rules.nowhere import NOWHERE_RULES
 from probe.classify.rules.question import UNEXPECTED_RULES
 from probe.classify.rules.rule import C0, C1, C2, C3, Rule
-from probe.classify.tries import Outcome
+from probe.classify.tries import Outcome, is_benchmark
 from probe.model.pattern import Pattern
 from probe.model.vantage import LocalFinding
 from probe.model.verdict import Cause, Confidence, EvidenceFamily
@@ -103,6 +103,15 @@ def _nobody_level(outcome: Outcome) -> Rule[NameFacts]:
     )
 
 
+def _of_a_proxy(facts: NameFacts) -> bool:
+    """Tell whether the answer is of the range that proxies make theirs up from, and not the zone's own.
+
+    Some do so for chosen names alone, and whatever resolver is asked: neutral names say nothing against it.
+    """
+    given = facts.own_addresses
+    return bool(given) and all(map(is_benchmark, given)) and not given & facts.encrypted_addresses
+
+
 NAME_RULES: tuple[Rule[NameFacts], ...] = (
     Rule(
         id="dns.instrument",
@@ -130,6 +139,15 @@ NAME_RULES: tuple[Rule[NameFacts], ...] = (
         family=A,
         level=C2,
         reason="A proxy on this machine or router answers every name with an address of its own.",
+    ),
+    Rule(
+        id="local.fake_ip.own_range",
+        when=_of_a_proxy,
+        pattern=Pattern.LOCAL_FAKE_IP,
+        cause=LOCAL,
+        family=OBSERVED,
+        level=C1,
+        reason="The name is answered from 198.18.0.0/15, as proxies on one's own machine or router do; no zone does.",
     ),
     *UNEXPECTED_RULES,
     Rule(
