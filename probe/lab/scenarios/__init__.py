@@ -6,8 +6,10 @@ from probe.lab.scenarios.families import FAMILIES
 from probe.lab.scenarios.field import FIELD
 from probe.lab.scenarios.first import FIRST
 from probe.lab.scenarios.flows import FLOWS
+from probe.lab.scenarios.hellos import HELLOS
 from probe.lab.scenarios.honest import HONEST
 from probe.lab.scenarios.hosts import HOSTS
+from probe.lab.scenarios.interception import INTERCEPTION
 from probe.lab.scenarios.model import Build, Scenario
 from probe.lab.scenarios.ooni.redirects import REDIRECTS
 from probe.lab.scenarios.ooni.worlds import PLAIN
@@ -20,17 +22,21 @@ from probe.lab.scenarios.transports import TRANSPORTS
 from probe.lab.scenarios.tunnel_hosts import TUNNELS
 from probe.lab.scenarios.vantages import VANTAGES
 from probe.lab.scenarios.vpn.table import VPN
+from probe.lab.scenarios.zones import ZONES
 from probe.lab.world.plan import World
 
 BUILDS: tuple[Build, ...] = (
     *FIRST,
     *RESOLVERS,
+    *INTERCEPTION,
+    *ZONES,
     *CONNECTIONS,
     *REMEMBERED,
     *FAMILIES,
     *REQUESTS,
     *FLOWS,
     *TRANSPORTS,
+    *HELLOS,
     *QUIC,
     *TUNNELS,
     *SERVERS,

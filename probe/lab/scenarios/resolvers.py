@@ -2,20 +2,16 @@
 
 import msgspec
 
-from probe.lab.censor.rules import AsksFor, Divert, Drop, ForgeAnswer, NamesServer, Reset, Rule, Then, ToAddress
-from probe.lab.scenarios.model import Build, Client, Configured, Greet, Outcome, Reach, Scenario, Symptom, Truth
+from probe.lab.censor.rules import AsksFor, Drop, ForgeAnswer, Rule, Then
+from probe.lab.scenarios.model import Build, Outcome, Scenario, Truth
 from probe.lab.scenarios.parts import (
     BLOCK_BODY,
     BOGON,
-    FINE,
     POOL,
     TEREDO,
     asks,
     blocked,
-    gone,
-    hidden,
     likely,
-    named,
     refusable,
     resolves,
     rules,
@@ -23,10 +19,10 @@ from probe.lab.scenarios.parts import (
     seeming,
     works,
 )
-from probe.lab.world.atlas import BOX_V4, HOME_RESOLVER, ISP_RESOLVER
+from probe.lab.world.atlas import BOX_V4, ISP_RESOLVER
 from probe.lab.world.plan import Lie, Page, World
 from probe.model.pattern import Pattern
-from probe.model.verdict import Cause, Status
+from probe.model.verdict import Status
 
 
 class _Lying(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,184 +108,6 @@ def dns_teredo(world: World) -> Scenario:
         rules=rules(Rule(id="answer", when=AsksFor(names=(site.names[1],)), then=forged)),
         truth=blocked(Pattern.DNS_INJECTION_TEREDO),
         symptoms=(says(site, POOL[1]), says(site, TEREDO[0], kind="AAAA"), *works(site)),
-    )
-
-
-def dns_intercepted(world: World) -> Scenario:
-    """Whoever is asked on port 53, the access network's resolver answers, and lies."""
-    site = world.sites["news"]
-    everything = ToAddress(ports=(53,), except_prefixes=("5.62.0.53/32", "2a02:2d8::53/128"))
-    return Scenario(
-        name="dns-intercepted",
-        about="port 53 is carried to the access network's resolver, which denies the name",
-        world=world.lie("isp", {name: Lie(rcode=3) for name in site.names}),
-        target=site.url,
-        rules=rules(Rule(id="divert", when=everything, then=Divert(to=ISP_RESOLVER, to_v6="2a02:2d8::53"))),
-        truth=seeming(blocked(Pattern.DNS_RESOLVER_INTERCEPTED), Pattern.DNS_NXDOMAIN),
-        symptoms=(
-            says(site, outcome=Outcome.NXDOMAIN),
-            says(site, outcome=Outcome.NXDOMAIN, resolver="9.9.9.9"),
-            *resolves(world.sites["forum"], "9.9.9.9"),
-            *works(site),
-        ),
-    )
-
-
-def dns_intercepted_nowhere(world: World) -> Scenario:
-    """The same, and the user has an address at which nobody answers questions."""
-    scenario = dns_intercepted(world)
-    return msgspec.structs.replace(
-        scenario,
-        name="dns-intercepted-nowhere",
-        about="port 53 is carried to the access network's resolver, which denies the name; one place has none",
-        truth=scenario.truth,  # that port 53 is hijacked shows where the kernel tells how far replies came
-        symptoms=(*scenario.symptoms, *resolves(world.sites["forum"], _nobody(world))),
-        configured=Configured(nowhere=(_nobody(world),)),
-    )
-
-
-def dns_forged_behind_home(world: World) -> Scenario:
-    """The host asks a resolver at home, which is asked the same and told the same."""
-    site = world.sites["news"]
-    forged = ForgeAnswer(copies=((BOGON,),), in_path=True)
-    return Scenario(
-        name="dns-forged-behind-home",
-        about="a box answers for the name with a private address; the resolver asked is the home's, which passes it on",
-        world=world.lie("home", dict.fromkeys(site.names, Lie(addresses=(BOGON,)))),
-        target=site.url,
-        client=Client(nameservers=(HOME_RESOLVER,)),
-        rules=rules(Rule(id="answer", when=AsksFor(names=(site.names[1],)), then=forged)),
-        truth=blocked(Pattern.DNS_INJECTION_BOGON),
-        symptoms=(
-            says(site, BOGON, resolver=HOME_RESOLVER),
-            says(site, BOGON, resolver=_nobody(world)),
-            says(world.sites["forum"], outcome=Outcome.REFUSED, resolver=_nobody(world)),
-            *works(site),
-        ),
-        configured=Configured(nowhere=(_nobody(world),)),
-    )
-
-
-def dns_home_answers_all(world: World) -> Scenario:
-    """A filter at home answers whatever is asked of anybody, and denies the name."""
-    scenario = dns_intercepted(world)
-    site = world.sites["news"]
-    everything = ToAddress(ports=(53,), except_prefixes=(f"{HOME_RESOLVER}/32",))
-    return msgspec.structs.replace(
-        scenario,
-        name="dns-home-answers-all",
-        about="the router at home answers every question on port 53 itself, and denies the name",
-        world=world.lie("home", {name: Lie(rcode=3) for name in site.names}),
-        rules=rules(Rule(id="divert", when=everything, then=Divert(to=HOME_RESOLVER))),
-        client=Client(nameservers=(HOME_RESOLVER,)),
-        truth=Truth(
-            status=Status.IMPAIRED,
-            patterns=(Pattern.LOCAL_RESOLVER,),
-            cause=Cause.LOCAL,
-            seen=(Pattern.DNS_NXDOMAIN,),
-        ),
-        symptoms=(
-            says(site, outcome=Outcome.NXDOMAIN, resolver=HOME_RESOLVER),
-            says(site, outcome=Outcome.NXDOMAIN, resolver=_nobody(world)),
-            *works(site),
-        ),
-        configured=Configured(nowhere=(_nobody(world),)),
-    )
-
-
-def _nobody(world: World) -> str:
-    """Return an address at which a site is, and no resolver."""
-    return world.sites["forum"].v4[0]
-
-
-def dot_blocked(world: World) -> Scenario:
-    """Port 853 is closed to all."""
-    return Scenario(
-        name="dot-blocked",
-        about="port 853 is dropped everywhere",
-        world=world,
-        target="dot://9.9.9.9#dns.quad9.net",
-        rules=rules(Rule(id="drop", when=ToAddress(ports=(853,)), then=Drop())),
-        truth=hidden(Pattern.DNS_ENCRYPTED_BLOCKED, Pattern.IP_PORT_DROP),
-        symptoms=(
-            Symptom(trial=Reach(address="9.9.9.9", port=853), outcome=Outcome.SILENCE),
-            Symptom(trial=Reach(address="9.9.9.9", port=443)),
-            *works(world.sites["news"]),
-        ),
-    )
-
-
-def doh_reset(world: World) -> Scenario:
-    """The names of DoH providers are reset."""
-    providers = ("dns.google", "cloudflare-dns.com", "dns.quad9.net")
-    return Scenario(
-        name="doh-reset",
-        about="the server names of DoH providers are reset",
-        world=world,
-        target="doh+https://1.1.1.1/dns-query#cloudflare-dns.com",
-        rules=rules(Rule(id="reset", when=NamesServer(names=providers), then=Reset(ip_ttl=70))),
-        truth=named(Pattern.DNS_ENCRYPTED_BLOCKED, Pattern.TLS_RESET_SNI),
-        symptoms=(
-            Symptom(trial=Greet(address="1.1.1.1", server_name="cloudflare-dns.com"), outcome=Outcome.RESET),
-            Symptom(trial=Reach(address="1.1.1.1")),
-            *works(world.sites["news"]),
-        ),
-    )
-
-
-def no_such_name(world: World) -> Scenario:
-    """The name has been given up by its owner."""
-    name = "www.long-gone-gazette.example"
-    site = msgspec.structs.replace(world.sites["news"], names=(name,))
-    return Scenario(
-        name="no-such-name",
-        about="the name does not exist anywhere",
-        world=world,
-        target=site.url,
-        truth=gone(Pattern.SRV_NO_SUCH_NAME, local=Status.DOWN),
-        symptoms=(
-            says(site, outcome=Outcome.NXDOMAIN),
-            says(site, outcome=Outcome.NXDOMAIN, resolver="9.9.9.9"),
-            *works(world.sites["news"]),
-        ),
-    )
-
-
-def zone_broken(world: World) -> Scenario:
-    """The name's own servers are broken."""
-    site = world.sites["single"]
-    broken = {site.name: Lie(rcode=2)}
-    changed = world
-    for resolver in world.resolvers:
-        changed = changed.lie(resolver.key, broken)
-    return Scenario(
-        name="zone-broken",
-        about="every resolver gets a failure for the name: its own servers are broken",
-        world=changed,
-        target=site.url,
-        truth=gone(Pattern.SRV_DOWN, local=Status.DOWN, seen=(Pattern.DNS_SERVFAIL,)),
-        symptoms=(
-            says(site, outcome=Outcome.DNS_ERROR),
-            says(site, outcome=Outcome.DNS_ERROR, resolver="1.1.1.1"),
-            *works(world.sites["news"]),
-        ),
-    )
-
-
-def geo_answers(world: World) -> Scenario:
-    """Resolvers give different addresses of one CDN, all of them true."""
-    site, other = world.sites["news"], world.sites["forum"]
-    twin = msgspec.structs.replace(site, names=(site.name, *other.names, site.names[1]))
-    changed = world.change("forum", names=(*other.names, *site.names)).lie(
-        "isp", {name: Lie(addresses=other.addresses) for name in site.names}
-    )
-    return Scenario(
-        name="cdn-geo-answers",
-        about="the resolvers give different addresses, and all of them serve the site",
-        world=changed,
-        target=site.url,
-        truth=FINE,
-        symptoms=(says(site, *other.v4), *resolves(twin, "9.9.9.9"), *works(site)),
     )
 
 
@@ -384,13 +202,4 @@ RESOLVERS: tuple[Build, ...] = (
     ),
     dns_block_page,
     dns_teredo,
-    dns_intercepted,
-    dns_intercepted_nowhere,
-    dns_forged_behind_home,
-    dns_home_answers_all,
-    dot_blocked,
-    doh_reset,
-    no_such_name,
-    zone_broken,
-    geo_answers,
 )
