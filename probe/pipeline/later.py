@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from probe.classify.case import Case
+from probe.classify.facts.control_view import ControlView
 from probe.classify.plans.cross import plan_crossing
 from probe.classify.plans.floor import plan_floor
 from probe.classify.plans.plan import plan_second_round
@@ -37,8 +38,8 @@ def second_round(case: Case, verdict: Verdict) -> tuple[Pending, ...]:
     """
     outside = (EvidenceFamily.CONTROL, EvidenceFamily.TUNNEL)
     # Where two controls were heard and neither settles it, they disagree: the same once more tells no more.
-    heard = {report.control for report in case.controls if report.answered}
-    once = len(heard) < 2 and any(e.family in outside and e.confidence is Confidence.C1 for e in verdict.evidence)
+    disagree = len(ControlView.of(case).names) > 1
+    once = not disagree and any(e.family in outside and e.confidence is Confidence.C1 for e in verdict.evidence)
     nobody = any(e.family in outside and e.cause is Cause.OUTAGE for e in verdict.evidence)
     isolated = verdict.status is Status.LIKELY_BLOCKED
     route = plan_route(case) if once or isolated else ()

@@ -70,13 +70,17 @@ class ControlView:
         apart = any(apart_s <= late - early <= WITHIN_S for early in asked_s for late in asked_s)
         return Confidence.C2 if apart else Confidence.C1
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Return which controls speak."""
+        return frozenset(report.control for report in self._reports)
+
     def contested(self, says: Callable[[Self], bool]) -> bool:
         """Tell whether one control by itself says this: asked where another one says the opposite.
 
         One of the two may stand behind a censor, or be refused by the server: neither settles who keeps us out.
         """
-        names = {report.control for report in self._reports}
-        return len(names) > 1 and any(says(self._by_name(name)) for name in names)
+        return len(self.names) > 1 and any(says(self._by_name(name)) for name in self.names)
 
     @property
     def through_tunnel(self) -> bool:

@@ -160,6 +160,13 @@ def test_before_a_target_is_called_down_another_control_is_to_be_asked() -> None
     assert (down.second_opinion, kept_out.second_opinion) == (True, False)
 
 
+def test_where_two_were_heard_and_disagree_the_same_is_not_asked_once_more() -> None:
+    dead, well = report(Story().dns(OWN).tcp("silent")), report(all_well(), 30.0, control="nyc-1")
+    yesterday = msgspec.structs.replace(dead, asked_at=dead.asked_at - 86400.0)
+    assert late_round(dead, well) == ()
+    assert late_round(yesterday, well)
+
+
 @pytest.mark.parametrize("other", [msgspec.structs.replace(SAW, control="nyc-1"), None])
 async def test_the_other_control_is_one_that_was_not_heard(other: ControlReport | None) -> None:
     earlier = Citation(measurement="01", age_s=31.0, controls=(msgspec.structs.replace(SAW, control="ber-1"),))
