@@ -9,6 +9,7 @@ import hashlib
 import os
 import subprocess
 import uuid
+import zlib
 from pathlib import Path
 
 import msgspec
@@ -56,6 +57,25 @@ CLASH = f"""proxies:
      public-key: {base64.b64encode(bytes(range(32))).decode()}, pre-shared-key: {PRESHARED}}}
   - {{name: c, type: ssr, server: 45.90.1.1, port: 443, password: {VEIL}}}
 """
+XRAY_PASSWORD = "PLANTED-xray-d00d"
+XRAY = msgspec.json.encode({"outbounds": [
+    {"protocol": "trojan", "settings": {"servers": [{"address": "45.90.1.1", "port": 443, "password": XRAY_PASSWORD}]},
+     "streamSettings": {"security": "tls", "tlsSettings": {"serverName": "site-1.wall.example"}}}
+]}).decode()  # fmt: skip
+WIREGUARD = f"""[Interface]
+PrivateKey = {PRESHARED}
+Address = 10.9.9.3/32
+[Peer]
+PublicKey = {base64.b64encode(bytes(range(32))).decode()}
+PresharedKey = {PRESHARED}
+Endpoint = 45.90.1.1:443
+"""
+AMNEZIA = "vpn://" + base64.urlsafe_b64encode(
+    bytes(4) + zlib.compress(msgspec.json.encode({"containers": [
+        {"container": "amnezia-xray", "xray": {"last_config": XRAY}},
+        {"container": "amnezia-awg", "awg": {"last_config": msgspec.json.encode({"config": WIREGUARD}).decode()}},
+    ]}))
+).decode().rstrip("=")  # fmt: skip
 PROTOCOLS = {"trojan", "vless", "vmess", "shadowsocks", "socks5", "http-proxy", "openvpn", "hysteria2"}
 
 
@@ -67,6 +87,7 @@ def spellings() -> list[bytes]:
         SOCKS_PASSWORD,
         ARGUMENT,
         VEIL,
+        XRAY_PASSWORD,
         PRESHARED,
         "PLANTED-preshared-key-of-32-byte",
         str(USER),
@@ -132,6 +153,7 @@ def test_a_check_shows_no_secret_whichever_way_it_came(told: Stage) -> None:
         (("--verbose", str(told.folder / "links.txt")), ""),
         (("--verbose", "--login", str(told.folder / "clash.yaml")), ""),
         (("--json", "-"), base64.b64encode("\n".join(LINKS).encode()).decode()),
+        (("--json", "-"), AMNEZIA),
         (("--json", from_argument), ""),
         (("--json", f"trojan://{ARGUMENT}@{SITE}?type=grpc"), ""),
     ):

@@ -77,12 +77,13 @@ class Tunnel(Story):
             self.tcp(outcome, address=REFERENCE, experiment=self._plan(Step.CONNECT, NameKind.NONE, number))
         return self
 
-    def sibling(self, outcome: str) -> "Tunnel":
+    def sibling(self, outcome: str, lost: int = 0) -> "Tunnel":
         other = Endpoint(address=OWN, port=443)
         planned = self.experiment(
             Design.SERVICE, Step.CONNECT, NameKind.NONE, 1, endpoint=other, place=Place.UNRELATED, about=f"{OWN}:1194"
         )
         self.tcp(outcome, port=443, experiment=planned)
+        self.observations[-1] = msgspec.structs.replace(self.observations[-1], syn_retransmits=lost)
         return self
 
     def _plan(self, step: Step, kind: NameKind, number: int) -> object:

@@ -12,7 +12,7 @@ from probe.classify.pairs import PAIRS
 from probe.classify.tries import TRIGGERABLE, Layer, Outcome, Try
 from probe.model.depth import Depth
 from probe.model.experiment import Design, NameKind, Place
-from probe.model.observation import DialogueExchange
+from probe.model.observation import DialogueExchange, TCPConnect
 from probe.model.proof import Proof, ProofSource
 from probe.model.target import Target
 
@@ -23,6 +23,8 @@ REMEMBERED_S = 30 * 86400.0
 server is as silent to an old key as a blocked one is. Whoever knows better says `--worked`."""
 FRESH_S = 300.0
 """So young, a handshake from elsewhere is a control."""
+_SYN_S = 1.0
+"""A SYN is sent again after so long (RFC 6298 section 2.1)."""
 _ANYWHERE = tuple(Place)
 _CLOCK_TOLERANCES_S = {"shadowsocks": 30.0, "vmess": 120.0, "obfs4": 3600.0}
 """How far clocks may differ before a server takes a right key for a wrong one; Shadowsocks' edition of 2022 alone."""
@@ -83,9 +85,10 @@ class TunnelFacts:
     def rounds_elsewhere(self) -> int:
         """Return how often, far enough apart, the same handshake succeeded from another network just now.
 
-        That it is over is known where a control cannot reach it now either.
+        That it is over is known where a control cannot reach it now either; and where first packets to its host are
+        lost on the way, ours may all have been.
         """
-        if ControlView.of(self._facts.case).is_dead(self._facts.spot):
+        if self.loses_packets or ControlView.of(self._facts.case).is_dead(self._facts.spot):
             return 0
         ages = sorted(p.age_s for p in self.proofs if p.elsewhere and p.age_s <= FRESH_S)
         rounds, last_s = 0, float("-inf")
@@ -152,6 +155,15 @@ class TunnelFacts:
     @property
     def sibling(self) -> Outcome | None:
         """Return how another port of the same host answered a connection; `None` = none was asked."""
+        return self._siblings[-1].outcome if self._siblings else None
+
+    @functools.cached_property
+    def _siblings(self) -> tuple[Try, ...]:
         rows = self._facts.seen(Layer.TCP, at=_ANYWHERE, design=Design.SERVICE)
-        mine = [r for r in rows if r.experiment is not None and r.experiment.about == self._facts.spot]
-        return mine[-1].outcome if mine else None
+        return tuple(r for r in rows if r.experiment is not None and r.experiment.about == self._facts.spot)
+
+    @property
+    def loses_packets(self) -> bool:
+        """Tell whether another port of the same host answered a second SYN of ours, and not the first."""
+        answered = (row.observation for row in self._siblings if row.outcome in (Outcome.OK, Outcome.REFUSED))
+        return any(isinstance(o, TCPConnect) and (o.syn_retransmits or o.t_s - o.t0_s >= _SYN_S) for o in answered)

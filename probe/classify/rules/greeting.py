@@ -28,7 +28,7 @@ def _greeted(says: Callable[[TunnelFacts], bool], *, counts: bool = False) -> Ca
         if not facts.failed(Layer.VPN, Outcome.SILENT) or not _spoke(facts, ControlView.of(facts.case)):
             return False
         tunnel = TunnelFacts(facts)
-        if not tunnel.proofs or not tunnel.over_udp or tunnel.depth is not Depth.NONE:
+        if not tunnel.proofs or not tunnel.over_udp or tunnel.depth is not Depth.NONE or tunnel.loses_packets:
             return False
         return tunnel.counts_sessions is counts and says(tunnel)
 

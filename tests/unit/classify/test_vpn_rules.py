@@ -12,7 +12,7 @@ from probe.model.observation import DialogueExchange, TLSHandshake, TLSStage
 from probe.model.target import CheckName, Target
 from probe.model.vantage import Baseline, Vantage, VantageState
 from probe.model.verdict import Cause, Status
-from tests.golden.tunnel_proofs import ELSEWHERE, Tunnel
+from tests.golden.tunnel_proofs import EARLIER, ELSEWHERE, Tunnel
 from tests.unit.classify.cases import FIT, OWN
 from tests.unit.classify.outside import rounds
 
@@ -99,3 +99,14 @@ def test_what_a_control_cannot_reach_either_accuses_nobody_though_it_worked_else
     assert status not in (Status.BLOCKED, Status.LIKELY_BLOCKED)
     assert cause is not Cause.NETWORK
     assert said(rounds(dead, 1))[1] is not Cause.NETWORK
+
+
+@pytest.mark.parametrize("greets", [False, True])
+def test_a_way_that_loses_first_packets_accuses_nobody(greets):
+    def said(lost):
+        story = Tunnel().own(FailureCode.TIMEOUT, times=2).sibling("ok", lost=lost)
+        outside = rounds(Tunnel().own(None, Depth.HELLO), 2) if greets else ()
+        return judge(story.case(proofs=EARLIER if greets else ELSEWHERE, baseline=FIT, controls=outside))
+
+    assert (said(0).status, said(0).cause) == (Status.LIKELY_BLOCKED, Cause.NETWORK)
+    assert (said(1).status, said(1).cause) == (Status.IMPAIRED, Cause.UNKNOWN)
