@@ -39,7 +39,7 @@ def judge_paths(case: Case, table: tuple[Try, ...], hop: int) -> tuple[PathJudge
         facts = PathFacts(case, table, hop, spot, frozenset(earlier | set(spots)) - {spot})
         judgement = judge_path(facts, family)
         heated = not judgement.usable and is_heated(facts.failing, facts.here)
-        judgements.append(msgspec.structs.replace(judgement, heated=heated))
+        judgements.append(msgspec.structs.replace(judgement, heated=True) if heated else judgement)
         if facts.exchange is not None and facts.failing is None:
             asked.add(spot)
     bad_page = any(path.spot in asked and not path.usable for path in judgements)

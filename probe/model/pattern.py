@@ -4,6 +4,7 @@ Source: extends version 1 of the mechanism taxonomy in OONI's ontology (ooni/dat
 verdict names the deepest node that its evidence supports.
 """
 
+import functools
 from enum import StrEnum
 
 
@@ -129,12 +130,12 @@ class Pattern(StrEnum):
 
     INSTRUMENT_FAULT = "instrument.fault"
 
-    @property
+    @functools.cached_property
     def layer(self) -> str:
         """Return the first part of the id."""
         return self.value.split(".", 1)[0]
 
-    @property
+    @functools.cached_property
     def ancestors(self) -> tuple[str, ...]:
         """Return the id and every prefix of it, deepest first."""
         parts = self.value.split(".")
