@@ -1,7 +1,7 @@
 """From an OONI measurement to a case that our rules can judge."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 import certifi
@@ -55,17 +55,23 @@ def _review(measurement: OoniMeasurement, roots: "Callable[[], Roots]") -> tuple
     it and by nobody else. That is no foreign certificate.
     """
     seen = measurement.observations
-    if not any(isinstance(o, TLSHandshake) and _is_distrusted(o) for o in seen):
-        return seen
-    return tuple(_trust(o, measurement.started_at, roots()) if isinstance(o, TLSHandshake) else o for o in seen)
+    shown = {_peer(o) for o in seen if isinstance(o, TLSHandshake) and _is_distrusted(o)}
+    # All addresses of a site mostly show one chain: it is looked at once.
+    good = {peer for peer in shown if not roots().judge(*peer, at_s=measurement.started_at)[0]}
+    return tuple(_trust(o, good) if isinstance(o, TLSHandshake) else o for o in seen) if good else seen
 
 
 def _is_distrusted(shaken: TLSHandshake) -> bool:
     return bool(shaken.chain) and shaken.failure is not None and shaken.failure.code in _DISTRUST
 
 
-def _trust(shaken: TLSHandshake, at_s: float, roots: "Roots") -> TLSHandshake:
-    if not _is_distrusted(shaken) or roots.judge(shaken.chain, shaken.server_name, at_s=at_s)[0]:
+def _peer(shaken: TLSHandshake) -> tuple[tuple[bytes, ...], str]:
+    """Return what says who answered: the chain, and the name that was asked for."""
+    return shaken.chain, shaken.server_name
+
+
+def _trust(shaken: TLSHandshake, good: Collection[tuple[tuple[bytes, ...], str]]) -> TLSHandshake:
+    if not _is_distrusted(shaken) or _peer(shaken) not in good:
         return shaken
     return msgspec.structs.replace(
         shaken, failure=None, ending=None, verified=True, verify_code=0, stage=TLSStage.DONE, root_store="certifi"
