@@ -15,7 +15,8 @@ from probe.model.observation import DNSLookup, Role
 from probe.model.target import Target
 from probe.net.connect import connect, hold
 from probe.net.context import Context
-from probe.net.dialogue import Occasion, converse
+from probe.net.conversation import Occasion
+from probe.net.dialogue import converse
 from probe.net.echo import echo
 from probe.net.exchange import exchange
 from probe.net.hello import send_hello

@@ -15,7 +15,8 @@ from probe.model.failure import Failure, FailureCode, Stage
 from probe.model.observation import DialogueExchange
 from probe.model.target import CheckName, Exposure, Target
 from probe.net.context import Context, SecretMissing
-from probe.net.dialogue import Occasion, converse
+from probe.net.conversation import Occasion
+from probe.net.dialogue import converse
 from probe.net.own_addresses import has_address
 from probe.net.own_tunnel import is_in_use
 from probe.protocols import load_specs

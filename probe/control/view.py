@@ -25,7 +25,8 @@ from probe.model.observation import DNSLookup, Observation, Resolver, Role, Tran
 from probe.model.target import CheckName, Header, Request, Target
 from probe.net.connect import connect
 from probe.net.context import Context, Journal, unknown_asn
-from probe.net.dialogue import Occasion, converse
+from probe.net.conversation import Occasion
+from probe.net.dialogue import converse
 from probe.net.echo import echo
 from probe.net.lookup import lookup, lookup_system
 from probe.net.quic import quic

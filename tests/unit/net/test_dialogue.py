@@ -14,7 +14,8 @@ from probe.model.errors import ProtocolError, UserError
 from probe.model.failure import FailureCode
 from probe.model.observation import DialogueExchange, Ending, TCPConnect
 from probe.net.context import Manners, TooSoon
-from probe.net.dialogue import Occasion, converse
+from probe.net.conversation import Occasion
+from probe.net.dialogue import converse
 from probe.net.stack import Stack
 from probe.protocols.dialogue import Ask, Dialogue, DialogueSpec, Lapsed, Reached, Receive, Refused, Send, Tcp, Udp
 from probe.protocols.engines.roots import distrust
