@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -26,6 +26,7 @@ from probe.model.errors import UserError
 from probe.model.settings import WebSettings
 from probe.net.context import unknown_asn
 from probe.net.stack import Stack
+from probe.store.place import find_path
 from probe.web.connections import Connections
 from probe.web.doors import Doors
 from probe.web.guards import refuse_strangers
@@ -143,16 +144,26 @@ def _open_listeners(settings: ServeSettings, *, plain: bool) -> list[socket.sock
     return listeners
 
 
+def find_state(configured: str, environ: Mapping[str, str]) -> Path:
+    """Return where the certificate lives: where the agent's database would.
+
+    Raises:
+        UserError: nothing says where, and this user has no home folder.
+    """
+    try:
+        return Path(configured) if configured else find_path("", environ).parent
+    except UserError as error:
+        raise UserError("control state", error.what, "set state, or $STATE_DIRECTORY") from None
+
+
 def _open_tls(settings: ServeSettings) -> ssl.SSLContext:
     """Return the context of the interface, and say the pin that clients need."""
     tls = settings.tls
     if tls.cert_file:
         certificate, key = Path(tls.cert_file), Path(tls.key_file)
     else:
-        folder = settings.state or os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
         now = datetime.datetime.now(datetime.UTC)
-        state = Path(folder) if folder else Path.home() / ".local" / "state" / "wallprobe"
-        certificate, key = keep_certificate(state, settings.name, now)
+        certificate, key = keep_certificate(find_state(settings.state, os.environ), settings.name, now)
     context = build_server_context(certificate, key, tls.client_ca_file, required=not settings.tokens)
     try:
         pin = hash_certificate(certificate.read_text("ascii"))

@@ -9,9 +9,22 @@ import sys
 import time
 from pathlib import Path
 
-from probe.cli.commands.control import _CONNECTIONS
+import pytest
+
+from probe.cli.commands.control import _CONNECTIONS, find_state
+from probe.model.errors import UserError
 
 KNOCKS = 600
+
+
+def test_its_certificate_lives_where_the_agents_database_would(tmp_path: Path) -> None:
+    given = {"XDG_STATE_HOME": str(tmp_path), "HOME": "/home/somebody"}
+    assert find_state("", given) == tmp_path / "wallprobe"
+    assert find_state("", given | {"STATE_DIRECTORY": "/var/lib/a:/var/lib/b"}) == Path("/var/lib/a")
+    assert find_state("", {"HOME": "/home/somebody"}) == Path("/home/somebody/.local/state/wallprobe")
+    assert find_state("here", given) == Path("here")
+    with pytest.raises(UserError, match="control state: this user has no home folder; set state"):
+        find_state("", {"HOME": "~nobody-of-this-name"})
 
 
 def test_silent_connections_are_counted_before_their_handshake(tmp_path: Path) -> None:
