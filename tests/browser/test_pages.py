@@ -220,7 +220,10 @@ def test_a_phone_shows_all_without_scrolling_sideways(open_page: Open, path: str
     hidden = page.evaluate("""() => [...document.querySelectorAll(".scroll")]
         .filter(one => one.scrollWidth > one.clientWidth && !one.querySelector("svg.path"))
         .map(one => one.outerHTML)""")
-    assert hidden == [], "on a phone nothing but the drawing of the way goes on beyond the edge"
+    assert hidden == [], "on a phone nothing but the words in the drawing of the way go on beyond the edge"
+    unseen = page.evaluate("""() => [...document.querySelectorAll(".path .sign, .path .break")]
+        .filter(one => one.getBoundingClientRect().right > innerWidth).length""")
+    assert unseen == 0, "where the way breaks is seen at once"
 
 
 def test_a_phone_says_of_each_figure_what_it_is_and_tables_stay_tables(open_page: Open):

@@ -202,7 +202,7 @@ def _render_frame(path: Path, height: int) -> list[str]:
         parts.append(element("line", x1=percent(share), x2=percent(share), y1=28, y2=height - 4, class_="life"))
         parts.append(element("circle", cx=percent(share), cy=24, r=5, class_="node"))
         at = {"start": _LEFT - 0.02, "middle": share, "end": _RIGHT + 0.02}[anchor]
-        parts.append(element("text", text(words), x=percent(at), y=12, text_anchor=anchor, class_="name"))
+        parts.append(element("text", text(words), x=percent(at), y=12, text_anchor=anchor, class_=f"name {anchor}"))
     parts.append(element("line", x1=percent(_LEFT), x2=percent(_RIGHT), y1=24, y2=24, class_="wire"))
     for ttl, router in path.hops:
         share = _LEFT + (_RIGHT - _LEFT) * ttl / max(path.last_hop, ttl + 1)
