@@ -112,6 +112,8 @@ def build_head(verdict: Verdict, about: str, runtime_s: float) -> Line:
     if verdict.status is Status.IMPAIRED and verdict.cause is Cause.LOCAL:
         word = "NOT REACHABLE"  # the cause is clear, and stands behind it
     who = _WHO.get(verdict.cause, "") if verdict.status not in (Status.OK, Status.INSUFFICIENT) else ""
+    if verdict.status is Status.IMPAIRED and verdict.cause is Cause.OUTAGE:
+        who = f"perhaps {who}"  # somebody else fails there, too, and that was seen once
     sure = f"(C{int(verdict.confidence)}, {render_duration(runtime_s)})"
     parts = [f"{mark} {word}", about, who, sure]
     return Line(text="  ".join(part for part in parts if part), tone=tone)

@@ -91,6 +91,12 @@ def test_a_local_cause_is_not_called_unclear():
     assert build_head(unclear, "x", 1.0).text.startswith("? NOT REACHABLE, CAUSE UNCLEAR  x")
 
 
+def test_what_one_control_saw_once_is_not_said_of_everybody():
+    verdict = msgspec.structs.replace(make_ok().verdict, status=Status.IMPAIRED, cause=Cause.OUTAGE)
+    assert "x  perhaps for everybody" in build_head(verdict, "x", 1.0).text
+    assert "x  for everybody" in build_head(msgspec.structs.replace(verdict, status=Status.DOWN), "x", 1.0).text
+
+
 def test_what_works_and_has_no_broken_path_sends_nobody_to_look_for_one():
     def told(cause: Cause, *broken: TCPConnect) -> str:
         run = make_ok()
