@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from probe import __version__
 from probe.export.ooni.scrub import SCRUBBED
+from probe.model.experiment import Step
 from probe.model.measurement import Measurement
 from probe.model.observation import HTTPExchange
 from probe.model.target import Header, Request
@@ -23,6 +24,8 @@ class Sent:
     def __init__(self, measurement: Measurement) -> None:
         self._known = measurement.vantage.software_version in ("", __version__)
         self._own = measurement.target.request or Request()
+        self._fetches = {"", *(e.id for e in measurement.experiments if e.step is Step.FETCH)}
+        """Whose requests are a browser's; a question to a resolver has headers of its own."""
         pages = [o for o in measurement.observations if isinstance(o, HTTPExchange) and not o.experiment]
         self._cookie_hop = min((o.hop for o in pages if any(n.lower() == _COOKIE for n, _ in o.headers)), default=None)
         """The first hop that set a cookie; `None` = none did."""
@@ -34,7 +37,7 @@ class Sent:
     def headers_of(self, exchange: HTTPExchange) -> tuple[tuple[str, str], ...]:
         """Return names and values in the order sent; empty = not known."""
         url = urlsplit(exchange.url)
-        if not self._known or exchange.over_quic or not url.hostname:
+        if not self._known or exchange.over_quic or exchange.experiment not in self._fetches or not url.hostname:
             return ()
         own = Request() if exchange.experiment else self._own
         if exchange.hop and not exchange.experiment and (own != Request() or self._may_have_cookie(exchange.hop)):

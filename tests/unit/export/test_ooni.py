@@ -230,3 +230,13 @@ def test_nothing_is_told_where_a_cookie_may_have_gone_along_or_another_version_m
     first, second = requested(visit(cookie=True))
     assert (bool(first["headers"]), second["headers"]) == (True, {})
     assert [request["headers"] for request in requested(visit(version="0.0.1"))] == [{}, {}]
+
+
+@pytest.mark.parametrize(("step", "told"), [(Step.FETCH, True), (Step.LOOKUP, False)])
+def test_of_follow_ups_only_those_that_fetch_a_page_ask_as_a_browser_does(step, told):
+    planned = Experiment(id="x.test.1", design=Design.SNI, step=step, name="b.test", name_kind=NameKind.TEST)
+    (page,) = (o for o in make_ok().observations if isinstance(o, HTTPExchange))
+    asked = msgspec.structs.replace(page, role=Role.EXPERIMENT, experiment=planned.id)
+    measurement = msgspec.structs.replace(visit(), observations=(asked,), experiments=(planned,))
+    (request,) = render(measurement)["test_keys"]["x_experiments"]["requests"]
+    assert bool(request["request"]["headers"]) is told
