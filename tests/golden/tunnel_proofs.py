@@ -113,12 +113,12 @@ def clock() -> tuple[Half, Half]:
 def udp_lost() -> tuple[Half, Half]:
     return (
         half(
-            Tunnel().own(SILENT).harmless(SILENT).opens().known(EARLIER),
+            Tunnel().own(SILENT).harmless(SILENT, times=7).opens(times=4).known(EARLIER),
             "likely_blocked network C2",
             "Not one datagram is answered, and connections to the same reference open.",
         ),
         half(
-            Tunnel().own(SILENT).harmless(SILENT).opens().known(UNGREETED),
+            Tunnel().own(SILENT).harmless(SILENT, times=7).opens(times=4).known(UNGREETED),
             "insufficient unknown C0",
             "The reference answered its own protocol before, and nobody ever saw it answer anything else.",
         ),

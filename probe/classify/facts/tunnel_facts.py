@@ -141,15 +141,16 @@ class TunnelFacts:
     def udp_is_lost(self) -> bool:
         """Tell whether datagrams to a reference get no answer any more, and connections to it open.
 
-        Most servers of tunnels never answer what is harmless: only the silence of one that did says something.
+        Most servers of tunnels never answer what is harmless: only the silence of one that did says something; and only
+        where the line is there all the while, so both are tried in two rounds.
         """
         places = {place for proof in self.proofs for place in proof.greeted}
         lost = [row for row in self.harmless if row.outcome is Outcome.SILENT and row.spot in places]
         opened = self._reference(NameKind.NONE, Layer.TCP)
         return (
             self.over_udp
-            and len(lost) == len(self.harmless) >= PAIRS
-            and len([row for row in opened if row.outcome is Outcome.OK]) >= PASSES
+            and len(lost) == len(self.harmless) >= PAIRS + PASSES
+            and len([row for row in opened if row.outcome is Outcome.OK]) == len(opened) >= 2 * PASSES
         )
 
     @property

@@ -167,7 +167,10 @@ def _look(target: Target) -> tuple[str, str, str]:
 
 
 def _compare(table: tuple[Try, ...], endpoint: Endpoint, reference: Target, *, over_udp: bool) -> list[Experiment]:
-    """Return five harmless exchanges; when all passed, five beginnings; when none did, whether connections open."""
+    """Return five harmless exchanges; when all passed, five beginnings; when none did, whether connections open.
+
+    Where they do, both are tried once more.
+    """
     place = Endpoint(address=reference.host, port=reference.port)
     harmless = [_try(endpoint, place, reference, n, over_udp=over_udp, kind=NameKind.NEUTRAL) for n in _numbers()]
     met = [row for row in table if row.layer in _final(over_udp) and _is_harmless(row, endpoint)]
@@ -176,16 +179,31 @@ def _compare(table: tuple[Try, ...], endpoint: Endpoint, reference: Target, *, o
     if all(row.outcome is Outcome.OK for row in met):
         return [_try(endpoint, place, reference, n, over_udp=over_udp, kind=NameKind.TEST) for n in _numbers()]
     if over_udp and all(row.outcome is Outcome.SILENT for row in met):
-        return [_open(endpoint, place, n) for n in range(1, PASSES + 1)]
+        first = [_open(endpoint, place, n) for n in range(1, PASSES + 1)]
+        opened = [row for row in table if _is_opened(row, endpoint)]
+        if len(opened) < PASSES or not all(row.outcome is Outcome.OK for row in opened):
+            return first
+        # A line that comes and goes was perhaps gone while datagrams were tried: both once more, side by side.
+        more = range(PAIRS + 1, PAIRS + PASSES + 1)
+        again = [_try(endpoint, place, reference, n, over_udp=True, kind=NameKind.NEUTRAL) for n in more]
+        return [*again, *(_open(endpoint, place, PASSES + n) for n in range(1, PASSES + 1))]
     return []
 
 
 def _is_harmless(row: Try, endpoint: Endpoint) -> bool:
+    return _is_about(row, endpoint, NameKind.NEUTRAL)
+
+
+def _is_opened(row: Try, endpoint: Endpoint) -> bool:
+    return row.layer is Layer.TCP and _is_about(row, endpoint, NameKind.NONE)
+
+
+def _is_about(row: Try, endpoint: Endpoint, kind: NameKind) -> bool:
     experiment = row.experiment
     return (
         experiment is not None
         and experiment.design is Design.REFERENCE
-        and experiment.name_kind is NameKind.NEUTRAL
+        and experiment.name_kind is kind
         and experiment.about == str(endpoint)
     )
 

@@ -64,6 +64,11 @@ def test_a_private_tunnel_whose_connection_or_tls_breaks_is_tried_once_more_as_a
 def test_where_no_datagram_is_answered_connections_are_tried():
     now = planned(Tunnel().own(SILENT).harmless(SILENT)).now
     assert {(e.step, e.name_kind) for e in now if e.design is Design.REFERENCE} == {(Step.CONNECT, NameKind.NONE)}
+    met = {e.id for e in now}
+    again = planned(Tunnel().own(SILENT).harmless(SILENT).opens()).now
+    asked = [e.name_kind for e in again if e.design is Design.REFERENCE and e.id not in met]
+    assert asked == [NameKind.NEUTRAL] * 2 + [NameKind.NONE] * 2
+    assert {e.id for e in planned(Tunnel().own(SILENT).harmless(SILENT).opens("silent")).now} <= met
 
 
 def test_over_a_stream_the_harmless_one_is_a_page():
@@ -103,10 +108,14 @@ def test_a_refused_port_is_tried_again_too():
 
 
 def test_datagrams_are_lost_only_where_a_reference_was_seen_to_answer_them_and_still_takes_connections():
-    story = Tunnel().own(SILENT).harmless(SILENT)
-    for case in (story.known(EARLIER), story.opens().known(UNGREETED), story.opens().known((EARLIER[0], *UNGREETED))):
-        assert (judge(case).cause is Cause.NETWORK) == (len(case.proofs) == 2)
-    assert judge(Tunnel().own(SILENT).harmless(SILENT).opens("silent").known(EARLIER)).cause is Cause.UNKNOWN
+    def cause(proofs, harmless=7, opens=4, opened="ok"):
+        story = Tunnel().own(SILENT).harmless(SILENT, times=harmless).opens(opened, times=opens)
+        return judge(story.known(proofs)).cause
+
+    assert cause((EARLIER[0], *UNGREETED)) is Cause.NETWORK
+    assert cause(UNGREETED) is Cause.UNKNOWN
+    assert cause(EARLIER, opened="silent") is Cause.UNKNOWN
+    assert cause(EARLIER, harmless=5, opens=2) is Cause.UNKNOWN, "the line may have been away for a while"
 
 
 def test_proof_that_is_old_proves_nothing():
