@@ -4,11 +4,9 @@ import itertools
 from typing import Any
 
 from probe.classify.case import Case
-from probe.classify.judge import judge
 from probe.model.endpoint import Endpoint
 from probe.model.experiment import Design, Experiment, NameKind, Place, Step
 from probe.model.failure import Failure, FailureCode, IcmpError, Stage
-from probe.model.measurement import Measurement
 from probe.model.observation import (
     DNSAnswer,
     DNSLookup,
@@ -26,6 +24,7 @@ from probe.model.observation import (
 )
 from probe.model.target import CheckName, Target
 from probe.model.vantage import Baseline, Vantage, VantageState
+from tests.unit.classify.outcomes import CODES, PARTIAL, RCODES
 
 NAME = "www.site.example"
 NEUTRAL = "neutral.example"
@@ -42,27 +41,6 @@ DOT = Resolver(transport=Transport.DOT, endpoint=Endpoint(address="9.9.9.9", por
 FIT = Baseline(
     id="fit", quick=True, started_at=0.0, started_boot_s=0.0, runtime_s=0.1, state=VantageState.ONLINE, families=(4,)
 )
-
-RCODES = {
-    FailureCode.DNS_NXDOMAIN: 3,
-    FailureCode.DNS_SERVFAIL: 2,
-    FailureCode.DNS_REFUSED: 5,
-    FailureCode.DNS_NO_ANSWER: 0,
-}
-CODES = {
-    "reset": (FailureCode.CONNECTION_RESET, Ending.RESET),
-    "fin": (FailureCode.EOF, Ending.FIN),
-    "silent": (FailureCode.TIMEOUT, Ending.SILENCE),
-    "unreachable": (FailureCode.HOST_UNREACHABLE, Ending.ERROR),
-}
-PARTIAL = {
-    "cut_reset": (FailureCode.CONNECTION_RESET, Ending.RESET),
-    "cut_fin": (FailureCode.EOF, Ending.FIN),
-    "stalled": (FailureCode.TIMEOUT, Ending.SILENCE),
-    "dripping": (FailureCode.TIMEOUT, None),
-    "garbled": (FailureCode.HTTP_REQUEST_FAILED, None),
-}
-"""Answers that began and did not complete."""
 
 
 class Story:
@@ -410,27 +388,3 @@ class Story:
             "neutral_names": (NEUTRAL,),
         }
         return Case(**(given | fields))
-
-
-def measured(case: Case, **fields: Any) -> Measurement:
-    """Return the measurement that a run with this case leaves; it is judged unless a verdict is given."""
-    cited = [report for citation in case.cites for report in citation.controls]
-    given: dict[str, Any] = {
-        "id": "m",
-        "target": case.target,
-        "vantage": case.vantage,
-        "started_at": 0.0,
-        "runtime_s": 1.0,
-        "observations": case.observations,
-        "experiments": case.experiments,
-        "baseline": case.baseline,
-        "controls": case.controls[len(cited) :],
-        "cites": case.cites,
-        "proofs": case.proofs,
-        "continues": "first" if case.cold_start else "",
-        "rounds_apart_s": case.round_apart_s,
-        "deep": case.deep,
-    }
-    if "verdict" not in fields:
-        given["verdict"] = judge(case)
-    return Measurement(**(given | fields))

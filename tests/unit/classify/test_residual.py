@@ -13,7 +13,8 @@ from probe.export.text.comparisons import build_cells
 from probe.model.experiment import Design, NameKind
 from probe.model.verdict import Confidence, Status
 from tests.golden.residuals import COOL_DOWN_S, Remembered, short_outage, twice
-from tests.unit.classify.cases import OWN, Story, measured
+from tests.unit.classify.cases import OWN, Story
+from tests.unit.classify.measured import measured
 
 SPOT = f"{OWN}:443"
 

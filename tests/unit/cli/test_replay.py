@@ -11,7 +11,7 @@ from probe.model.measurement import Measurement
 from probe.model.verdict import Confidence, Status
 from tests.golden.controls import hello
 from tests.golden.story import PAIRS
-from tests.unit.classify.cases import measured
+from tests.unit.classify.measured import measured
 from tests.unit.classify.outside import all_well, rounds
 
 

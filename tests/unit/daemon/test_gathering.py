@@ -8,7 +8,8 @@ from probe.model.episode import Event, EventKind, Interval
 from probe.model.measurement import Measurement
 from probe.model.pattern import Pattern
 from probe.model.verdict import Status, Verdict
-from tests.unit.classify.cases import OWN, Story, measured
+from tests.unit.classify.cases import OWN, Story
+from tests.unit.classify.measured import measured
 
 MOMENT = Interval(last_before=100.0, first_in=400.0)
 

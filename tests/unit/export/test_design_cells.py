@@ -5,7 +5,7 @@ from probe.export.text.reasoning import build_designs
 from probe.model.experiment import Design
 from probe.model.measurement import Measurement
 from tests.golden.shapes import hidden, named_pair
-from tests.unit.classify.cases import measured
+from tests.unit.classify.measured import measured
 from tests.unit.classify.test_plan_shapes import published
 
 

@@ -12,7 +12,7 @@ from probe.model.target import CheckName
 from probe.model.verdict import Status
 from probe.protocols.ooni.measurement import parse_measurement
 from tests.golden.stories import PAIRS
-from tests.unit.classify.cases import measured
+from tests.unit.classify.measured import measured
 from tests.unit.export.test_ooni import VALIDATOR
 
 ACCUSING = (Status.BLOCKED, Status.LIKELY_BLOCKED)

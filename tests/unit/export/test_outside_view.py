@@ -6,7 +6,8 @@ from probe.export.text.outside_view import build_outside_lines
 from probe.model.control import ControlKind, ControlReport, KnownVerdict
 from probe.model.failure import FailureCode
 from probe.model.verdict import Status, Verdict
-from tests.unit.classify.cases import DOH, OWN, REAL, Story, measured
+from tests.unit.classify.cases import DOH, OWN, REAL, Story
+from tests.unit.classify.measured import measured
 from tests.unit.classify.outside import all_well, report
 
 

@@ -12,7 +12,8 @@ from probe.model.verdict import Confidence, Status
 from tests.golden.controls import hello
 from tests.golden.quic import failing
 from tests.golden.story import PAIRS
-from tests.unit.classify.cases import FIT, OWN, Story, measured
+from tests.unit.classify.cases import FIT, OWN, Story
+from tests.unit.classify.measured import measured
 from tests.unit.classify.outside import all_well, rounds
 
 
