@@ -103,12 +103,12 @@ class Run:
             timeout_s=target.timeout_s,
             hold_s=HOLD_S,
             families=families,
-            body_limit_bytes=(wish or Wish()).body_limit_bytes,
+            body_limit_bytes=wish.body_limit_bytes,
             asn_of=environment.asn_of,
             secrets_of=environment.secrets_of,
             manners=environment.manners,
             references={reference.id: reference for reference in (*environment.references, HARMLESS)},
-            confirms=(wish or Wish()).confirms,
+            confirms=wish.confirms,
         )
 
     @property

@@ -72,7 +72,7 @@ async def _mark(
         )
     except (UserError, TimeoutError) as error:
         said = Said(status=Status.INSUFFICIENT, cause=Cause.INSTRUMENT)
-        mark, why = Grade.WRONG, f"the check gave no answer: {error or 'it took too long'}"
+        mark, why = Grade.WRONG, f"the check gave no answer: {str(error) or 'it took too long'}"
     else:
         said = msgspec.convert(record, type=Said, strict=False)
         mark, why = grade(scenario.truth, said, outside=bool(controls))

@@ -120,7 +120,7 @@ def prove_identity(certs: dict[int, bytes], tls_certificate: bytes, wall_s: floa
     except KeyError as error:
         raise ProtocolError(f"the relay shows no certificate of type {error}") from None
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, IndexError, struct.error) as error:
-        raise ProtocolError(f"the relay's certificates do not hold: {error or 'a signature'}") from None
+        raise ProtocolError(f"the relay's certificates do not hold: {str(error) or 'a signature'}") from None
     if linked != hashlib.sha256(tls_certificate).digest():
         raise ProtocolError("the relay vouches for another TLS certificate: somebody is between")
     encoded = rsa.public_bytes(Encoding.DER, PublicFormat.PKCS1)

@@ -168,7 +168,7 @@ def spoil(certificate: bytes) -> bytes:
         (make_certs(expires=struct.pack("!I", 1)), "expired"),
         ({k: v for k, v in make_certs().items() if k != 7}, "no certificate of type 7"),
         (make_certs() | {4: make_certs()[5]}, "do not hold"),
-        (make_certs() | {5: spoil(make_certs()[5])}, "do not hold"),
+        (make_certs() | {5: spoil(make_certs()[5])}, "do not hold: a signature"),
         (make_certs() | {7: spoil(make_certs()[7])}, "do not hold"),
         (make_certs() | {2: b"no certificate"}, "do not hold"),
     ],
