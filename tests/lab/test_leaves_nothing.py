@@ -21,7 +21,9 @@ def run(*argv, timeout_s=110, **options):
 
 
 def start(*argv):
-    # In a session of its own, so that a signal to the group reaches what a terminal's Ctrl-C would reach.
+    # In a session of its own, so that a signal to the group reaches what a terminal's Ctrl-C would reach. Whoever runs
+    # us in the background has us ignore SIGINT, and nohup SIGHUP; a terminal's command ignores neither.
+    argv = ("env", "--default-signal=HUP,INT", *argv)
     return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, text=True)
 
 
