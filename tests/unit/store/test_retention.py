@@ -1,7 +1,6 @@
 """What goes by age and by size, and what stays."""
 
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from tests.fakes import FakeClock
 from tests.unit.store.population import DAY_S, Population
 from tests.unit.store.samples import START, make_blocked, make_episode, make_event, make_ok
 from tests.unit.store.test_store import make_baseline
+from tests.yardstick import measure_cpu_s
 
 KEEP_S = 90 * DAY_S
 
@@ -230,8 +230,7 @@ def test_a_hundred_thousand_episodes_load_within_two_seconds(open_desk: Callable
         connection.executemany(
             "INSERT INTO episodes (target_no, first_ms, data) VALUES (?,?,?)", ((n, n, data) for n in range(100_000))
         )
-    started_s = time.process_time()
     assert len(desk.reader.load_episodes()) == 100_000
-    took_s = time.process_time() - started_s
+    took_s = measure_cpu_s(desk.reader.load_episodes)
     print(f"{took_s:.2f} s")
     assert took_s < 2.0
