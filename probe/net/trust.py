@@ -130,13 +130,18 @@ class Trust:
         remedy = "give a readable PEM file with root certificates"
         place = f"{self._where}: {self._file}"
         try:
-            # Beside the certificates such files hold names in any script, as comments.
-            self._roots = Path(self._file).read_bytes().decode("ascii", "ignore")
+            # Beside the certificates such files hold names in any script, as comments; and one form has an older name.
+            self._roots = (
+                Path(self._file).read_bytes().decode("ascii", "ignore").replace("X509 CERTIFICATE", "CERTIFICATE")
+            )
             context = self.context(Verification.FULL, ("http/1.1",))
         except (ssl.SSLError, ValueError) as error:
             raise UserError(place, "no certificate could be read from it", remedy) from error
         except OSError as error:
             raise UserError(place, error.strerror or "cannot be read", remedy) from error
+        if "BEGIN TRUSTED CERTIFICATE" in self._roots:
+            # From memory they are passed over, and a root that is lost makes its sites look like an interceptor's.
+            raise UserError(place, "it has certificates in OpenSSL's own form, TRUSTED CERTIFICATE", remedy)
         roots = context.cert_store_stats()["x509"]
         if roots == 0:
             raise UserError(place, "there is no certificate in it", remedy)

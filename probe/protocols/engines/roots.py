@@ -15,8 +15,6 @@ from probe.protocols.tls.certificate import matches_name, parse_certificate
 
 HOSTNAME_MISMATCH = 62
 """X509_V_ERR_HOSTNAME_MISMATCH."""
-
-
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -24,20 +22,22 @@ class Roots:
     """Made once (15 ms), from what was read at the start: by now this process may be able to open no file."""
 
     def __init__(self, pem: str) -> None:
-        self._store = crypto.X509Store()
-        for root in _CERTIFICATE.findall(pem):
-            self._store.add_cert(crypto.load_certificate(crypto.FILETYPE_PEM, root.encode()))
+        found = _CERTIFICATE.findall(pem)
+        self._certificates = [crypto.load_certificate(crypto.FILETYPE_PEM, root.encode()) for root in found]
+        self._store = self._build_store()
 
     def judge(self, chain: tuple[bytes, ...], meant: str, *, at_s: float | None = None) -> tuple[int, str]:
         """Return OpenSSL's verification code and message; 0 = the chain leads to a root and names the one meant.
 
-        `at_s` is the wall time that it is judged for, from then on; without one ever given, that of this moment.
+        `at_s` is the wall time that it is judged for, or else this moment.
         """
+        store = self._store
         if at_s is not None:
-            self._store.set_time(datetime.datetime.fromtimestamp(at_s, datetime.UTC))
+            store = self._build_store()  # OpenSSL never changes a store's moment once it has one
+            store.set_time(datetime.datetime.fromtimestamp(at_s, datetime.UTC))
         try:
             leaf, *others = (crypto.load_certificate(crypto.FILETYPE_ASN1, der) for der in chain)
-            crypto.X509StoreContext(self._store, leaf, others).verify_certificate()
+            crypto.X509StoreContext(store, leaf, others).verify_certificate()
             named = matches_name(parse_certificate(chain[0]), meant)
         except crypto.X509StoreContextError as error:
             code = error.errors[0] if error.errors and isinstance(error.errors[0], int) else 1
@@ -45,6 +45,12 @@ class Roots:
         except (crypto.Error, ProtocolError, ValueError):
             return 1, "the certificate cannot be read"
         return (0, "") if named else (HOSTNAME_MISMATCH, f"the certificate does not name {meant}")
+
+    def _build_store(self) -> crypto.X509Store:
+        store = crypto.X509Store()
+        for root in self._certificates:
+            store.add_cert(root)
+        return store
 
 
 @functools.lru_cache(maxsize=8)

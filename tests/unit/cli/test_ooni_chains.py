@@ -47,3 +47,10 @@ def test_a_certificate_that_only_the_probe_distrusts_accuses_nobody(failure):
 
 def test_the_chain_is_judged_for_the_day_of_the_measurement():
     assert judge_refused(NEW, "ssl_unknown_authority", believed, "1999-01-01 00:00:00") is not Status.INSUFFICIENT
+
+
+def test_each_of_several_files_has_a_day_of_its_own():
+    roots = believed()
+    days = ("1999-01-01 00:00:00", "2026-11-30 03:00:00", "1999-01-01 00:00:00")
+    said = [judge_refused(NEW, "ssl_unknown_authority", lambda: roots, day) for day in days]
+    assert said == [Status.LIKELY_BLOCKED, Status.INSUFFICIENT, Status.LIKELY_BLOCKED]

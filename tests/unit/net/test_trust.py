@@ -14,6 +14,9 @@ from probe.net.trust import Trust, Verification
 from probe.protocols.engines.roots import HOSTNAME_MISMATCH
 from tests.unit.net.misbehaving import root_file
 
+NOT_YET_VALID = 9
+"""X509_V_ERR_CERT_NOT_YET_VALID."""
+
 
 def test_certifis_roots_are_the_default() -> None:
     trust = Trust()
@@ -40,6 +43,30 @@ def test_a_file_without_certificates_is_the_users_error(tmp_path: Path, content:
         Trust(ca_file=str(path))
     with pytest.raises(UserError, match="SSL_CERT_FILE"):
         Trust(environ={"SSL_CERT_FILE": str(path)})
+
+
+@pytest.mark.parametrize("label", ["CERTIFICATE", "X509 CERTIFICATE"])
+def test_certificates_under_their_older_name_are_read_by_all(tmp_path: Path, label: str) -> None:
+    authority = trustme.CA()
+    chain = tuple(
+        ssl.PEM_cert_to_DER_cert(pem.bytes().decode()) for pem in authority.issue_cert("a.test").cert_chain_pems
+    )
+    path = tmp_path / "roots.pem"
+    path.write_bytes(authority.cert_pem.bytes().replace(b"CERTIFICATE", label.encode()))
+    trust = Trust(ca_file=str(path), quick_library=TLSLibrary.AUTO)
+    assert trust.context(Verification.FULL).cert_store_stats()["x509"] == 1
+    assert trust.quic_roots.judge(chain, "a.test") == (0, "")
+    if trust.quick is not None:
+        assert trust.quick.context(()).cert_store_stats()["x509"] == 1
+
+
+def test_no_root_is_passed_over_in_silence(tmp_path: Path) -> None:
+    """OpenSSL reads its own form from a file, and not from memory."""
+    path = tmp_path / "bad.pem"
+    plain = trustme.CA().cert_pem.bytes()
+    path.write_bytes(plain + trustme.CA().cert_pem.bytes().replace(b"CERTIFICATE", b"TRUSTED CERTIFICATE"))
+    with pytest.raises(UserError, match=r"bad.pem: .*TRUSTED CERTIFICATE; give a readable PEM file"):
+        Trust(ca_file=str(path))
 
 
 def test_a_missing_file_or_a_folder_is_the_users_error(tmp_path: Path) -> None:
@@ -70,6 +97,8 @@ def test_so_are_the_roots_of_quic_and_of_the_quicker_library(tmp_path: Path, lib
     path.unlink()
     assert trust.quic_roots.judge(chain, "a.test") == (0, "")
     assert trust.quic_roots.judge(chain, "b.test")[0] == HOSTNAME_MISMATCH
+    assert trust.quic_roots.judge(chain, "a.test", at_s=0.0)[0] == NOT_YET_VALID
+    assert trust.quic_roots.judge(chain, "a.test") == (0, ""), "another moment is for one chain alone"
     assert Trust(ca_file=root_file()).quic_roots.judge(chain, "a.test")[0] != 0
     if trust.quick is not None:
         assert trust.quick.context(()).cert_store_stats()["x509"] == 2
