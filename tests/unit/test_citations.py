@@ -22,6 +22,9 @@ _NAMED = re.compile(
     r"(?:(?<=`)[\w./-]+|(?<![\w/.])(?:probe|tests|deploy|targets)/[\w./-]+)\.(?:py|md|yaml|yml|toml|csv|html|js|css)\b"
 )
 """A file in backticks, or one that is said to lie in a folder of ours."""
+_QUOTED = re.compile(r"`([\w/]+\.py)`")
+_TABLE = re.compile(r"^\| (?:file|modules?|folder) \|[^\n]*\n(?:\|[^\n]*\n)+", re.MULTILINE)
+"""One whose first column names what lies in our folders."""
 _LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 
 
@@ -84,8 +87,10 @@ def test_a_citation_is_read_whole(text: str, sections: list[int]) -> None:
     assert list(cited_sections(text)) == sections
 
 
-def test_no_docstring_names_a_file_that_is_not_here() -> None:
+def test_no_docstring_or_comment_names_a_file_that_is_not_here() -> None:
     named = {(path, name) for path in SOURCES for text in docstrings(path) for name in _NAMED.findall(text)}
+    program = (path for path in SOURCES if path.is_relative_to(ROOT / "probe"))
+    named |= {(path, name) for path in program for name in _QUOTED.findall(path.read_text("utf-8"))}
     assert len(named) >= 20
     lost = {
         f"{path.relative_to(ROOT)}: {name}" for path, name in named if is_ours(name) and not is_here(name, path.parent)
@@ -99,6 +104,23 @@ def test_no_page_names_a_file_that_is_not_here(page: Path) -> None:
     links = {name for name in _LINK.findall(text) if not (page.parent / name).exists()}
     assert links == set()
     assert {name for name in _NAMED.findall(text) if is_ours(name) and not is_here(name, page.parent)} == set()
+
+
+def test_no_table_names_a_module_or_folder_that_is_not_here() -> None:
+    rows = [
+        (page, row)
+        for page in PAGES
+        for table in _TABLE.findall(page.read_text("utf-8"))
+        for row in table.splitlines()[2:]
+    ]
+    named = {(page, name) for page, row in rows for name in re.findall(r"`([a-z_0-9/]+)`", row.split("|")[1])}
+    assert len(named) > 60
+    lost = {
+        f"{page.relative_to(ROOT)}: {name}"
+        for page, name in named
+        if not any(is_here(name.rstrip("/") + suffix, page.parent) for suffix in ("", ".py"))
+    }
+    assert lost == set()
 
 
 @pytest.mark.parametrize("folder", ["probe/classify", "probe/net"])
