@@ -122,7 +122,7 @@ class ControlClient:
             return kept
         task = self._asking.get(request)
         if task is None:
-            task = self._asking[request] = asyncio.get_running_loop().create_task(self._ask_in_turn(request))
+            task = self._asking[request] = asyncio.get_running_loop().create_task(self._ask_and_keep(request))
             task.add_done_callback(lambda _: self._asking.pop(request, None))
         return await asyncio.shield(task)
 
@@ -142,11 +142,17 @@ class ControlClient:
             return None
         return msgspec.structs.replace(kept.report, age_s=age_s)
 
+    async def _ask_and_keep(self, request: ControlRequest) -> ControlReport:
+        report = await self._ask_in_turn(request)
+        if report.answered:
+            self._keep(request, report)
+        return report
+
     async def _ask_in_turn(self, request: ControlRequest, names: Collection[str] | None = None) -> ControlReport:
         """Ask one control after another until one has looked; the healthy first, those in a pause not at all.
 
         The next is asked as well where one cannot be reached for a while; what that one comes to is heard in the end.
-        With `names` only these are asked, and what they say is not kept for others.
+        With `names` only these are asked.
         """
         tried: list[str] = []
         last: ControlReport | None = None
@@ -166,20 +172,16 @@ class ControlClient:
             last = asking.result()
             if last.answered and last.looked(request.check):
                 waiting = (f"{name}: not reached within {self._reached_within_s} s" for name in slow)
-                return self._settle_on(request, last, (*tried, *waiting), keep=names is None)
+                return msgspec.structs.replace(last, tried=(*tried, *waiting))
             blind = blind or (last if last.answered else None)
             tried.append(f"{reach.name}: {last.failure or _SAW_NOTHING}")
         for name, asking in slow.items():
             last = await asking
             if last.answered and last.looked(request.check):
-                return self._settle_on(request, last, tuple(tried), keep=names is None)
+                return msgspec.structs.replace(last, tried=tuple(tried))
             blind = blind or (last if last.answered else None)
             tried.append(f"{name}: {last.failure or _SAW_NOTHING}")
-        if blind is not None:
-            return self._settle_on(request, blind, tuple(tried), keep=names is None)
-        if last is None:
-            last = self._build_unasked(tried)
-        return msgspec.structs.replace(last, tried=tuple(tried))
+        return msgspec.structs.replace(blind or last or self._build_unasked(tried), tried=tuple(tried))
 
     async def _start_asking(self, reach: Reach | TunnelReach, request: ControlRequest) -> asyncio.Task[ControlReport]:
         """Ask; return when it has answered, or was not reached for a while."""
@@ -195,14 +197,6 @@ class ControlClient:
         if through.is_set():
             await asyncio.wait({asking})
         return asking
-
-    def _settle_on(
-        self, request: ControlRequest, report: ControlReport, tried: tuple[str, ...], *, keep: bool
-    ) -> ControlReport:
-        report = msgspec.structs.replace(report, tried=tried)
-        if keep:
-            self._keep(request, report)
-        return report
 
     def _in_order(self) -> list[Reach | TunnelReach]:
         now_s = self._clock.boot_s()

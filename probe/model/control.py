@@ -116,8 +116,10 @@ class ControlReport(msgspec.Struct, frozen=True, kw_only=True):
         """
         lookups = [seen for seen in self.observations if isinstance(seen, DNSLookup)]
         steps = [seen for seen in self.observations if not isinstance(seen, DNSLookup)]
-        if check is CheckName.DNS or not steps:
-            return check is CheckName.DNS or not any(lookup.addresses for lookup in lookups)
+        if check is CheckName.DNS:
+            return True
+        if not steps:
+            return not any(lookup.addresses for lookup in lookups)
         return not all(map(is_own_fault, steps))
 
     def of_target(self, check: CheckName) -> tuple[Observation, ...]:

@@ -10,6 +10,7 @@ import struct
 
 from probe.model.errors import ProtocolError
 from probe.net.stream import ByteStream
+from probe.protocols.proxies.socks5 import REPLIES
 
 MAX_HEAD_BYTES = 16384
 _VERSION = 5
@@ -17,16 +18,6 @@ _NO_AUTHENTICATION = 0
 _CONNECT = 1
 _V4, _NAME, _V6 = 1, 3, 4
 _ADDRESS_BYTES = {_V4: 4, _V6: 16}
-_REASONS = {
-    1: "general failure",
-    2: "not allowed by its rules",
-    3: "network unreachable",
-    4: "host unreachable",
-    5: "connection refused",
-    6: "TTL expired",
-    7: "command not supported",
-    8: "address type not supported",
-}
 
 
 class ProxyRefusal(ProtocolError):  # noqa: N818 - an answer, not nonsense
@@ -71,7 +62,7 @@ def read_outcome(head: bytes) -> int:
     if head[0] != _VERSION or head[2] != 0:
         raise ProtocolError(f"not a SOCKS5 reply: {head.hex()}")
     if head[1] != 0:
-        reason = _REASONS.get(head[1], f"code {head[1]}")
+        reason = REPLIES.get(head[1], f"code {head[1]}")
         raise ProxyRefusal(f"the proxy could not connect: {reason}", head[1])
     address_bytes = head[4] + 1 if head[3] == _NAME else _ADDRESS_BYTES.get(head[3])
     if address_bytes is None:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from probe.model.endpoint import is_literal
 from probe.model.errors import UserError
 from probe.model.settings import WebSettings
 
@@ -110,18 +111,10 @@ def find_mistakes(settings: WebSettings, *, protected: bool) -> list[UserError]:
         except UserError as error:
             mistakes.append(error)
         else:
-            beyond = not host or (_is_literal(host) and not is_loopback(host))
+            beyond = not host or (is_literal(host) and not is_loopback(host))
             if beyond and not (protected or settings.allow_insecure):
                 mistakes.append(_open_to_all(text))
     return mistakes
-
-
-def _is_literal(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host.split("%", 1)[0])
-    except ValueError:
-        return False
-    return True
 
 
 def format_address(bound: socket.socket) -> str:

@@ -87,22 +87,17 @@ class ControlView:
         """Tell whether all that is known came through tunnels: how fast it came then tells of them, too."""
         return bool(self._reports) and all(report.kind is ControlKind.TUNNEL for report in self._reports)
 
-    def _alone(self, report: ControlReport) -> Self:
-        """Return the view that one report gives by itself."""
-        key = f"control view {id(report)}"  # it lives as long as the case
+    def _alone(self, *reports: ControlReport) -> Self:
+        """Return the view that some of the reports give by themselves."""
+        key = ("control view", *map(id, reports))  # they live as long as the case
         view: Self | None = self._case.derived.get(key)
         if view is None:
-            view = self._case.derived[key] = type(self)(self._case, (report,))
+            view = self._case.derived[key] = type(self)(self._case, reports)
         return view
 
     def _by_name(self, name: str) -> Self:
         """Return the view that one control gives by itself, in all its rounds."""
-        key = f"control view of {name}"
-        view: Self | None = self._case.derived.get(key)
-        if view is None:
-            mine = tuple(report for report in self._reports if report.control == name)
-            view = self._case.derived[key] = type(self)(self._case, mine)
-        return view
+        return self._alone(*(report for report in self._reports if report.control == name))
 
     def method(self, says: Callable[[Self], bool]) -> EvidenceFamily:
         """Return the family of a comparison: C where tunnels alone say this, B where a control's server does."""

@@ -206,7 +206,11 @@ class PathFacts:
 
     def kin_spoke(self, layer: Layer) -> bool:
         """Tell whether a neutral name was answered here, or at a sibling of the same family."""
-        return _neutral_spoke(self.seen(layer, *SPOKE, name=NEUTRAL, at=(OWN, SIBLING)), self.spot)
+        return is_v6(self.spot) in self._families_that_spoke(layer)
+
+    def _families_that_spoke(self, layer: Layer) -> set[bool]:
+        """Return in which families a neutral name was answered at the name's places: `True` = IPv6."""
+        return {is_v6(row.spot) for row in self.seen(layer, *SPOKE, name=NEUTRAL, at=(OWN, SIBLING))}
 
     def _allies(self, layer: Layer) -> frozenset[str]:
         """Return the places whose tries count together: both families where neutral names pass in both, else ours."""
@@ -214,8 +218,7 @@ class PathFacts:
         allies: frozenset[str] | None = self.rows.derived.get(key)
         if allies is None:
             kin = frozenset(spot for spot in self.spots if is_kin(spot, self.spot))
-            passed = {is_v6(row.spot) for row in self.seen(layer, *SPOKE, name=NEUTRAL, at=(OWN, SIBLING))}
-            both = len(passed) > 1 and kin != self.spots
+            both = len(self._families_that_spoke(layer)) > 1 and kin != self.spots
             allies = self.rows.derived[key] = self.spots if both else kin
         return allies
 
@@ -340,10 +343,6 @@ def is_kin(spot: str, other: str) -> bool:
 def is_v6(spot: str) -> bool:
     """Tell whether a place has an IPv6 address: the port alone brings one colon."""
     return spot.count(":") > 1
-
-
-def _neutral_spoke(passed: tuple[Try, ...], spot: str) -> bool:
-    return any(is_kin(row.spot, spot) for row in passed)
 
 
 def _is_about(row: Try, spot: str) -> bool:

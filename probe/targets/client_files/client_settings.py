@@ -2,8 +2,8 @@
 
 Each server becomes the share link that says the same, so that there is one reader of what a protocol wants.
 Source: wiki.metacubex.one "proxies", sing-box.sagernet.org "Outbound", shadowsocks.org/doc/sip008; the modules that are
-called here name the others'. What steers a client
-alone (groups, rules, resolvers) is passed over, and so is what is no server.
+called here name those of the other clients. What steers a client alone (groups, rules, resolvers) is passed over, and
+so is what is no server.
 """
 
 import re
